@@ -1,0 +1,83 @@
+// Command bench measures a built thingd beside what it is compared with and
+// prints one table. Run it by `make bench`: it starts its own servers on free
+// ports, in temporary directories, with durable storage.
+//
+// Figures of one run are comparable with each other, not with another
+// machine's. Rates are the median of the rounds.
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"slices"
+	"time"
+)
+
+var (
+	binary   = flag.String("thingd", "bin/thingd", "the binary to measure")
+	rounds   = flag.Int("rounds", 3, "rounds of each measurement; the median is printed")
+	duration = flag.Duration("for", 3*time.Second, "length of a round")
+	clients  = flag.Int("clients", 16, "concurrent clients")
+	baseline = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
+)
+
+func main() {
+	flag.Parse()
+	log.SetFlags(0)
+	log.SetPrefix("bench: ")
+	if *baseline {
+		log.Fatal(serveHandshakes())
+	}
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// row is a line of the table.
+type row struct{ what, figure, beside, goal string }
+
+func run() error {
+	var rows []row
+	add := func(r row, err error) error {
+		if err == nil {
+			rows = append(rows, r)
+			fmt.Fprintf(os.Stderr, "%-44s %s\n", r.what, r.figure)
+		}
+		return err
+	}
+	if err := add(startup()); err != nil {
+		return err
+	}
+	srv, err := start()
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	for _, measure := range []func(*server) (row, error){idleMemory, describeThing, createThing, credentials} {
+		if err := add(measure(srv)); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("\n%-44s %-22s %-34s %s\n", "what", "thingd", "beside it", "goal")
+	for _, r := range rows {
+		fmt.Printf("%-44s %-22s %-34s %s\n", r.what, r.figure, r.beside, r.goal)
+	}
+	return nil
+}
+
+// median runs measure for each round.
+func median(measure func() (float64, error)) (float64, error) {
+	var all []float64
+	for range *rounds {
+		v, err := measure()
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, v)
+	}
+	slices.SortFunc(all, cmp.Compare)
+	return all[len(all)/2], nil
+}

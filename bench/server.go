@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/config"
+)
+
+// server is a thingd under measurement.
+type server struct {
+	cmd  *exec.Cmd
+	dir  string
+	at   config.Endpoints
+	root config.RootCredentials
+	out  bytes.Buffer
+}
+
+// start runs the binary in a fresh data directory and waits until it is ready.
+func start() (*server, error) {
+	dir, err := os.MkdirTemp("", "thingd-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir}
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	if s.root, err = config.ReadRootCredentials(dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) run() error {
+	s.cmd = exec.Command(*binary, "serve", "--data", s.dir, "--api", "127.0.0.1:0", "--device", "127.0.0.1:0", "--mqtt", "off", "--ops", "127.0.0.1:0")
+	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		if at, err := config.ReadEndpoints(s.dir); err == nil && at.PID == s.cmd.Process.Pid {
+			if resp, err := http.Get("http://" + at.Ops + "/readyz"); err == nil {
+				_ = resp.Body.Close()
+				if resp.StatusCode == http.StatusOK {
+					s.at = at
+					return nil
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			_ = s.cmd.Process.Kill()
+			return fmt.Errorf("thingd was not ready in 30 s:\n%s", s.out.String())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+	_ = os.RemoveAll(s.dir)
+}
+
+// apiHost is the address of the APIs.
+func (s *server) apiHost() string {
+	_, host, _ := strings.Cut(s.at.API, "://")
+	return host
+}
+
+func (s *server) credentials() sigv4.Credentials {
+	return sigv4.Credentials{AccessKeyID: s.root.AccessKeyID, SecretAccessKey: s.root.SecretAccessKey}
+}
+
+// startup measures the time from exec to a 200 of /readyz: the first start,
+// which makes roots and database, and a later one.
+func startup() (row, error) {
+	var first, again []time.Duration
+	for range *rounds {
+		begin := time.Now()
+		s, err := start()
+		if err != nil {
+			return row{}, err
+		}
+		first = append(first, time.Since(begin))
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = s.cmd.Wait()
+		begin = time.Now()
+		if err := s.run(); err != nil {
+			return row{}, err
+		}
+		again = append(again, time.Since(begin))
+		s.stop()
+	}
+	mid := func(d []time.Duration) time.Duration {
+		slices.Sort(d)
+		return d[len(d)/2].Round(time.Millisecond)
+	}
+	return row{"ready after (first start / later start)", fmt.Sprintf("%v / %v", mid(first), mid(again)), "", "200 ms"}, nil
+}
+
+// idleMemory reads the resident set some seconds after the start.
+func idleMemory(s *server) (row, error) {
+	time.Sleep(3 * time.Second)
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
+	if err != nil {
+		return row{}, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.Atoi(strings.Fields(kb)[0])
+			return row{"idle memory (RSS)", fmt.Sprintf("%.0f MB", float64(n)/1024), "", "50 MB"}, err
+		}
+	}
+	return row{}, errors.New("no VmRSS in /proc")
+}

@@ -1,0 +1,65 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/thingd/thingd/internal/config"
+	"github.com/thingd/thingd/internal/server"
+)
+
+// tell writes endpoints.json, by which thingd's own commands find this server.
+func (a *App) tell(context.Context) error {
+	e := config.Endpoints{
+		API: a.endpoints.apiURL(!loopback(a.server.Addr(server.API)) && !a.cfg.InsecureHTTP), Device: a.endpoints.device(),
+		Ops: a.server.Addr(server.Ops).String(), Region: a.cfg.Region, Names: a.cfg.Advertise, Dev: a.cfg.Dev, PID: os.Getpid(),
+	}
+	if err := e.Write(a.cfg.Data); err != nil {
+		return err
+	}
+	a.onClose(func() error { return e.Remove(a.cfg.Data) })
+	return nil
+}
+
+func loopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}
+
+// announce says where things are and how to go on. It ends in journals: no
+// secret is in it.
+func (a *App) announce(out io.Writer) error {
+	e, err := config.ReadEndpoints(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	data := ""
+	if os.Getenv("THINGD_DATA") == "" && a.cfg.Data != config.DefaultDataDir(os.Getenv) && !a.cfg.Dev {
+		data = " --data " + a.cfg.Data
+	}
+	if a.cfg.Dev {
+		data = " --dev"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "thingd is ready.\n")
+	if a.firstRun {
+		fmt.Fprintf(&b, "  First start: made the account %s; its root access key is in %s\n", a.root.AccountID, a.cfg.DataFile(config.RootCredentialsFile))
+	}
+	fmt.Fprintf(&b, "  AWS APIs      %s (plain HTTP and TLS)\n", e.API)
+	fmt.Fprintf(&b, "  Devices       https://%s (credentials provider)\n", e.Device)
+	fmt.Fprintf(&b, "  Health        http://%s/readyz, /metrics\n", e.Ops)
+	fmt.Fprintf(&b, "  Region        %s\n", e.Region)
+	fmt.Fprintf(&b, "  CA            %s\n", a.cfg.DataFile(config.ServerRootFile))
+	fmt.Fprintf(&b, "Next, in another terminal:\n")
+	fmt.Fprintf(&b, "  eval \"$(thingd env%s)\" && aws sts get-caller-identity\n", data)
+	fmt.Fprintf(&b, "  thingd configure%s --profile thingd     # an AWS CLI profile\n", data)
+	if a.cfg.AWSNames {
+		fmt.Fprintf(&b, "Clients that cannot be told an endpoint need these lines in their hosts file:\n%s", server.HostsLines("127.0.0.1", a.cfg.Region, nil))
+	}
+	_, err = io.WriteString(out, b.String())
+	return err
+}

@@ -1,0 +1,267 @@
+// Package app is the wiring: it builds every part of a server in start order,
+// hands each what it needs of the others, and closes them in reverse. It knows
+// all packages and decides nothing: what a request means, who may do what and
+// what is stored is theirs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/thingd/thingd/internal/api/iam"
+	"github.com/thingd/thingd/internal/api/iot"
+	"github.com/thingd/thingd/internal/api/iotdata"
+	"github.com/thingd/thingd/internal/api/iotjobs"
+	"github.com/thingd/thingd/internal/api/kinesisvideo"
+	"github.com/thingd/thingd/internal/api/kvarchive"
+	"github.com/thingd/thingd/internal/api/kvmedia"
+	"github.com/thingd/thingd/internal/api/sts"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/blob"
+	"github.com/thingd/thingd/internal/config"
+	"github.com/thingd/thingd/internal/credentials"
+	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/identity"
+	"github.com/thingd/thingd/internal/registry"
+	"github.com/thingd/thingd/internal/seal"
+	"github.com/thingd/thingd/internal/server"
+	"github.com/thingd/thingd/internal/video"
+)
+
+// Run builds a server, tells out where it is, and serves until ctx ends.
+// Errors are one line for the user.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Writer) error {
+	a, err := New(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if err := a.announce(out); err != nil {
+		return errors.Join(err, a.Close())
+	}
+	err = a.server.Serve(ctx)
+	return errors.Join(err, a.Close())
+}
+
+// App is one server, built and listening.
+type App struct {
+	cfg *config.Config
+	log *slog.Logger
+	now func() time.Time
+
+	metrics   *prometheus.Registry
+	pki       *server.PKI
+	db        *db.DB
+	identity  *identity.Service
+	registry  *registry.Service
+	video     *video.Service
+	server    *server.Server
+	endpoints *endpoints
+	root      config.RootCredentials
+	firstRun  bool
+
+	closers []func() error // in start order
+}
+
+// New builds a server and binds its addresses. It serves after Serve, or
+// releases everything at Close.
+func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log, now: time.Now, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			_ = a.Close() // err is what the user needs
+		}
+	}()
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.endpoints = &endpoints{name: cfg.Name(), region: cfg.Region, awsNames: cfg.AWSNames}
+	for _, step := range []func(context.Context) error{
+		a.openData, a.openKeys, a.startIdentity, a.startRegistry, a.startVideo, a.listen, a.tell,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Close ends everything in reverse start order.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *App) logger(component string) *slog.Logger { return a.log.With("component", component) }
+
+// openData takes the data directory for this process and opens the database.
+func (a *App) openData(ctx context.Context) error {
+	unlock, err := lockData(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	a.onClose(unlock)
+	a.db, err = db.Open(ctx, a.cfg.Database, db.Options{Sync: !a.cfg.Dev, Logger: a.logger("db")})
+	if err != nil {
+		return err
+	}
+	a.onClose(a.db.Close)
+	return nil
+}
+
+// openKeys loads or makes the master key and the server's root and certificate.
+func (a *App) openKeys(context.Context) error {
+	keys := a.cfg.DataFile("keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return err
+	}
+	box, err := seal.LoadOrCreate(filepath.Join(keys, "master.key"))
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // the certificate does without
+	}
+	names := server.CertificateNames(a.cfg.Advertise, host, a.cfg.AWSNames, a.cfg.Region)
+	a.pki, err = server.OpenPKI(a.cfg.Data, box, names, a.now, a.logger("pki"))
+	if err != nil {
+		return err
+	}
+	a.identity = &identity.Service{DB: a.db, Seal: box, Log: a.logger("identity"), Now: a.now, Region: a.cfg.Region}
+	a.registry = &registry.Service{DB: a.db, Log: a.logger("registry"), Now: a.now}
+	a.registry.Issuer = &registry.Issuer{Dir: keys, Seal: box, Now: a.now, Log: a.logger("issuer")}
+	return nil
+}
+
+// startIdentity makes the root account, once, and begins to write last uses.
+func (a *App) startIdentity(ctx context.Context) error {
+	if err := a.bootstrap(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- a.identity.Run(ctx) }()
+	a.onClose(func() error { stop(); return <-done })
+	return nil
+}
+
+func (a *App) startRegistry(ctx context.Context) error {
+	if err := a.registry.Start(ctx); err != nil {
+		return fmt.Errorf("start the registry: %w", err)
+	}
+	a.onClose(a.registry.Close)
+	return nil
+}
+
+func (a *App) startVideo(ctx context.Context) error {
+	blobs, err := blob.Open(a.cfg.DataFile("video"), blob.Options{Sync: !a.cfg.Dev})
+	if err != nil {
+		return fmt.Errorf("open the video store: %w", err)
+	}
+	a.onClose(blobs.Close)
+	a.video = &video.Service{DB: a.db, Blobs: blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints}
+	if err := a.video.Start(ctx); err != nil {
+		return err
+	}
+	a.onClose(a.video.Close)
+	return nil
+}
+
+// APIs binds the domains to the services that they serve. docs/COVERAGE.md is
+// made from it.
+func APIs(id *identity.Service, reg *registry.Service, vid *video.Service) []*awsapi.API {
+	return []*awsapi.API{
+		iot.Service.Bind(reg),
+		iotdata.Service.Bind(),
+		iotjobs.Service.Bind(),
+		iam.Service.Bind(id),
+		sts.Service.Bind(id),
+		kinesisvideo.Service.Bind(vid),
+		kvmedia.Service.Bind(vid),
+		kvarchive.Service.Bind(vid),
+	}
+}
+
+// listen builds the edge and binds the addresses.
+func (a *App) listen(context.Context) error {
+	observe, err := newObserver(a.metrics, a.logger("api"))
+	if err != nil {
+		return err
+	}
+	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe}
+	lookup := devices{a.registry, a.now}
+	router := &server.Router{
+		Services: gateway.Handlers(APIs(a.identity, a.registry, a.video)),
+		Credentials: &credentials.Provider{
+			Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Log: a.logger("credentials"), Now: a.now,
+		},
+		RootPEM: a.pki.RootPEM(),
+	}
+	guard := server.NewGuard(a.cfg.Advertise)
+	ops := &server.OpsHandler{Gatherer: a.metrics, Ready: a.ready, Guard: guard, Log: a.logger("ops")}
+	a.server = &server.Server{
+		APIAddress: a.cfg.API, DeviceAddress: a.cfg.Device, OpsAddress: a.cfg.Ops,
+		InsecureHTTP: a.cfg.InsecureHTTP, PKI: a.pki, Handler: router,
+		OnShutdown: a.video.Interrupt, Registerer: a.metrics, Log: a.logger("server"),
+	}
+	if a.cfg.Dev {
+		// Its keys are public: no web page may use them from a browser.
+		a.server.Handler = guard.Wrap(router)
+		ops.Reset = a.reset
+	}
+	if a.cfg.AWSNames {
+		a.server.AWSAddress = ":443"
+	}
+	a.server.OpsHandler = ops.Handler()
+	if err := a.server.Listen(); err != nil {
+		return err
+	}
+	a.onClose(func() error { a.server.Close(); return nil })
+	a.endpoints.apiPort = port(a.server.Addr(server.API))
+	a.endpoints.devicePort = port(a.server.Addr(server.Device))
+	a.registry.Endpoints = registry.Endpoints{Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames}
+	return nil
+}
+
+func port(a net.Addr) int {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.Port
+	}
+	return 0
+}
+
+// ready says whether requests can be served.
+func (a *App) ready(ctx context.Context) error {
+	var one int64
+	return a.db.QueryRow(ctx, "SELECT 1").Scan(&one)
+}
+
+// reset is --dev's POST /reset: an empty database, the same roots and keys.
+func (a *App) reset(ctx context.Context) error {
+	if err := a.video.Close(); err != nil {
+		return err
+	}
+	if err := a.db.Reset(ctx); err != nil {
+		return err
+	}
+	a.identity.Invalidate()
+	a.registry.Invalidate()
+	if err := a.bootstrap(ctx); err != nil {
+		return err
+	}
+	return a.video.Start(ctx)
+}

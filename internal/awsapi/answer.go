@@ -1,0 +1,146 @@
+package awsapi
+
+import (
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// answer encodes what the method returned.
+func (c *call) answer(out any) {
+	h := c.w.Header()
+	if c.api.Protocol == Query {
+		body := c.api.encodeQuery(c.op, out, c.req.ID)
+		h.Set("Content-Type", "text/xml")
+		c.send(http.StatusOK, body)
+		return
+	}
+	body, status, stream := c.api.encodeREST(c.op, out, h)
+	if status == 0 {
+		status = c.op.Status
+	}
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if stream != nil {
+		c.stream(status, stream)
+		return
+	}
+	c.send(status, body)
+}
+
+func (c *call) send(status int, body []byte) {
+	c.answered = true
+	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(status)
+	_, err := c.w.Write(body)
+	c.finish(status, nil)
+	if err != nil {
+		c.g.Log.Debug("client gone before its answer", "request", c.req.ID, "err", err)
+	}
+}
+
+// stream sends the header at once and hands the connection to the stream.
+func (c *call) stream(status int, s Stream) {
+	if c.streamsIn() {
+		// Without it net/http swallows the body when the first byte is flushed.
+		if err := c.rc.EnableFullDuplex(); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	c.answered = true
+	w := &StreamWriter{ctx: c.r.Context(), w: c.w, rc: c.rc}
+	c.w.WriteHeader(status)
+	err := w.Flush()
+	if err == nil {
+		err = s(w)
+	}
+	c.finish(status, nil)
+	if err != nil {
+		c.g.Log.Debug("stream ended", "request", c.req.ID, "operation", c.op.Name, "err", err)
+	}
+}
+
+// fail answers an error. What is not AWS's is logged here, once.
+func (c *call) fail(err error) {
+	e, fault := c.api.toError(err)
+	if fault {
+		name := ""
+		if c.op != nil {
+			name = c.op.Name
+		}
+		if c.r.Context().Err() != nil {
+			c.g.Log.Debug("request abandoned", "request", c.req.ID, "operation", name, "err", err)
+		} else {
+			c.g.Log.Error("request failed", "request", c.req.ID, "service", c.api.Name, "operation", name, "err", err)
+		}
+	}
+	if c.op != nil && c.op.RefusalDelay > 0 {
+		// kvssink retries a refused PutMedia every 11 ms, for ever.
+		t := time.NewTimer(c.op.RefusalDelay)
+		select {
+		case <-t.C:
+		case <-c.r.Context().Done():
+			t.Stop()
+		}
+	}
+	c.answered = true
+	h := c.w.Header()
+	var body []byte
+	if c.api.Protocol == Query {
+		h.Set("Content-Type", "text/xml")
+		body = c.api.appendQueryError(nil, e, c.req.ID)
+	} else {
+		h.Set("Content-Type", "application/json")
+		h.Set("x-amzn-ErrorType", e.Code)
+		body = e.appendJSON(nil)
+	}
+	if c.body == nil {
+		h.Set("Connection", "close") // an unread body is not worth reading
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(e.Status)
+	_, _ = c.w.Write(body) // the client may have gone; nobody to tell
+	c.finish(e.Status, e)
+}
+
+func (c *call) finish(status int, e *Error) {
+	if c.g.Observe != nil {
+		c.g.Observe(Outcome{Request: c.req, Status: status, Error: e, Duration: c.g.Now().Sub(c.req.Time)})
+	}
+}
+
+// recover turns a panic of a method into a 500, with the stack in the log.
+func (c *call) recover() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	c.g.Log.Error("panic", "request", c.req.ID, "service", c.api.Name, "panic", p, "stack", string(debug.Stack()))
+	if c.answered {
+		panic(http.ErrAbortHandler) // half an answer must not look whole
+	}
+	c.op = nil
+	c.fail(errors.New("panic"))
+}
+
+// appendJSON is the error's REST-JSON body.
+func (e *Error) appendJSON(b []byte) []byte {
+	b = append(b, '{')
+	b = appendJSONString(b, orDefault(e.key, "message"))
+	b = append(b, ':')
+	b = appendJSONString(b, e.Message)
+	for _, f := range e.fields {
+		b = append(b, ',')
+		b = appendJSONString(b, f.name)
+		b = append(b, ':')
+		b = appendJSONString(b, f.value)
+	}
+	return append(b, '}')
+}

@@ -1,0 +1,335 @@
+package awsapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
+)
+
+// bodyTimeout is how long a client may take to send an ordinary body, or to
+// send nothing in a streamed one.
+const bodyTimeout = 60 * time.Second
+
+// Identity says who a request is from, and what they may do.
+type Identity interface {
+	// Authenticate finds the key that signed r and verifies the signature.
+	// Errors are *sigv4.Error.
+	Authenticate(ctx context.Context, r *http.Request, sig *sigv4.Signature, payload sigv4.Payload) (*Caller, error)
+	// Authorize returns nil when every check is allowed for req.Caller, else
+	// ErrAccessDenied in AWS's words.
+	Authorize(ctx context.Context, req *Request, checks []Check) error
+}
+
+// Outcome is what became of a request, for metrics and audit.
+type Outcome struct {
+	Request  *Request
+	Status   int
+	Error    *Error // nil on success
+	Duration time.Duration
+}
+
+// Gateway serves APIs over HTTP.
+type Gateway struct {
+	Identity Identity
+	Log      *slog.Logger
+	Now      func() time.Time
+	Observe  func(Outcome) // called once a request; may be nil
+}
+
+// Handler serves the APIs of one signing name, which must have disjoint paths.
+func (g *Gateway) Handler(apis ...*API) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{g: g, w: w, rc: http.NewResponseController(w), api: apis[0]}
+		c.req = &Request{
+			ID: newRequestID(), Service: apis[0].Service, Caller: &Caller{Type: Anonymous},
+			SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now(),
+		}
+		c.r = r.WithContext(WithRequest(r.Context(), c.req))
+		c.serve(apis)
+	})
+}
+
+// Refuse answers a request that no service took, in the protocol its path and
+// form suggest: err is an *Error or a *sigv4.Error.
+func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, s *Service, err error) {
+	c := &call{g: g, w: w, r: r, rc: http.NewResponseController(w), api: &API{Service: s},
+		req: &Request{ID: newRequestID(), Service: s, Caller: &Caller{Type: Anonymous}, SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now()}}
+	w.Header().Set("x-amzn-RequestId", c.req.ID)
+	c.fail(err)
+}
+
+// call is one request on its way.
+type call struct {
+	g   *Gateway
+	w   http.ResponseWriter
+	r   *http.Request
+	rc  *http.ResponseController
+	api *API
+	req *Request
+
+	op       *Operation
+	form     form // Query
+	body     []byte
+	in       any
+	answered bool
+}
+
+// serve is a request's life: route, authenticate, decode, validate, authorize,
+// the method, encode. Every step may end it with an error.
+func (c *call) serve(apis []*API) {
+	defer c.recover()
+	c.w.Header().Set("x-amzn-RequestId", c.req.ID)
+	if err := c.route(apis); err != nil {
+		c.fail(err)
+		return
+	}
+	for _, step := range [...]func(*call) error{(*call).authenticate, (*call).known, (*call).decode, (*call).authorize} {
+		if err := step(c); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	out, err := c.api.methods[c.op](c.r.Context(), c.in)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.answer(out)
+}
+
+// route finds the operation and, unless it streams, reads the body. An unknown
+// operation is told only to those who can sign: see known.
+func (c *call) route(apis []*API) error {
+	if apis[0].Protocol == Query {
+		if err := c.readBody(); err != nil {
+			return err
+		}
+		var err error
+		if c.form, err = parseForm(c.r.URL.RawQuery, c.body); err != nil {
+			return err
+		}
+		c.op = apis[0].byAction[c.form.get("Action")]
+		if v := c.form.get("Version"); v != "" && v != apis[0].Version {
+			c.op = nil
+		}
+	} else {
+		for _, a := range apis {
+			if op := a.routes.find(c.r.Method, c.r.URL.EscapedPath()); op != nil {
+				c.api, c.op, c.req.Service = a, op, a.Service
+				break
+			}
+		}
+	}
+	if c.op != nil {
+		c.req.Operation = c.op
+		if err := c.api.plan(c.op); err != nil {
+			return err
+		}
+	}
+	if c.body == nil && !c.streamsIn() {
+		return c.readBody()
+	}
+	return nil
+}
+
+func (c *call) streamsIn() bool {
+	return c.op != nil && c.op.in.payload != nil && c.op.in.payload.val.kind == kStream
+}
+
+func (c *call) readBody() error {
+	if c.r.ContentLength == 0 {
+		c.body = []byte{}
+		return nil
+	}
+	// The deadline's own errors show in the read.
+	_ = c.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+	defer func() { _ = c.rc.SetReadDeadline(time.Time{}) }()
+	most := c.api.MaxBodyBytes
+	if c.r.ContentLength > most {
+		return &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
+	}
+	var buf bytes.Buffer
+	if c.r.ContentLength > 0 {
+		buf.Grow(int(min(c.r.ContentLength, 64<<10)) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, most))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
+	}
+	if err != nil {
+		return invalidf("The request body did not arrive whole.")
+	}
+	c.body = buf.Bytes()
+	if c.body == nil {
+		c.body = []byte{}
+	}
+	return nil
+}
+
+// authenticate finds the caller by the signature.
+func (c *call) authenticate() error {
+	sig, err := sigv4.Parse(c.r)
+	if err != nil {
+		return err
+	}
+	if sig == nil {
+		if c.op != nil && c.op.Unsigned {
+			return nil
+		}
+		return &sigv4.Error{Kind: sigv4.MissingToken, Message: c.missingToken()}
+	}
+	if c.op != nil {
+		for i := range c.op.in.fields {
+			f := &c.op.in.fields[i]
+			if f.loc == inHeader && len(c.r.Header.Values(f.name)) > 0 && !sig.Signed(strings.ToLower(f.name)) {
+				return &sigv4.Error{Kind: sigv4.Mismatch, Message: "The header " + strings.ToLower(f.name) + " must be signed."}
+			}
+		}
+	}
+	payload := sigv4.Body(c.body)
+	if c.streamsIn() {
+		payload = sigv4.Streaming()
+	}
+	caller, err := c.g.Identity.Authenticate(c.r.Context(), c.r, sig, payload)
+	if err != nil {
+		return err
+	}
+	c.req.Caller, c.req.Region = caller, sig.Region
+	return nil
+}
+
+func (c *call) missingToken() string {
+	if c.api.Protocol == Query {
+		return "Request is missing Authentication Token"
+	}
+	return "Missing Authentication Token"
+}
+
+// known refuses operations that the API does not have, or that thingd lacks.
+func (c *call) known() error {
+	switch {
+	case c.op == nil && c.api.Protocol == Query:
+		version := c.form.get("Version")
+		if version == "" {
+			version = c.api.Version
+		}
+		return &commonError{kind: unknownOperation, msg: "Could not find operation " + clip(c.form.get("Action")) + " for version " + clip(version)}
+	case c.op == nil:
+		return &commonError{kind: unknownOperation, msg: "No operation of " + c.api.Title + " is at " + c.r.Method + " " + clip(c.r.URL.EscapedPath())}
+	case c.api.methods[c.op] == nil:
+		return &commonError{kind: notImplemented, msg: "thingd does not implement " + c.api.FullAction(c.op) + " yet."}
+	}
+	return nil
+}
+
+func (c *call) decode() error {
+	c.in = c.op.New()
+	var absent absences
+	var err error
+	if c.api.Protocol == Query {
+		absent, err = c.api.decodeQuery(c.op, c.form, c.in)
+	} else {
+		if c.streamsIn() {
+			c.r.Body = &patientBody{c.r.Body, c.rc}
+		}
+		absent, err = c.api.decodeREST(c.op, c.r, c.body, c.in)
+	}
+	if err != nil {
+		return err
+	}
+	return c.api.validate(c.op, c.in, absent)
+}
+
+// patientBody lets a client be silent for bodyTimeout at most.
+type patientBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	_ = b.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+	return b.ReadCloser.Read(p)
+}
+
+func (c *call) authorize() error {
+	if c.op.Resource == "-" {
+		return nil
+	}
+	c.req.Tags, c.req.TagKeys = requestTags(c.in)
+	checks := make([]Check, 1, 2)
+	if r := c.api.resolvers[c.op]; r != nil {
+		res, err := r.Resolve(c.r.Context(), c.op, c.in)
+		if err != nil {
+			return err
+		}
+		checks = res.Checks
+		c.req.Target = res.Target
+		if len(checks) == 0 {
+			return errors.New("resolved to nothing that could be authorized")
+		}
+	} else {
+		arn, err := c.api.resourceARN(c.op, c.in, c.req.Region, c.req.Caller.Account)
+		if err != nil {
+			return err
+		}
+		checks[0].Resource = arn
+	}
+	for i := range checks {
+		if checks[i].Action == "" {
+			checks[i].Action = c.api.FullAction(c.op)
+		}
+	}
+	return c.g.Identity.Authorize(c.r.Context(), c.req, checks)
+}
+
+// newRequestID makes a random UUID.
+func newRequestID() string {
+	var u [16]byte
+	_, _ = rand.Read(u[:]) // never fails
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	var s [36]byte
+	hex.Encode(s[0:8], u[0:4])
+	s[8] = '-'
+	hex.Encode(s[9:13], u[4:6])
+	s[13] = '-'
+	hex.Encode(s[14:18], u[6:8])
+	s[18] = '-'
+	hex.Encode(s[19:23], u[8:10])
+	s[23] = '-'
+	hex.Encode(s[24:36], u[10:16])
+	return string(s[:])
+}
+
+func sourceIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// Handlers serves all APIs, by the signing name of their requests. APIs that
+// share one are told apart by their paths.
+func (g *Gateway) Handlers(apis []*API) map[string]http.Handler {
+	bySigner := map[string][]*API{}
+	for _, a := range apis {
+		bySigner[a.SigningName] = append(bySigner[a.SigningName], a)
+	}
+	handlers := map[string]http.Handler{}
+	for name, group := range bySigner {
+		handlers[name] = g.Handler(group...)
+	}
+	return handlers
+}

@@ -1,0 +1,34 @@
+package awsapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// streamWriteTimeout is how long a client may refuse bytes of a stream.
+const streamWriteTimeout = 30 * time.Second
+
+// StreamWriter writes the payload of a streaming answer. A client that takes
+// nothing for 30 seconds fails the write. Not safe for concurrent use.
+type StreamWriter struct {
+	ctx context.Context
+	w   http.ResponseWriter
+	rc  *http.ResponseController
+}
+
+// Context ends when the client has gone.
+func (w *StreamWriter) Context() context.Context { return w.ctx }
+
+// Write buffers or sends p.
+func (w *StreamWriter) Write(p []byte) (int, error) {
+	// Errors of the deadline itself show in the write.
+	_ = w.rc.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	return w.w.Write(p)
+}
+
+// Flush sends what was written, as one chunk.
+func (w *StreamWriter) Flush() error {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	return w.rc.Flush()
+}

@@ -1,0 +1,287 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"sync"
+)
+
+// Appender writes a blob. Write and Truncate are for one goroutine, Len, Sync
+// and Close for any. Nothing is buffered: what Write has returned for, readers
+// see. After the first error of writing or syncing it stays unusable, because
+// nobody can tell any more what is on disk.
+type Appender struct {
+	files *Files
+	name  string
+	file  *os.File
+
+	mu      sync.Mutex
+	size    int64
+	broken  error
+	closed  bool
+	unnamed bool   // its directory entry may not be on disk
+	waiting *round // what the next sync will answer
+	running *round // what the sync under way will answer
+}
+
+// round is one sync and those who wait for it.
+type round struct {
+	done chan struct{}
+	err  error
+}
+
+// Write appends p.
+func (a *Appender) Write(p []byte) (int, error) {
+	if err := a.usable(); err != nil {
+		return 0, err
+	}
+	n, err := a.file.Write(p)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.size += int64(n)
+	if err != nil {
+		return n, a.fail(fmt.Errorf("append to blob: %w", err))
+	}
+	return n, nil
+}
+
+// Truncate cuts the blob to its first size bytes.
+func (a *Appender) Truncate(size int64) error {
+	if err := a.usable(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if size < 0 || size > a.size {
+		return fmt.Errorf("truncate blob %s: it has %d bytes, not %d", a.name, a.size, size)
+	}
+	if err := a.file.Truncate(size); err != nil {
+		return a.fail(fmt.Errorf("truncate blob: %w", err))
+	}
+	a.size = size
+	return nil
+}
+
+// Len is how many bytes the blob has.
+func (a *Appender) Len() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.size
+}
+
+// Sync returns when all that was written before the call is on disk, together
+// with the blob's name. Calls that come while a sync of the same blob is under
+// way share the next one. When ctx ends first, the sync goes on without the
+// caller.
+func (a *Appender) Sync(ctx context.Context) error {
+	if !a.files.sync {
+		return a.usable()
+	}
+	a.mu.Lock()
+	if err := a.state(); err != nil {
+		a.mu.Unlock()
+		return err
+	}
+	r := a.waiting
+	if r == nil {
+		r = &round{done: make(chan struct{})}
+		a.waiting = r
+		if a.running == nil {
+			a.files.queue <- a // has room for every appender
+		}
+	}
+	a.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close waits for syncs under way and closes the file; it does not sync.
+// It may be called more than once.
+func (a *Appender) Close() error {
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		return nil
+	}
+	a.closed = true
+	for {
+		r := a.waiting
+		if r == nil {
+			r = a.running
+		}
+		if r == nil {
+			break
+		}
+		a.mu.Unlock()
+		<-r.done
+		a.mu.Lock()
+	}
+	a.mu.Unlock()
+	err := a.file.Close()
+	<-a.files.appenders
+	if err != nil {
+		return fmt.Errorf("close blob: %w", err)
+	}
+	return nil
+}
+
+func (a *Appender) usable() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state()
+}
+
+func (a *Appender) state() error {
+	if a.closed {
+		return fmt.Errorf("blob %s: %w", a.name, ErrClosed)
+	}
+	return a.broken
+}
+
+func (a *Appender) fail(err error) error {
+	if a.broken == nil {
+		a.broken = err
+	}
+	return err
+}
+
+// work syncs the appenders in the queue.
+func (f *Files) work() {
+	for a := range f.queue {
+		a.round()
+	}
+}
+
+// round runs one sync and queues the next if somebody waits for one.
+func (a *Appender) round() {
+	a.mu.Lock()
+	r := a.waiting
+	a.waiting, a.running = nil, r
+	err, unnamed := a.broken, a.unnamed
+	a.mu.Unlock()
+	if err == nil {
+		err = datasync(a.file)
+	}
+	if err == nil && unnamed {
+		err = a.files.dirs.sync(path.Dir(a.name))
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil && a.broken == nil {
+		// After a failed sync the kernel may have dropped the bytes and would
+		// let the next one succeed.
+		a.broken = fmt.Errorf("sync blob %s: %w", a.name, err)
+	}
+	r.err = a.broken
+	a.unnamed = a.unnamed && err != nil
+	a.running = nil
+	close(r.done)
+	if a.waiting != nil {
+		a.files.queue <- a
+	}
+}
+
+// dirs knows which directories have entries that may not be on disk.
+type dirs struct {
+	root   *os.Root
+	mu     sync.Mutex
+	states map[string]*dirState
+}
+
+type dirState struct {
+	mu    sync.Mutex
+	dirty bool
+}
+
+// state returns a directory's state. One that is new to this process counts as
+// dirty: the process before may have died between making and syncing it.
+func (d *dirs) state(dir string) *dirState {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.states[dir]
+	if s == nil {
+		s = &dirState{dirty: true}
+		d.states[dir] = s
+	}
+	return s
+}
+
+// make creates a directory and those above it.
+func (d *dirs) make(dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if _, err := d.root.Stat(dir); err == nil {
+		return nil
+	}
+	if err := d.make(path.Dir(dir)); err != nil {
+		return err
+	}
+	err := d.root.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	d.touch(path.Dir(dir))
+	return nil
+}
+
+// touch notes that a directory has a new entry.
+func (d *dirs) touch(dir string) {
+	s := d.state(dir)
+	s.mu.Lock()
+	s.dirty = true
+	s.mu.Unlock()
+}
+
+// sync puts the entries of a directory and of those above it on disk. Whoever
+// comes while one is being synced waits for that.
+func (d *dirs) sync(dir string) error {
+	for {
+		if err := d.syncOne(dir); err != nil {
+			return err
+		}
+		if dir == "." {
+			return nil
+		}
+		dir = path.Dir(dir)
+	}
+}
+
+func (d *dirs) syncOne(dir string) error {
+	s := d.state(dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dirty {
+		return nil
+	}
+	f, err := d.root.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // removed, with the blob
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	s.dirty = false
+	return nil
+}
+
+// forget drops what is known of a removed directory.
+func (d *dirs) forget(dir string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name := range d.states {
+		if name == dir || len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/' {
+			delete(d.states, name)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+// Package cli is thingd's command line: it parses arguments, runs the server
+// that it is handed, and has the commands that make clients speak to a running
+// one (env, configure, aws). It leaves the server itself to app; what it knows
+// of a running one it reads from the data directory.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/thingd/thingd/internal/config"
+)
+
+// Serve runs a server until ctx ends. It writes what the user is to read at
+// its start to out; an error is told in one line.
+type Serve func(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Writer) error
+
+// CLI is one run of the command.
+type CLI struct {
+	Args    []string // without the command's own name
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version string
+	Serve   Serve
+}
+
+// commands is what kong fills.
+type commands struct {
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Env         envCmd         `cmd:"" help:"Print shell commands that point AWS clients at the running server: eval \"$(thingd env)\"."`
+	Configure   configureCmd   `cmd:"" help:"Write an AWS CLI profile for the running server."`
+	AWS         awsCmd         `cmd:"" name:"aws" passthrough:"" help:"Run the AWS CLI against the running server."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the running server is ready."`
+}
+
+// exitCode ends a command with a code and without a message.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// Run parses the arguments, does what they ask, and answers the exit code:
+// 0, 1 for a failure, 2 for a command line that is not understood.
+func (c *CLI) Run(ctx context.Context) int {
+	var cmds commands
+	exited := -1
+	parser, err := kong.New(&cmds,
+		kong.Name("thingd"),
+		kong.Description("AWS's device platform, self-hosted: IoT Core, IAM, STS, the credentials provider and Kinesis Video Streams."),
+		kong.Writers(c.Stdout, c.Stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.Configuration(config.File),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(c),
+	)
+	if err != nil {
+		return c.fail(err, 2)
+	}
+	args := c.Args
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	run, err := parser.Parse(args)
+	if exited >= 0 { // help
+		return exited
+	}
+	if err != nil {
+		return c.fail(err, 2)
+	}
+	err = run.Run()
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if err != nil {
+		return c.fail(err, 1)
+	}
+	return 0
+}
+
+// fail prints each line of an error as a line of the command.
+func (c *CLI) fail(err error, code int) int {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		_, _ = fmt.Fprintf(c.Stderr, "thingd: %s\n", line)
+	}
+	return code
+}
+
+// target are the options that say which running server is meant.
+type target struct {
+	Data string `placeholder:"DIR" env:"THINGD_DATA" help:"Data directory of the server (the one that is running)."`
+	Dev  bool   `env:"THINGD_DEV" help:"The --dev server."`
+}
+
+func (t target) find() (*config.Running, error) { return config.Find(t.Data, t.Dev, os.Getenv) }
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(c *CLI) error {
+	_, err := fmt.Fprintln(c.Stdout, "thingd "+c.Version)
+	return err
+}

@@ -1,0 +1,83 @@
+// Package config is what a thingd server is told: one Config struct that
+// command-line flags, THINGD_* variables and a JSON file fill (in that order of
+// precedence), its defaults, one table of checks, and the few small files by
+// which a running server tells thingd's own commands where it is. It opens no
+// sockets and starts nothing; what the values mean is app's business.
+package config
+
+import (
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+)
+
+// The fixed account and root access key of a --dev server: AWS's documented
+// examples (IAM user guide, "Managing access keys"). They are public.
+const (
+	DevAccountID       = "123456789012"
+	DevAccessKeyID     = "AKIAIOSFODNN7EXAMPLE"
+	DevSecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+)
+
+// Off, given as the MQTT address, turns that listener off.
+const Off = "off"
+
+// Config is everything that a server is told. Finish fills what was left out
+// and checks it; the values are final after that.
+type Config struct {
+	Data string `placeholder:"DIR" env:"THINGD_DATA" help:"Directory of everything that is kept (default: $XDG_DATA_HOME/thingd, ~/.local/share/thingd, or /var/lib/thingd for root)."`
+
+	API    string `default:"127.0.0.1:4566" placeholder:"ADDR" env:"THINGD_API" help:"Address of the AWS APIs; plain HTTP and TLS on one port (${default})."`
+	Device string `default:":8443" placeholder:"ADDR" env:"THINGD_DEVICE" help:"Address of device HTTPS: credentials provider, publish, shadows (${default})."`
+	MQTT   string `name:"mqtt" default:":8883" placeholder:"ADDR" env:"THINGD_MQTT" help:"Address of MQTT over TLS, or off (${default})."`
+	Ops    string `default:"127.0.0.1:9464" placeholder:"ADDR" env:"THINGD_OPS" help:"Address of /metrics, /livez, /readyz and pprof (${default})."`
+
+	Region    string   `default:"us-east-1" placeholder:"NAME" env:"THINGD_REGION" help:"AWS region that the server stands for (${default})."`
+	Advertise []string `placeholder:"NAME,..." env:"THINGD_ADVERTISE" help:"Names or addresses by which clients reach this server; the first goes into the endpoints that it hands out (localhost)."`
+	AWSNames  bool     `name:"aws-names" env:"THINGD_AWS_NAMES" help:"Serve port 443 too, under AWS's own host names, for clients that cannot be told an endpoint."`
+
+	InsecureHTTP bool `name:"insecure-http" env:"THINGD_INSECURE_HTTP" help:"Accept plain HTTP from other machines."`
+	Dev          bool `env:"THINGD_DEV" help:"For test suites: well-known keys, no fsync, POST /reset on the ops address."`
+
+	LogLevel  string `default:"info" placeholder:"LEVEL" env:"THINGD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
+	LogFormat string `default:"text" placeholder:"FORMAT" env:"THINGD_LOG_FORMAT" help:"Form of the log on standard error: text or json (${default})."`
+
+	Database string `hidden:"" placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE or postgres://… (a SQLite file in the data directory)."`
+	Limits   string `default:"aws" hidden:"" placeholder:"SET" env:"THINGD_LIMITS" help:"aws: AWS's own limits and refusals; mqtt: the whole MQTT standards."`
+
+	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file with any of these options; flags and variables win over it."`
+}
+
+// Finish fills in the defaults that depend on the environment and then checks
+// the whole, answering all faults together (errors.Join). getenv is os.Getenv.
+func (c *Config) Finish(getenv func(string) string) error {
+	if c.Data == "" {
+		if c.Dev {
+			c.Data = DevDirs(getenv)[0]
+		} else {
+			c.Data = DefaultDataDir(getenv)
+		}
+	}
+	if c.Data != "" {
+		abs, err := filepath.Abs(c.Data)
+		if err != nil {
+			return err
+		}
+		c.Data = abs
+	}
+	if c.Database == "" && c.Data != "" {
+		c.Database = "sqlite:" + filepath.Join(c.Data, "thingd.db")
+	}
+	return c.Check()
+}
+
+// Name is the name under which clients are told to reach this server.
+func (c *Config) Name() string {
+	if len(c.Advertise) > 0 {
+		return c.Advertise[0]
+	}
+	return "localhost"
+}
+
+// DataFile is the path of a file in the data directory.
+func (c *Config) DataFile(name string) string { return filepath.Join(c.Data, name) }

@@ -1,0 +1,261 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// parse fills a Config as the command does.
+func parse(t *testing.T, args ...string) (*Config, error) {
+	t.Helper()
+	var c struct {
+		Config `embed:""`
+	}
+	p, err := kong.New(&c, kong.Configuration(File), kong.Exit(func(int) { t.Error("exit") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Parse(args)
+	return &c.Config, err
+}
+
+func clearEnv(t *testing.T) {
+	for _, kv := range os.Environ() {
+		if k, v, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "THINGD_") && k != "THINGD_TEST_POSTGRES" {
+			t.Setenv(k, v) // put back at the end
+			_ = os.Unsetenv(k)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	clearEnv(t)
+	c, err := parse(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"HOME": "/home/u", "XDG_DATA_HOME": "/data"}
+	if err := c.Finish(func(k string) string { return env[k] }); err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Data: "/data/thingd", API: "127.0.0.1:4566", Device: ":8443", MQTT: ":8883", Ops: "127.0.0.1:9464", Region: "us-east-1",
+		LogLevel: "info", LogFormat: "text", Database: "sqlite:/data/thingd/thingd.db", Limits: "aws"}
+	if len(c.Advertise) != 0 || c.Name() != "localhost" {
+		t.Errorf("advertise %q, name %q", c.Advertise, c.Name())
+	}
+	c.Advertise = nil
+	if got := *c; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+// Flags win over variables, variables over the file, the file over defaults.
+func TestPrecedence(t *testing.T) {
+	clearEnv(t)
+	file := filepath.Join(t.TempDir(), "thingd.json")
+	if err := os.WriteFile(file, []byte(`{"api":"127.0.0.1:1","device":"127.0.0.1:1","ops":"127.0.0.1:1","aws-names":true,"advertise":["a.example","b.example"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("THINGD_DEVICE", "127.0.0.1:2")
+	t.Setenv("THINGD_OPS", "127.0.0.1:2")
+	for _, how := range []string{"flag", "variable"} {
+		args := []string{"--ops", "127.0.0.1:3"}
+		if how == "flag" {
+			args = append(args, "--config", file)
+		} else {
+			t.Setenv("THINGD_CONFIG", file)
+		}
+		c, err := parse(t, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.API != "127.0.0.1:1" || c.Device != "127.0.0.1:2" || c.Ops != "127.0.0.1:3" || c.MQTT != ":8883" || !c.AWSNames || c.Name() != "a.example" || len(c.Advertise) != 2 {
+			t.Errorf("--config by %s: %+v", how, c)
+		}
+	}
+}
+
+func TestFileFaults(t *testing.T) {
+	clearEnv(t)
+	for content, want := range map[string]string{
+		`{"apy":"x","zone":1}`: `no option is called "apy"`,
+		`{"config":"x"}`:       `no option is called "config"`,
+		`{"api":`:              `configuration file: `,
+		`{} {}`:                `more than one JSON value`,
+		`{"dev":"perhaps"}`:    `dev`,
+	} {
+		file := filepath.Join(t.TempDir(), "f.json")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parse(t, "--config", file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", content, err, want)
+		}
+	}
+	if _, err := parse(t, "--config", "/nonexistent/f"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := func() *Config {
+		return &Config{Data: "/d", API: "127.0.0.1:4566", Device: ":8443", MQTT: ":8883", Ops: "[::1]:9464", Region: "us-east-1",
+			LogLevel: "info", LogFormat: "text", Limits: "aws", Database: "sqlite:/d/x"}
+	}
+	for _, tt := range []struct {
+		name  string
+		spoil func(*Config)
+		want  string // whole; empty: no fault
+	}{
+		{"nothing", func(*Config) {}, ""},
+		{"port 0 many times", func(c *Config) { c.API, c.Device, c.MQTT, c.Ops = "h:0", ":0", ":0", ":0" }, ""},
+		{"mqtt off", func(c *Config) { c.MQTT = "off" }, ""},
+		{"gov region", func(c *Config) { c.Region = "us-gov-west-1" }, ""},
+		{"names", func(c *Config) { c.Advertise = []string{"a", "a.b-c.example", "10.0.0.1", "::1", "raspberry_pi.local"} }, ""},
+		{"postgres", func(c *Config) { c.Database = "postgres://u:p@h/d" }, ""},
+
+		{"no directory", func(c *Config) { c.Data = "" }, "--data: no default: neither XDG_DATA_HOME nor HOME is set"},
+		{"no port", func(c *Config) { c.API = "localhost" }, `--api: "localhost" is not an address such as 127.0.0.1:4566 or :4566`},
+		{"large port", func(c *Config) { c.Device = ":65536" }, `--device: ":65536" has no port number from 0 to 65535`},
+		{"named port", func(c *Config) { c.Device = ":https" }, `--device: ":https" has no port number from 0 to 65535`},
+		{"bad host", func(c *Config) { c.Ops = "a b:1" }, `--ops: "a b:1" has no valid host part`},
+		{"off where it cannot be", func(c *Config) { c.API = "off" }, `--api: "off" is not an address such as 127.0.0.1:4566 or :4566`},
+		{"same port", func(c *Config) { c.MQTT = ":8443" }, `--ops: --device and --mqtt are both :8443`},
+		{"same port, one for all addresses", func(c *Config) { c.Device = "0.0.0.0:8443"; c.MQTT = "10.0.0.1:8443" }, `--ops: --device and --mqtt are both 10.0.0.1:8443`},
+		{"region", func(c *Config) { c.Region = "Europe" }, `--region: "Europe" is not a region name such as us-east-1`},
+		{"name with port", func(c *Config) { c.Advertise = []string{"ok", "h:1"} }, `--advertise: "h:1" is not a host name or an IP address (no port, no scheme)`},
+		{"name with scheme", func(c *Config) { c.Advertise = []string{"https://h"} }, `--advertise: "https://h" is not a host name or an IP address (no port, no scheme)`},
+		{"database keeps its secret", func(c *Config) { c.Database = "mysql://u:secret@h" }, "--database: not a sqlite: or postgres:// URL"},
+		{"all at once", func(c *Config) { c.API, c.Region, c.LogLevel, c.LogFormat, c.Limits = "x", "", "loud", "xml", "none" },
+			`--api: "x" is not an address such as 127.0.0.1:4566 or :4566` + "\n" +
+				`--region: "" is not a region name such as us-east-1` + "\n" +
+				`--log-level: "loud" is not one of debug, info, warn, error` + "\n" +
+				`--log-format: "xml" is not one of text, json` + "\n" +
+				`--limits: "none" is not one of aws, mqtt`},
+	} {
+		c := good()
+		tt.spoil(c)
+		got := ""
+		if err := c.Check(); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestDevDirs(t *testing.T) {
+	env := map[string]string{"XDG_RUNTIME_DIR": "/run/user/7"}
+	dirs := DevDirs(func(k string) string { return env[k] })
+	if len(dirs) != 2 || dirs[0] != "/run/user/7/thingd-dev" || !strings.HasPrefix(dirs[1], "/tmp/thingd-dev-") {
+		t.Errorf("got %q", dirs)
+	}
+	if got := DevDirs(func(string) string { return "" }); len(got) != 1 || got[0] != dirs[1] {
+		t.Errorf("got %q", got)
+	}
+	c := &Config{Dev: true, API: ":1", Device: ":2", MQTT: ":3", Ops: ":4", Region: "us-east-1", LogLevel: "info", LogFormat: "text", Limits: "aws"}
+	if err := c.Finish(func(k string) string { return env[k] }); err != nil || c.Data != "/run/user/7/thingd-dev" {
+		t.Errorf("%v, data %s", err, c.Data)
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	dev := RootCredentials{DevAccountID, DevAccessKeyID, DevSecretAccessKey, "us-east-1"}
+	own := RootCredentials{"111122223333", "AKIA0000000000000000", "s", "us-east-1"}
+	for _, tt := range []struct {
+		name string
+		dev  bool
+		make func(t *testing.T, dir string)
+		want string
+	}{
+		{"new", false, func(*testing.T, string) {}, ""},
+		{"new, dev", true, func(*testing.T, string) {}, ""},
+		{"again", false, func(t *testing.T, d string) { mkdir(t, d, 0o755); write(t, own.Write(d)) }, ""},
+		{"dev again", true, func(t *testing.T, d string) { mkdir(t, d, 0o700); write(t, dev.Write(d)) }, ""},
+		{"dev on real data", true, func(t *testing.T, d string) { mkdir(t, d, 0o700); write(t, own.Write(d)) }, "belongs to a server without --dev"},
+		{"real on dev data", false, func(t *testing.T, d string) { mkdir(t, d, 0o700); write(t, dev.Write(d)) }, "belongs to a --dev server"},
+		{"a file", false, func(t *testing.T, d string) { write(t, os.WriteFile(d, nil, 0o600)) }, "not a directory"},
+		{"spoiled", false, func(t *testing.T, d string) {
+			mkdir(t, d, 0o700)
+			write(t, os.WriteFile(filepath.Join(d, RootCredentialsFile), []byte("{"), 0o600))
+		}, "read "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "deep", "data")
+			if tt.name != "new" && tt.name != "new, dev" {
+				mkdir(t, filepath.Dir(dir), 0o700)
+			}
+			tt.make(t, dir)
+			err := (&Config{Data: dir, Dev: tt.dev}).Prepare()
+			if tt.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				fi, err := os.Stat(dir)
+				if err != nil || !fi.IsDir() {
+					t.Fatalf("%v %v", fi, err)
+				}
+				if strings.HasPrefix(tt.name, "new") && fi.Mode().Perm() != 0o700 {
+					t.Errorf("mode %o", fi.Mode().Perm())
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// The shared place for --dev must be the user's own.
+func TestPrepareSharedPlace(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	open := filepath.Join(tmp, "open")
+	mkdir(t, open, 0o755)
+	if err := (&Config{Data: open, Dev: true}).Prepare(); err == nil || !strings.Contains(err.Error(), "open to other users (mode 0755, want 0700)") {
+		t.Errorf("got %v", err)
+	}
+	link := filepath.Join(tmp, "link")
+	write(t, os.Symlink(t.TempDir(), link))
+	if err := (&Config{Data: link, Dev: true}).Prepare(); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("got %v", err)
+	}
+	own := filepath.Join(tmp, "own")
+	if err := (&Config{Data: own, Dev: true}).Prepare(); err != nil {
+		t.Error(err)
+	}
+	if os.Geteuid() == 0 {
+		write(t, os.Chown(own, 12345, 12345))
+		if err := (&Config{Data: own, Dev: true}).Prepare(); err == nil || !strings.Contains(err.Error(), "belongs to user 12345") {
+			t.Errorf("got %v", err)
+		}
+	} else {
+		ro := filepath.Join(t.TempDir(), "ro")
+		mkdir(t, ro, 0o500)
+		if err := (&Config{Data: ro}).Prepare(); err == nil || !strings.Contains(err.Error(), "no right to write in the data directory ") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func mkdir(t *testing.T, d string, mode fs.FileMode) {
+	t.Helper()
+	write(t, os.MkdirAll(filepath.Dir(d), 0o700))
+	write(t, os.Mkdir(d, mode))
+}
+
+func write(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

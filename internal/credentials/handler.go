@@ -1,0 +1,158 @@
+package credentials
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// expirationFormat is the one form that the Kinesis Video C SDK reads: twenty
+// characters, in UTC.
+const expirationFormat = "2006-01-02T15:04:05Z"
+
+// answer is the body of a success. Clients scan it for the keys at any depth:
+// it has no others (credentials-provider.md §2).
+type answer struct {
+	Credentials struct {
+		AccessKeyID     string `json:"accessKeyId"`
+		SecretAccessKey string `json:"secretAccessKey"`
+		SessionToken    string `json:"sessionToken"`
+		Expiration      string `json:"expiration"`
+	} `json:"credentials"`
+}
+
+// refusal is an answer other than credentials.
+type refusal struct {
+	status  int
+	errType string // x-amzn-ErrorType
+	message string
+	reason  string // for the log: what exactly was wrong
+}
+
+// The refusals, in the order of the checks (credentials-provider.md §3).
+func refuseCertificate(reason string) *refusal {
+	return &refusal{http.StatusForbidden, "AccessDeniedException", "Certificate is invalid on this endpoint", reason}
+}
+
+func refuseThing(reason string) *refusal {
+	return &refusal{http.StatusForbidden, "AccessDeniedException", "Invalid thing name passed", reason}
+}
+
+func refuseAccess(reason string) *refusal {
+	return &refusal{http.StatusForbidden, "AccessDeniedException", "Access Denied", reason}
+}
+
+func refuseAlias() *refusal {
+	return &refusal{http.StatusNotFound, "ResourceNotFoundException", "Role alias does not exist", "no such role alias"}
+}
+
+func refuseRole() *refusal {
+	return &refusal{http.StatusBadRequest, "InvalidRequestException", "Unable to assume the role, or the role to assume does not exist", ErrCannotAssume.Error()}
+}
+
+func refuseDuration() *refusal {
+	return &refusal{http.StatusBadRequest, "InvalidRequestException", "The requested CredentialDurationSeconds exceeds the MaxSessionDuration set for the role", ErrDurationExceeds.Error()}
+}
+
+// ServeHTTP answers with credentials or with the refusal that AWS gives.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := newID()
+	h := w.Header()
+	h["x-amzn-RequestId"] = []string{id} // in AWS's own spelling
+	alias, ok := aliasOf(r.URL)
+	if !ok {
+		p.write(w, http.StatusNotFound, trace{Message: "Not Found", TraceID: id})
+		return
+	}
+	if r.Method != http.MethodGet {
+		h.Set("Allow", http.MethodGet)
+		p.write(w, http.StatusMethodNotAllowed, trace{Message: "Method Not Allowed", TraceID: id})
+		return
+	}
+	req := &request{Request: r, provider: p, alias: alias}
+	creds, no, err := req.decide(r.Context())
+	switch {
+	case err != nil && r.Context().Err() != nil:
+		p.Log.Debug("credentials request given up", "request", id, "err", err)
+		return
+	case err != nil:
+		p.Log.Error("credentials request failed", "request", id, "alias", alias, "certificate", req.id, "err", err)
+		h["x-amzn-ErrorType"] = []string{"InternalFailureException"}
+		p.write(w, http.StatusInternalServerError, message{"Internal Failure"})
+	case no != nil:
+		req.log(id, no)
+		h["x-amzn-ErrorType"] = []string{no.errType}
+		p.write(w, no.status, message{no.message})
+	default:
+		var a answer
+		a.Credentials.AccessKeyID = creds.AccessKeyID
+		a.Credentials.SecretAccessKey = creds.SecretAccessKey
+		a.Credentials.SessionToken = creds.SessionToken
+		a.Credentials.Expiration = creds.Expiration.UTC().Truncate(time.Second).Format(expirationFormat)
+		h.Set("Cache-Control", "no-store")
+		p.write(w, http.StatusOK, a)
+	}
+}
+
+type message struct {
+	Message string `json:"message"`
+}
+
+type trace struct {
+	Message string `json:"message"`
+	TraceID string `json:"traceId"`
+}
+
+// write sends JSON. Secrets and tokens are not escaped as for HTML: clients
+// cut them out of the text as they stand.
+func (p *Provider) write(w http.ResponseWriter, status int, body any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		p.Log.Error("encode answer", "err", err)
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client is gone
+}
+
+// aliasOf takes the role alias out of the path, as escaped on the wire: an
+// escaped slash belongs to the name. ok is false for any other path.
+func aliasOf(u *url.URL) (alias string, ok bool) {
+	alias, ok = strings.CutPrefix(u.EscapedPath(), "/role-aliases/")
+	if !ok {
+		return "", false
+	}
+	if alias, ok = strings.CutSuffix(alias, "/credentials"); !ok || alias == "" || strings.Contains(alias, "/") {
+		return "", false
+	}
+	alias, err := url.PathUnescape(alias)
+	return alias, err == nil
+}
+
+// newID makes a random UUID.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	var t [36]byte
+	hex.Encode(t[:8], b[:4])
+	hex.Encode(t[9:13], b[4:6])
+	hex.Encode(t[14:18], b[6:8])
+	hex.Encode(t[19:23], b[8:10])
+	hex.Encode(t[24:], b[10:])
+	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
+	return string(t[:])
+}

@@ -1,0 +1,269 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// queueLength bounds the writes that wait; more wait in their callers.
+	queueLength = 1024
+	// maxBatch and maxBatchTime bound what is committed together, and so how
+	// long the first of a batch waits for the last.
+	maxBatch     = 512
+	maxBatchTime = 20 * time.Millisecond
+	// maxLog is the size of the write-ahead log from which on the writer makes
+	// readers let go of it. SQLite starts the log anew only in a moment without
+	// readers, which a busy server may never have.
+	maxLog = 64 << 20
+)
+
+// writer owns the one connection that writes. It takes the writes that wait,
+// lets each run in a savepoint, commits them together, and tells their callers
+// only then. A write's function runs in its caller's goroutine while the writer
+// waits for it: a panic unwinds where it belongs.
+type writer struct {
+	log     *slog.Logger
+	path    string
+	c       *conn
+	queue   chan *write
+	closing chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+	err     error // of closing the connection
+
+	checkpointAt int64 // the log's size to try again at, if over maxLog
+}
+
+// write is one waiting transaction.
+type write struct {
+	turn      chan *Tx      // the writer offers the transaction
+	gone      chan struct{} // closed by a caller that has given up
+	done      chan bool     // the caller is through; whether to keep what it did
+	committed chan error    // the writer's answer
+	schema    bool          // runs alone, without foreign keys
+}
+
+func newWriter(c *conn, path string, log *slog.Logger) *writer {
+	w := &writer{
+		log: log, path: path, c: c,
+		queue:   make(chan *write, queueLength),
+		closing: make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// stop lets the running batch end, refuses the rest and closes the connection.
+func (w *writer) stop() error {
+	w.once.Do(func() { close(w.closing) })
+	<-w.stopped
+	return w.err
+}
+
+// write runs fn when its turn comes and returns once it is committed.
+func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
+	return w.submit(ctx, &write{}, fn)
+}
+
+// exclusive runs fn alone in a transaction, with foreign keys unenforced so
+// that tables can be dropped and rebuilt.
+func (w *writer) exclusive(ctx context.Context, fn func(schemaTx) error) error {
+	return w.submit(ctx, &write{schema: true}, func(tx *Tx) error {
+		if err := fn(tx.q); err != nil {
+			return err
+		}
+		broken, err := names(tx.q.QueryContext(ctx, `SELECT DISTINCT "table" FROM pragma_foreign_key_check`))
+		if err == nil && len(broken) > 0 {
+			err = fmt.Errorf("foreign keys of %s point nowhere", strings.Join(broken, ", "))
+		}
+		return err
+	})
+}
+
+func (w *writer) submit(ctx context.Context, req *write, fn func(*Tx) error) error {
+	req.turn = make(chan *Tx)
+	req.gone = make(chan struct{})
+	req.done = make(chan bool, 1)
+	req.committed = make(chan error, 1)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-w.closing:
+		return ErrClosed
+	default:
+	}
+	select {
+	case w.queue <- req:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.closing:
+		return ErrClosed
+	}
+	select {
+	case tx := <-req.turn:
+		err := req.call(tx, fn)
+		if commit := <-req.committed; err == nil {
+			err = commit
+		}
+		return err
+	case err := <-req.committed: // there was no transaction to be had
+		return err
+	case <-ctx.Done():
+		close(req.gone)
+		return ctx.Err()
+	case <-w.stopped:
+		return ErrClosed
+	}
+}
+
+// call runs fn and says how it ended, also when it panics or ends its goroutine.
+func (req *write) call(tx *Tx, fn func(*Tx) error) (err error) {
+	keep := false
+	defer func() { req.done <- keep }()
+	err = tx.result(fn(tx))
+	keep = err == nil
+	return err
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	defer func() { w.err = w.c.close() }()
+	for {
+		select {
+		case <-w.closing:
+			return
+		case req := <-w.queue:
+			for req != nil {
+				req = w.batch(req)
+			}
+		}
+		w.checkpoint()
+	}
+}
+
+// batch runs first and what waits behind it, and commits. It returns a request
+// that it has taken and that needs a batch of its own.
+func (w *writer) batch(first *write) (next *write) {
+	ctx := context.Background()
+	if first.schema {
+		w.foreignKeys(ctx, "OFF")
+		defer w.foreignKeys(ctx, "ON")
+	}
+	if _, err := w.c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		first.committed <- fmt.Errorf("begin: %w", err)
+		return nil
+	}
+	var members []*write
+	deadline := time.Now().Add(maxBatchTime)
+	var err error
+	for req := first; ; {
+		var ran bool
+		if ran, err = w.member(ctx, req); ran {
+			members = append(members, req)
+		}
+		if err != nil || first.schema || len(members) >= maxBatch || time.Now().After(deadline) {
+			break
+		}
+		select {
+		case req = <-w.queue:
+		default:
+			req = nil
+		}
+		if req == nil {
+			break
+		}
+		if req.schema {
+			next = req
+			break
+		}
+	}
+	if err == nil {
+		if _, err = w.c.ExecContext(ctx, "COMMIT"); err != nil {
+			err = fmt.Errorf("commit: %w", err)
+		}
+	}
+	if err != nil {
+		// The transaction may be gone already (a full disk ends it), then this
+		// fails, which is as good.
+		_, _ = w.c.ExecContext(ctx, "ROLLBACK")
+		w.log.Error("writes lost", "count", len(members), "err", err)
+	}
+	for _, req := range members {
+		req.committed <- err
+	}
+	return next
+}
+
+// member gives the transaction to one write. ran says whether its caller was
+// still there; an error means that the whole transaction is lost.
+func (w *writer) member(ctx context.Context, req *write) (ran bool, err error) {
+	if _, err := w.c.ExecContext(ctx, "SAVEPOINT w"); err != nil {
+		select {
+		case <-req.gone:
+		default:
+			req.committed <- fmt.Errorf("savepoint: %w", err)
+		}
+		return false, err
+	}
+	keep := false
+	select {
+	case req.turn <- &Tx{q: w.c, pinned: true}:
+		ran = true
+		keep = <-req.done
+	case <-req.gone:
+	}
+	if !keep {
+		if _, err := w.c.ExecContext(ctx, "ROLLBACK TO w"); err != nil {
+			return ran, fmt.Errorf("roll back: %w", err)
+		}
+	}
+	if _, err := w.c.ExecContext(ctx, "RELEASE w"); err != nil {
+		return ran, fmt.Errorf("release: %w", err)
+	}
+	return ran, nil
+}
+
+func (w *writer) foreignKeys(ctx context.Context, to string) {
+	// Not through the prepared statements: this pragma acts when it is prepared.
+	if _, err := w.c.c.ExecContext(ctx, "PRAGMA foreign_keys="+to); err != nil {
+		w.log.Error("set foreign_keys", "to", to, "err", err)
+	}
+}
+
+// checkpoint moves a log that has grown too long into the database and starts
+// it anew. It waits for readers only briefly, because writes wait for it; when
+// one stays, it tries again after the log has grown by as much as a quarter.
+func (w *writer) checkpoint() {
+	size := w.logSize()
+	if size < max(w.checkpointAt, maxLog) {
+		return
+	}
+	ctx := context.Background()
+	for _, p := range []string{"busy_timeout=100", "wal_checkpoint(TRUNCATE)", busyTimeout} {
+		// Busy readers are no error here but in the pragma's row.
+		if _, err := w.c.c.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			w.log.Warn("checkpoint", "step", p, "err", err)
+		}
+	}
+	w.checkpointAt = 0
+	if w.logSize() >= maxLog {
+		w.checkpointAt = size + maxLog/4
+		w.log.Debug("checkpoint waits for a reader", "log_bytes", size)
+	}
+}
+
+func (w *writer) logSize() int64 {
+	fi, err := os.Stat(w.path + "-wal")
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}

@@ -1,0 +1,190 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/thingd/thingd/internal/arn"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/policy"
+)
+
+// Authorize returns nil when every check is allowed for the caller, by his
+// policies as they are now: a caller may have been authenticated long ago, on
+// a connection that lasts. A refusal is an awsapi.ErrAccessDenied in AWS's
+// words, or a *sigv4.Error when his key or role is no more.
+func (s *Service) Authorize(ctx context.Context, req *awsapi.Request, checks []awsapi.Check) error {
+	if len(checks) == 0 {
+		return errors.New("authorize: nothing to check")
+	}
+	in, err := s.inputOf(ctx, req.Caller)
+	if err != nil {
+		return err
+	}
+	for i := range checks {
+		c := &checks[i]
+		if err := s.sessionMay(req.Caller, c.Action); err != nil {
+			return err
+		}
+		pr := policy.Request{
+			Action: c.Action, Resource: c.Resource,
+			ResourceAccount: resourceAccount(c.Resource, req.Caller.Account),
+		}
+		pr.Keys = requestKeys(req, c, pr.ResourceAccount)
+		if d := in.Decide(&pr); d.Outcome != policy.Allowed {
+			return s.denied(req, c, d)
+		}
+	}
+	return nil
+}
+
+// inputOf is the caller's side of a decision, as it is now.
+func (s *Service) inputOf(ctx context.Context, caller *awsapi.Caller) (*policy.Input, error) {
+	id, ok := caller.Identity.(*credential)
+	if !ok {
+		return &policy.Input{Principal: policy.Principal{Type: policy.Anonymous}, Keys: (&policy.Principal{}).Keys()}, nil
+	}
+	if s.fresh(id.who) && (id.session == nil || s.freshSession(id.session)) {
+		return &id.input, nil
+	}
+	now, err := s.again(ctx, id)
+	if err != nil {
+		return nil, refused(err)
+	}
+	return &now.Identity.(*credential).input, nil
+}
+
+// again finds a caller anew by the key or session it had.
+func (s *Service) again(ctx context.Context, id *credential) (*awsapi.Caller, error) {
+	if id.key != nil {
+		k, err := s.key(ctx, id.key.id)
+		if err != nil {
+			return nil, err
+		}
+		return k.caller, nil
+	}
+	if s.freshSession(id.session) {
+		return s.sessionCaller(ctx, id.session)
+	}
+	renewed, err := s.newSession(ctx, id.session.claims, id.session.secret)
+	if err != nil {
+		return nil, err
+	}
+	return s.sessionCaller(ctx, renewed)
+}
+
+// sessionMay refuses what GetSessionToken's credentials are of no use for: the
+// IAM API, and STS but for two operations (IAM User Guide, "Compare AWS STS
+// credentials"). IAM answers as to a key it does not know.
+func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
+	id, ok := caller.Identity.(*credential)
+	if !ok || id.session == nil || id.who.kind == kindRole {
+		return nil
+	}
+	service, name, _ := strings.Cut(action, ":")
+	switch {
+	case service == "iam" && name != "PassRole":
+		return sigv4.NewError(sigv4.UnknownKey)
+	case service == "sts" && name != "AssumeRole" && name != "GetCallerIdentity" && name != "TagSession" && name != "SetSourceIdentity":
+		return awsapi.ErrAccessDenied("Cannot call %s with session credentials", name)
+	}
+	return nil
+}
+
+// resourceAccount is the account that an ARN belongs to. AWS managed policies
+// and resources without an account are the caller's own in this respect.
+func resourceAccount(resource, own string) string {
+	parts, ok := arn.Split(resource)
+	if !ok || parts[4] == "" || parts[4] == awsAccount {
+		return own
+	}
+	return parts[4]
+}
+
+// requestKeys are the condition keys of a request (iam-policy.md §5), those of
+// the check first, which so have the last word.
+func requestKeys(req *awsapi.Request, c *awsapi.Check, resourceAccount string) policy.Keys {
+	keys := make(policy.Keys, 0, 9+len(c.Keys)+len(req.Tags))
+	for name, values := range c.Keys {
+		if len(values) == 1 && !multivalued(name) {
+			keys = append(keys, policy.Single(name, values[0]))
+		} else {
+			keys = append(keys, policy.Multi(name, values...))
+		}
+	}
+	for name, value := range req.Tags {
+		keys = append(keys, policy.Single("aws:RequestTag/"+name, value))
+	}
+	if len(req.TagKeys) > 0 {
+		keys = append(keys, policy.Multi("aws:TagKeys", req.TagKeys...))
+	}
+	return appendGlobalKeys(keys, req, resourceAccount)
+}
+
+func appendGlobalKeys(keys policy.Keys, req *awsapi.Request, resourceAccount string) policy.Keys {
+	keys = append(keys,
+		policy.Single("aws:CurrentTime", req.Time.UTC().Format(timeISO)),
+		policy.Single("aws:EpochTime", strconv.FormatInt(req.Time.Unix(), 10)),
+		policy.Single("aws:SecureTransport", strconv.FormatBool(req.TLS)),
+	)
+	for _, k := range [...]struct{ name, value string }{
+		{"aws:SourceIp", req.SourceIP}, {"aws:UserAgent", req.UserAgent},
+		{"aws:RequestedRegion", req.Region}, {"aws:ResourceAccount", resourceAccount},
+	} {
+		if k.value != "" {
+			keys = append(keys, policy.Single(k.name, k.value))
+		}
+	}
+	return keys
+}
+
+// multivalued reports whether a key is a set even with one value.
+func multivalued(name string) bool {
+	switch name {
+	case "aws:TagKeys", "iot:ThingGroupArn", "sts:TransitiveTagKeys":
+		return true
+	}
+	return false
+}
+
+// denied logs a refusal with what decided it and puts it in AWS's words
+// (iam-policy.md §9).
+func (s *Service) denied(req *awsapi.Request, c *awsapi.Check, d policy.Decision) error {
+	s.Log.Debug("access denied", "request", req.ID, "caller", req.Caller.ARN, "action", c.Action, "resource", c.Resource,
+		"outcome", d.Outcome.String(), "by", d.Source.String(), "policy", d.PolicyID, "sid", d.Sid, "statement", d.Statement)
+	return awsapi.ErrAccessDenied("%s", deniedText(req.Caller, c.Action, c.Resource, d.Reason(c.Action)))
+}
+
+func deniedText(caller *awsapi.Caller, action, resource, reason string) string {
+	who := caller.ARN
+	if who == "" {
+		who = "anonymous"
+	}
+	if resource == "*" {
+		resource = namedResource(caller.Account, action)
+	}
+	text := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", who, action, resource)
+	if reason != "" {
+		text += " " + reason
+	}
+	return text
+}
+
+// namedResource is what IAM's messages name for lists, which are decided on *.
+func namedResource(account, action string) string {
+	switch action {
+	case "iam:ListUsers":
+		return entityARN(account, kindUser, "/", "")
+	case "iam:ListRoles":
+		return entityARN(account, kindRole, "/", "")
+	case "iam:ListGroups":
+		return entityARN(account, "group", "/", "")
+	case "iam:ListPolicies":
+		return "policy path /"
+	}
+	return "*"
+}

@@ -1,0 +1,71 @@
+package identity
+
+import (
+	"github.com/thingd/thingd/internal/arn"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/policy"
+)
+
+// credential is the authenticator's knowledge of a caller, in
+// awsapi.Caller.Identity: by which key or session it was found, and what
+// policies have a say. It is immutable.
+type credential struct {
+	key     *cachedKey     // long-term, or
+	session *cachedSession // temporary
+	who     *principal
+	input   policy.Input // less the resource's side
+}
+
+// newCaller puts together all that is known of a caller beforehand, so that
+// nothing of it is made for each request.
+func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.Caller {
+	c := &awsapi.Caller{Account: who.account, ARN: who.arn(), UserID: who.id}
+	p := policy.Principal{Account: who.account}
+	switch who.kind {
+	case kindRoot:
+		c.Type, p.Type = awsapi.Root, policy.Root
+	case kindUser:
+		c.Type, p.Type = awsapi.User, policy.User
+		c.UserName = who.name
+	case kindRole:
+		c.Type, p.Type = awsapi.AssumedRole, policy.AssumedRole
+		c.ARN = sessionARN(who.account, who.name, session.claims.Session)
+		c.UserID = who.id + ":" + session.claims.Session
+		p.RoleARN = who.arn()
+	}
+	p.ARN, p.UserID = c.ARN, c.UserID
+	in := policy.Input{Principal: p, Keys: p.Keys(), Identity: who.policies, Boundary: who.limit}
+	single := func(name, value string) { in.Keys = append(in.Keys, policy.Single(name, value)) }
+	single("aws:PrincipalIsAWSService", "false")
+	single("aws:ViaAWSService", "false")
+	if session != nil {
+		c.AccessKeyID = session.claims.KeyID
+		in.Session, in.HasSession = session.policies, session.limited()
+		single("aws:TokenIssueTime", session.claims.issued().Format(timeISO))
+		single("aws:MultiFactorAuthPresent", "false")
+		if id := session.claims.SourceIdentity; id != "" {
+			single("aws:SourceIdentity", id)
+		}
+		for name, value := range session.claims.Keys {
+			single(name, value)
+		}
+		for _, t := range session.claims.Tags {
+			single("aws:PrincipalTag/"+t[0], t[1]) // before, and so above, the role's own
+		}
+	} else {
+		c.AccessKeyID = key.id
+	}
+	for _, t := range who.tags {
+		single("aws:PrincipalTag/"+t.Key, t.Value)
+	}
+	c.Identity = &credential{key: key, session: session, who: who, input: in}
+	return c
+}
+
+// timeISO is the form of times in condition keys.
+const timeISO = "2006-01-02T15:04:05Z"
+
+// sessionARN is the ARN of a role session, which has no path.
+func sessionARN(account, role, session string) string {
+	return arn.New("sts", "", account, "assumed-role/"+role+"/"+session)
+}

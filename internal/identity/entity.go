@@ -1,0 +1,235 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/thingd/thingd/internal/api/iam"
+	"github.com/thingd/thingd/internal/arn"
+	"github.com/thingd/thingd/internal/db"
+)
+
+// reader runs queries: *db.DB and *db.Tx do.
+type reader interface {
+	QueryRow(ctx context.Context, query string, args ...any) *db.Row
+	Query(ctx context.Context, query string, args ...any) (*db.Rows, error)
+}
+
+// kind is what sort of entity a row is. It is the first part of its ARN's
+// resource and the word for it in messages.
+type kind string
+
+const (
+	kindUser kind = "user"
+	kindRole kind = "role"
+	kindRoot kind = "root" // the root user of an account: no row, no policies
+)
+
+// kindRules is what differs between the kinds in operations they share.
+type kindRules struct {
+	table       string
+	quotaName   string // as in PoliciesPerUser
+	maxEntities int
+	maxInline   int // characters of all inline policies together
+}
+
+func (k kind) rules() kindRules {
+	if k == kindRole {
+		return kindRules{table: "iam_roles", quotaName: "Role", maxEntities: 1000, maxInline: 10240}
+	}
+	return kindRules{table: "iam_users", quotaName: "User", maxEntities: 5000, maxInline: 2048}
+}
+
+// Quotas that the kinds share (IAM User Guide, "IAM and AWS STS quotas").
+const (
+	maxAttached = 10
+	maxTags     = 50
+	maxKeys     = 2
+)
+
+// entity is what users and roles have in common: they own policies, tags and
+// a permissions boundary.
+type entity struct {
+	kind     kind
+	account  string
+	id       string
+	name     string
+	path     string
+	boundary string // ARN of a managed policy, or empty
+	created  time.Time
+}
+
+// rootEntity is the root user of an account.
+func rootEntity(account string) *entity {
+	return &entity{kind: kindRoot, account: account, id: account}
+}
+
+func (e *entity) arn() string {
+	if e.kind == kindRoot {
+		return arn.New("iam", "", e.account, "root")
+	}
+	return entityARN(e.account, e.kind, e.path, e.name)
+}
+
+func entityARN(account string, k kind, path, name string) string {
+	return arn.New("iam", "", account, string(k)+path+name)
+}
+
+// errNoEntity is AWS's answer for a name that nobody has.
+func errNoEntity(k kind, name string) error {
+	return iam.ErrNoSuchEntityException("The %s with name %s cannot be found.", k, name)
+}
+
+// attached is the wire form of a boundary, nil for none.
+func (e *entity) attachedBoundary() *iam.AttachedPermissionsBoundary {
+	if e.boundary == "" {
+		return nil
+	}
+	return &iam.AttachedPermissionsBoundary{
+		PermissionsBoundaryArn: new(e.boundary), PermissionsBoundaryType: new("PermissionsBoundaryPolicy"),
+	}
+}
+
+// nameKey is a name as uniqueness sees it.
+func nameKey(name string) string { return strings.ToLower(name) }
+
+// entityByName finds a user or a role by its name, ignoring case.
+// db.ErrNotFound when there is none.
+func entityByName(ctx context.Context, r reader, account string, k kind, name string) (*entity, error) {
+	return scanEntity(account, k, r.QueryRow(ctx,
+		`SELECT id, name, path, COALESCE(boundary, ''), created FROM `+k.rules().table+` WHERE account = $1 AND name_key = $2`,
+		account, nameKey(name)))
+}
+
+// entityByID finds a user or a role by its unique id. db.ErrNotFound when
+// there is none.
+func entityByID(ctx context.Context, r reader, account string, k kind, id string) (*entity, error) {
+	return scanEntity(account, k, r.QueryRow(ctx,
+		`SELECT id, name, path, COALESCE(boundary, ''), created FROM `+k.rules().table+` WHERE account = $1 AND id = $2`,
+		account, id))
+}
+
+func scanEntity(account string, k kind, row *db.Row) (*entity, error) {
+	e := &entity{kind: k, account: account}
+	var created int64
+	if err := row.Scan(&e.id, &e.name, &e.path, &e.boundary, &created); err != nil {
+		return nil, err
+	}
+	e.created = fromMillis(created)
+	return e, nil
+}
+
+// entityOfID tells users from roles by the prefix of a unique id.
+func entityOfID(ctx context.Context, r reader, account, id string) (*entity, error) {
+	switch {
+	case id == account:
+		return rootEntity(account), nil
+	case strings.HasPrefix(id, prefixUser):
+		return entityByID(ctx, r, account, kindUser, id)
+	case strings.HasPrefix(id, prefixRole):
+		return entityByID(ctx, r, account, kindRole, id)
+	}
+	return nil, db.ErrNotFound
+}
+
+// stillThere makes a transaction fail for an entity that has gone since it
+// was resolved.
+func (e *entity) stillThere(ctx context.Context, tx *db.Tx) error {
+	if e.kind == kindRoot {
+		return nil
+	}
+	var one int
+	err := tx.QueryRow(ctx, `SELECT 1 FROM `+e.kind.rules().table+` WHERE account = $1 AND id = $2`, e.account, e.id).Scan(&one)
+	if errors.Is(err, db.ErrNotFound) {
+		return errNoEntity(e.kind, e.name)
+	}
+	return err
+}
+
+// count runs a query of one number.
+func count(ctx context.Context, r reader, query string, args ...any) (int, error) {
+	var n int
+	err := r.QueryRow(ctx, query, args...).Scan(&n)
+	return n, err
+}
+
+// underQuota refuses one more row where there are most already.
+func underQuota(ctx context.Context, tx *db.Tx, quota string, most int, query string, args ...any) error {
+	n, err := count(ctx, tx, query, args...)
+	if err != nil {
+		return fmt.Errorf("count for quota %s: %w", quota, err)
+	}
+	if n >= most {
+		return errQuota(quota, most)
+	}
+	return nil
+}
+
+func errQuota(quota string, most int) error {
+	return iam.ErrLimitExceededException("Cannot exceed quota for %s: %d", quota, most)
+}
+
+// withinQuota refuses an account that has too many entities of a kind, the one
+// just inserted counted.
+func withinQuota(ctx context.Context, tx *db.Tx, account string, k kind) error {
+	rules := k.rules()
+	return underQuota(ctx, tx, rules.quotaName+"sPerAccount", rules.maxEntities,
+		`SELECT COUNT(*) - 1 FROM `+rules.table+` WHERE account = $1`, account)
+}
+
+// dropOwned deletes what only the owner's row gave a meaning to.
+func dropOwned(ctx context.Context, tx *db.Tx, account, owner string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM iam_tags WHERE account = $1 AND owner = $2`, account, owner)
+	return err
+}
+
+// nullable is a column's value: nil for the empty string.
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// or is what p points to, or def.
+func or[T any](p *T, def T) T {
+	if p == nil {
+		return def
+	}
+	return *p
+}
+
+// queryAll collects the rows of a query.
+func queryAll[T any](ctx context.Context, r reader, scan func(*db.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := r.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	var list []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		list = append(list, v)
+	}
+	return list, rows.Close()
+}
+
+// scanText scans rows of one text column.
+func scanText(rows *db.Rows) (string, error) {
+	var v string
+	err := rows.Scan(&v)
+	return v, err
+}
+
+// noEntity turns db.ErrNotFound into AWS's answer.
+func noEntity(err error, k kind, name string) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return errNoEntity(k, name)
+	}
+	return err
+}

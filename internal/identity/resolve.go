@@ -1,0 +1,356 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/thingd/thingd/internal/api/iam"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/db"
+)
+
+// Resolve finds the user, role or policy that an IAM request is about. The
+// target is an *entity or a *managed, or nil when there is none; the checks
+// are then on the ARN that it would have.
+func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
+	r := &resolution{s: s, account: awsapi.Account(ctx)}
+	if err := r.resolve(ctx, in); err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", op.Name, err)
+	}
+	return &awsapi.Resolution{Checks: r.checks, Target: r.target}, nil
+}
+
+// resolution is being found.
+type resolution struct {
+	s       *Service
+	account string
+	checks  []awsapi.Check
+	target  any
+}
+
+func (r *resolution) resolve(ctx context.Context, in any) error {
+	switch in := in.(type) {
+	case *iam.CreateUserRequest:
+		return r.create(entityARN(r.account, kindUser, or(in.Path, "/"), in.UserName), "iam:TagUser", in.Tags, or(in.PermissionsBoundary, ""))
+	case *iam.CreateRoleRequest:
+		return r.create(entityARN(r.account, kindRole, or(in.Path, "/"), in.RoleName), "iam:TagRole", in.Tags, or(in.PermissionsBoundary, ""))
+	case *iam.CreatePolicyRequest:
+		return r.create(policyARN(r.account, or(in.Path, "/"), in.PolicyName), "iam:TagPolicy", in.Tags, "")
+	case *iam.UpdateUserRequest:
+		return r.updateUser(ctx, in)
+	case *iam.GetAccessKeyLastUsedRequest:
+		return r.accessKey(ctx, in.AccessKeyId)
+	}
+	if user, ok := optionalUser(in); ok {
+		return r.userOrCaller(ctx, user)
+	}
+	if name, of, ok := userOf(in); ok {
+		return r.entity(ctx, kindUser, name, of)
+	}
+	if name, of, ok := roleOf(in); ok {
+		return r.entity(ctx, kindRole, name, of)
+	}
+	if a, ok := policyOf(in); ok {
+		return r.policy(ctx, a)
+	}
+	return fmt.Errorf("%T names no resource", in)
+}
+
+// optionalUser is the UserName of operations for which the caller stands in.
+func optionalUser(in any) (*string, bool) {
+	switch in := in.(type) {
+	case *iam.GetUserRequest:
+		return in.UserName, true
+	case *iam.CreateAccessKeyRequest:
+		return in.UserName, true
+	case *iam.ListAccessKeysRequest:
+		return in.UserName, true
+	case *iam.UpdateAccessKeyRequest:
+		return in.UserName, true
+	case *iam.DeleteAccessKeyRequest:
+		return in.UserName, true
+	}
+	return nil, false
+}
+
+// params are what else a request names that conditions can ask for.
+type params struct {
+	policy   string // iam:PolicyARN
+	boundary string // iam:PermissionsBoundary, where it is not the current one
+}
+
+// userOf is the user that a request is about.
+func userOf(in any) (name string, p params, ok bool) {
+	switch in := in.(type) {
+	case *iam.DeleteUserRequest:
+		return in.UserName, p, true
+	case *iam.PutUserPolicyRequest:
+		return in.UserName, p, true
+	case *iam.GetUserPolicyRequest:
+		return in.UserName, p, true
+	case *iam.DeleteUserPolicyRequest:
+		return in.UserName, p, true
+	case *iam.ListUserPoliciesRequest:
+		return in.UserName, p, true
+	case *iam.AttachUserPolicyRequest:
+		return in.UserName, params{policy: in.PolicyArn}, true
+	case *iam.DetachUserPolicyRequest:
+		return in.UserName, params{policy: in.PolicyArn}, true
+	case *iam.ListAttachedUserPoliciesRequest:
+		return in.UserName, p, true
+	case *iam.TagUserRequest:
+		return in.UserName, p, true
+	case *iam.UntagUserRequest:
+		return in.UserName, p, true
+	case *iam.ListUserTagsRequest:
+		return in.UserName, p, true
+	case *iam.PutUserPermissionsBoundaryRequest:
+		return in.UserName, params{boundary: in.PermissionsBoundary}, true
+	case *iam.DeleteUserPermissionsBoundaryRequest:
+		return in.UserName, p, true
+	case *iam.ListGroupsForUserRequest:
+		return in.UserName, p, true
+	}
+	return "", p, false
+}
+
+// roleOf is the role that a request is about.
+func roleOf(in any) (name string, p params, ok bool) {
+	switch in := in.(type) {
+	case *iam.GetRoleRequest:
+		return in.RoleName, p, true
+	case *iam.UpdateRoleRequest:
+		return in.RoleName, p, true
+	case *iam.UpdateRoleDescriptionRequest:
+		return in.RoleName, p, true
+	case *iam.UpdateAssumeRolePolicyRequest:
+		return in.RoleName, p, true
+	case *iam.DeleteRoleRequest:
+		return in.RoleName, p, true
+	case *iam.PutRolePolicyRequest:
+		return in.RoleName, p, true
+	case *iam.GetRolePolicyRequest:
+		return in.RoleName, p, true
+	case *iam.DeleteRolePolicyRequest:
+		return in.RoleName, p, true
+	case *iam.ListRolePoliciesRequest:
+		return in.RoleName, p, true
+	case *iam.AttachRolePolicyRequest:
+		return in.RoleName, params{policy: in.PolicyArn}, true
+	case *iam.DetachRolePolicyRequest:
+		return in.RoleName, params{policy: in.PolicyArn}, true
+	case *iam.ListAttachedRolePoliciesRequest:
+		return in.RoleName, p, true
+	case *iam.TagRoleRequest:
+		return in.RoleName, p, true
+	case *iam.UntagRoleRequest:
+		return in.RoleName, p, true
+	case *iam.ListRoleTagsRequest:
+		return in.RoleName, p, true
+	case *iam.PutRolePermissionsBoundaryRequest:
+		return in.RoleName, params{boundary: in.PermissionsBoundary}, true
+	case *iam.DeleteRolePermissionsBoundaryRequest:
+		return in.RoleName, p, true
+	case *iam.ListInstanceProfilesForRoleRequest:
+		return in.RoleName, p, true
+	}
+	return "", p, false
+}
+
+// policyOf is the ARN of the managed policy that a request is about.
+func policyOf(in any) (string, bool) {
+	switch in := in.(type) {
+	case *iam.GetPolicyRequest:
+		return in.PolicyArn, true
+	case *iam.DeletePolicyRequest:
+		return in.PolicyArn, true
+	case *iam.CreatePolicyVersionRequest:
+		return in.PolicyArn, true
+	case *iam.GetPolicyVersionRequest:
+		return in.PolicyArn, true
+	case *iam.ListPolicyVersionsRequest:
+		return in.PolicyArn, true
+	case *iam.SetDefaultPolicyVersionRequest:
+		return in.PolicyArn, true
+	case *iam.DeletePolicyVersionRequest:
+		return in.PolicyArn, true
+	case *iam.ListEntitiesForPolicyRequest:
+		return in.PolicyArn, true
+	case *iam.TagPolicyRequest:
+		return in.PolicyArn, true
+	case *iam.UntagPolicyRequest:
+		return in.PolicyArn, true
+	case *iam.ListPolicyTagsRequest:
+		return in.PolicyArn, true
+	}
+	return "", false
+}
+
+// create is for what does not exist yet. Tags at creation need the permission
+// to tag as well (IAM User Guide, "Controlling access to IAM resources with
+// tags").
+func (r *resolution) create(a, tagAction string, tags []iam.Tag, boundary string) error {
+	c := awsapi.Check{Resource: a}
+	if boundary != "" {
+		c.Keys = map[string][]string{"iam:PermissionsBoundary": {boundary}}
+	}
+	r.checks = append(r.checks, c)
+	if len(tags) > 0 {
+		r.checks = append(r.checks, awsapi.Check{Action: tagAction, Resource: a})
+	}
+	return nil
+}
+
+// entity is for operations on a user or role.
+func (r *resolution) entity(ctx context.Context, k kind, name string, p params) error {
+	e, err := entityByName(ctx, r.s.DB, r.account, k, name)
+	if errors.Is(err, db.ErrNotFound) {
+		r.checks = append(r.checks, awsapi.Check{Resource: entityARN(r.account, k, "/", name), Keys: p.keys(nil)})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.found(ctx, e, p)
+}
+
+// found adds the check on an entity that exists.
+func (r *resolution) found(ctx context.Context, e *entity, p params) error {
+	tags, err := tagsOf(ctx, r.s.DB, e.account, e.id)
+	if err != nil {
+		return err
+	}
+	if p.boundary == "" {
+		p.boundary = e.boundary
+	}
+	r.checks = append(r.checks, awsapi.Check{Resource: e.arn(), Keys: p.keys(tags)})
+	r.target = e
+	return nil
+}
+
+// keys are the condition keys of a check.
+func (p params) keys(tags []iam.Tag) map[string][]string {
+	keys := make(map[string][]string, 2*len(tags)+2)
+	if p.policy != "" {
+		keys["iam:PolicyARN"] = []string{p.policy}
+	}
+	if p.boundary != "" {
+		keys["iam:PermissionsBoundary"] = []string{p.boundary}
+	}
+	for _, t := range tags {
+		keys["iam:ResourceTag/"+t.Key] = []string{t.Value}
+		keys["aws:ResourceTag/"+t.Key] = []string{t.Value}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return keys
+}
+
+// userOrCaller is for operations whose UserName may be left out.
+func (r *resolution) userOrCaller(ctx context.Context, name *string) error {
+	if name != nil {
+		return r.entity(ctx, kindUser, *name, params{})
+	}
+	switch c := awsapi.CallerOf(ctx); c.Type {
+	case awsapi.Root:
+		return r.found(ctx, rootEntity(c.Account), params{})
+	case awsapi.User:
+		e, err := entityByID(ctx, r.s.DB, c.Account, kindUser, c.UserID)
+		if err != nil {
+			return noEntity(err, kindUser, c.UserName)
+		}
+		return r.found(ctx, e, params{})
+	}
+	return errValidation("Must specify userName when calling with non-User credentials")
+}
+
+// updateUser is checked on the user as it is and as it will be.
+func (r *resolution) updateUser(ctx context.Context, in *iam.UpdateUserRequest) error {
+	if err := r.entity(ctx, kindUser, in.UserName, params{}); err != nil {
+		return err
+	}
+	if e, ok := r.target.(*entity); ok && (in.NewUserName != nil || in.NewPath != nil) {
+		r.checks = append(r.checks, awsapi.Check{Resource: entityARN(r.account, kindUser, or(in.NewPath, e.path), or(in.NewUserName, e.name))})
+	}
+	return nil
+}
+
+func (r *resolution) accessKey(ctx context.Context, id string) error {
+	e, err := keyOwner(ctx, r.s.DB, r.account, id)
+	if errors.Is(err, db.ErrNotFound) {
+		r.checks = append(r.checks, awsapi.Check{Resource: "*"})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.found(ctx, e, params{})
+}
+
+func (r *resolution) policy(ctx context.Context, a string) error {
+	owner, err := policyAccount(a)
+	if err != nil {
+		return err
+	}
+	m, err := r.s.managedByARN(ctx, r.s.DB, r.account, a)
+	if errors.Is(err, db.ErrNotFound) || owner != r.account && owner != awsAccount {
+		r.checks = append(r.checks, awsapi.Check{Resource: a})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tags, err := tagsOf(ctx, r.s.DB, r.account, m.id)
+	if err != nil {
+		return err
+	}
+	r.checks = append(r.checks, awsapi.Check{Resource: a, Keys: params{}.keys(tags)})
+	r.target = m
+	return nil
+}
+
+// entityTarget is the user or role that the request was resolved to.
+func entityTarget(ctx context.Context, k kind, name string) (*entity, error) {
+	if e, ok := awsapi.Target(ctx).(*entity); ok {
+		return e, nil
+	}
+	return nil, errNoEntity(k, name)
+}
+
+// userTarget is entityTarget where the name may be left out.
+func userTarget(ctx context.Context, name *string) (*entity, error) {
+	return entityTarget(ctx, kindUser, or(name, awsapi.CallerOf(ctx).UserName))
+}
+
+// policyTarget is the managed policy that the request was resolved to.
+func policyTarget(ctx context.Context, policyARN string) (*managed, error) {
+	if m, ok := awsapi.Target(ctx).(*managed); ok {
+		return m, nil
+	}
+	return nil, errNoPolicy(policyARN)
+}
+
+// ownPolicyTarget is policyTarget for changes, which AWS's policies do not
+// take.
+func ownPolicyTarget(ctx context.Context, policyARN string) (*managed, error) {
+	m, err := policyTarget(ctx, policyARN)
+	if err != nil {
+		return nil, err
+	}
+	if m.ofAWS() {
+		return nil, awsapi.ErrAccessDenied("User: %s is not authorized to perform: %s on resource: policy %s",
+			awsapi.CallerOf(ctx).ARN, actionOf(ctx), policyARN)
+	}
+	return m, nil
+}
+
+// actionOf is the IAM action of the request in hand.
+func actionOf(ctx context.Context) string {
+	r := awsapi.RequestOf(ctx)
+	if r.Operation == nil {
+		return "iam"
+	}
+	return r.Service.FullAction(r.Operation)
+}

@@ -1,0 +1,81 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/thingd/thingd/internal/api/sts"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/db"
+)
+
+// Durations of sessions (STS API reference, GetSessionToken).
+const (
+	defaultUserSession = 12 * time.Hour
+	maxRootSession     = time.Hour
+)
+
+// GetCallerIdentity answers who the caller is. It is never denied.
+func (s *Service) GetCallerIdentity(ctx context.Context, _ *sts.GetCallerIdentityRequest) (*sts.GetCallerIdentityResponse, error) {
+	c := awsapi.CallerOf(ctx)
+	return &sts.GetCallerIdentityResponse{Account: &c.Account, Arn: &c.ARN, UserId: &c.UserID}, nil
+}
+
+// GetAccessKeyInfo answers the account of an access key, which its id says; of
+// an id of AWS's older form, or one given with --dev, if the key exists.
+func (s *Service) GetAccessKeyInfo(ctx context.Context, in *sts.GetAccessKeyInfoRequest) (*sts.GetAccessKeyInfoResponse, error) {
+	account, ok := accountOfKeyID(in.AccessKeyId)
+	if !ok {
+		err := s.DB.QueryRow(ctx, `SELECT account FROM iam_access_keys WHERE id = $1`, in.AccessKeyId).Scan(&account)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil, errValidation("The access key ID %s is not valid.", in.AccessKeyId)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("get access key info: %w", err)
+		}
+	}
+	return &sts.GetAccessKeyInfoResponse{Account: &account}, nil
+}
+
+// GetSessionToken answers temporary credentials of the calling user, which
+// needs a long-term key. They may what he may, but not call IAM, nor STS other
+// than AssumeRole and GetCallerIdentity.
+func (s *Service) GetSessionToken(ctx context.Context, in *sts.GetSessionTokenRequest) (*sts.GetSessionTokenResponse, error) {
+	caller := awsapi.CallerOf(ctx)
+	id, ok := caller.Identity.(*credential)
+	if !ok || id.session != nil {
+		return nil, awsapi.ErrAccessDenied("Cannot call GetSessionToken with session credentials")
+	}
+	if err := noMFA(in.SerialNumber, in.TokenCode); err != nil {
+		return nil, err
+	}
+	d := defaultUserSession
+	if in.DurationSeconds != nil {
+		d = time.Duration(*in.DurationSeconds) * time.Second
+	}
+	if caller.Type == awsapi.Root {
+		d = min(d, maxRootSession)
+	}
+	creds, _, err := s.issue(&claims{Account: caller.Account, ID: id.who.id}, d)
+	if err != nil {
+		return nil, fmt.Errorf("get session token: %w", err)
+	}
+	return &sts.GetSessionTokenResponse{Credentials: creds.wire()}, nil
+}
+
+// noMFA refuses the code of a device that cannot exist: there are no MFA
+// devices until EnableMFADevice is served.
+func noMFA(serial, code *string) error {
+	if serial == nil && code == nil {
+		return nil
+	}
+	return awsapi.ErrAccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+}
+
+func (c *SessionCredentials) wire() *sts.Credentials {
+	return &sts.Credentials{
+		AccessKeyId: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expiration: c.Expiration,
+	}
+}

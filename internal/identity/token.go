@@ -1,0 +1,157 @@
+package identity
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Temporary credentials are a sealed statement of who they are for. Issuing
+// them writes nothing, and whoever has the master key can check them. The
+// secret key follows from the token, so that it is stored nowhere either.
+const (
+	sealToken    = "identity session token"
+	deriveSecret = "identity session secret"
+
+	// maxToken is the longest token, in characters: the KVS C SDK keeps it in
+	// a buffer of 2,048 bytes, its closing NUL included.
+	maxToken = 2047
+	// maxClaims bounds what a token unpacks to.
+	maxClaims = 64 << 10
+	// packFrom is the size from which claims are worth compressing.
+	packFrom = 512
+)
+
+// claims are what a session token says. Field names are short because tokens
+// must be.
+type claims struct {
+	KeyID          string            `json:"k"`
+	Account        string            `json:"a"`
+	ID             string            `json:"i"`           // unique id of the user or role; the account for root
+	Session        string            `json:"s,omitempty"` // of a role
+	Issued         int64             `json:"t"`           // ms
+	Expires        int64             `json:"e"`           // ms
+	Policy         string            `json:"p,omitempty"` // session policy
+	PolicyARNs     []string          `json:"r,omitempty"` // managed session policies
+	Tags           [][2]string       `json:"g,omitempty"` // session tags
+	Transitive     []string          `json:"v,omitempty"` // keys of those that go on to the next session
+	SourceIdentity string            `json:"o,omitempty"`
+	Keys           map[string]string `json:"c,omitempty"` // further context keys: credentials-iot:…
+}
+
+func (c *claims) expiry() time.Time { return time.UnixMilli(c.Expires).UTC() }
+
+func (c *claims) issued() time.Time { return time.UnixMilli(c.Issued).UTC() }
+
+// errTooLarge: the claims do not fit into a token.
+var errTooLarge = errors.New("session token too large")
+
+// SessionCredentials are temporary credentials.
+type SessionCredentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      time.Time // whole seconds, UTC
+}
+
+// issue seals claims into credentials for a duration from now on. errTooLarge
+// when they do not fit. packed is the share of a token that they take, in
+// percent.
+func (s *Service) issue(c *claims, d time.Duration) (creds *SessionCredentials, packed int64, err error) {
+	now := s.Now().UTC().Truncate(time.Second)
+	c.KeyID = newKeyID(prefixTemporary, c.Account)
+	c.Issued, c.Expires = now.UnixMilli(), now.Add(d).UnixMilli()
+	plain, err := packClaims(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	token := base64.RawURLEncoding.EncodeToString(s.Seal.Seal(sealToken, plain))
+	packed = int64(100*len(token)+maxToken-1) / maxToken
+	if len(token) > maxToken {
+		return nil, packed, errTooLarge
+	}
+	return &SessionCredentials{
+		AccessKeyID: c.KeyID, SecretAccessKey: s.sessionSecret(c.KeyID, token),
+		SessionToken: token, Expiration: c.expiry(),
+	}, packed, nil
+}
+
+// sessionSecret is the secret key that goes with a token.
+func (s *Service) sessionSecret(keyID, token string) string {
+	return base64.StdEncoding.EncodeToString(s.Seal.Derive(deriveSecret, keyID+"\n"+token, 30))
+}
+
+// errToken: not a token of this deployment.
+var errToken = errors.New("not a session token of this deployment")
+
+// openToken reads the claims of a token, whatever their expiry.
+func (s *Service) openToken(token string) (*claims, error) {
+	if len(token) > maxToken {
+		return nil, errToken
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return nil, errToken
+	}
+	plain, err := s.Seal.Open(sealToken, sealed)
+	if err != nil {
+		return nil, errToken
+	}
+	return unpackClaims(plain)
+}
+
+// The forms of packed claims.
+const (
+	plainClaims   = 0
+	deflateClaims = 1
+)
+
+func packClaims(c *claims) ([]byte, error) {
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("pack session: %w", err)
+	}
+	if len(plain) > maxClaims {
+		return nil, errTooLarge
+	}
+	if len(plain) < packFrom {
+		return append([]byte{plainClaims}, plain...), nil
+	}
+	var buf bytes.Buffer
+	buf.WriteByte(deflateClaims)
+	w, err := flate.NewWriter(&buf, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write(plain)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pack session: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+func unpackClaims(b []byte) (*claims, error) {
+	if len(b) == 0 {
+		return nil, errToken
+	}
+	form, plain := b[0], b[1:]
+	if form == deflateClaims {
+		var err error
+		plain, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(plain)), maxClaims+1))
+		if err != nil || len(plain) > maxClaims {
+			return nil, errToken
+		}
+	}
+	c := &claims{}
+	if form > deflateClaims || json.Unmarshal(plain, c) != nil {
+		return nil, errToken
+	}
+	return c, nil
+}

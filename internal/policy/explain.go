@@ -1,0 +1,226 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Explanation is a decision with everything that led to it. Making one costs
+// far more than deciding; it is for logs, simulation and people.
+type Explanation struct {
+	Decision   Decision
+	Reason     string // Decision.Reason of the request's action
+	Statements []StatementReport
+	// Suggestion is the smallest statement that would allow the request, in a
+	// policy of the kind that Decision.Source names. It is empty when the
+	// request is allowed, and when it is denied explicitly: no further
+	// statement helps then.
+	Suggestion string
+}
+
+// StatementReport says how one statement met the request.
+type StatementReport struct {
+	Source    Source
+	PolicyID  string
+	Statement int // index in the policy
+	Sid       string
+	Allow     bool // its effect
+	Start     Position
+	End       Position
+	Applies   bool
+	// Mismatch is what kept it from applying: "Principal", "Action",
+	// "Resource", or operator and key of a condition.
+	Mismatch string
+	// Variables are the policy variables and condition keys of the statement
+	// with their values in this request.
+	Variables []Variable
+}
+
+// Variable is a context key that a statement asks for. Values is nil when the
+// request has none.
+type Variable struct {
+	Name   string
+	Values []string
+}
+
+// Explain decides like Decide, and reports on every statement.
+func (in *Input) Explain(req *Request) Explanation {
+	e := env{
+		keys: req.Keys, base: in.Keys, principal: &in.Principal,
+		resource: newTarget(req.Resource), action: req.Action, low: []byte(lower(req.Action)),
+	}
+	e.bit = actionBit(e.low)
+	x := Explanation{Decision: in.Decide(req)}
+	x.add(&e, SourceIdentity, in.Identity...)
+	if in.Boundary != nil {
+		x.add(&e, SourceBoundary, in.Boundary)
+	}
+	x.add(&e, SourceSession, in.Session...)
+	if in.Resource != nil {
+		x.add(&e, in.resourceSource(), in.Resource)
+	}
+	x.finish(req, &in.Principal)
+	return x
+}
+
+// ExplainIoT decides like DecideIoT, and reports on every statement. Of the
+// two forms of a shared subscription it reports on the one that decided.
+func ExplainIoT(policies []*Policy, req *Request) Explanation {
+	x := Explanation{Decision: DecideIoT(policies, req)}
+	resource := req.Resource
+	if filter, ok := unshared(req.Action, resource); ok && decideIoT(policies, req, resource) != x.Decision {
+		resource = filter
+	}
+	e := env{keys: req.Keys, resource: newTarget(resource), action: req.Action, low: []byte(lower(req.Action))}
+	e.bit = actionBit(e.low)
+	x.add(&e, SourceIoT, policies...)
+	x.finish(req, nil)
+	return x
+}
+
+func (x *Explanation) add(e *env, source Source, policies ...*Policy) {
+	for _, p := range policies {
+		for i := range p.doc.statements {
+			s := &p.doc.statements[i]
+			r := StatementReport{
+				Source: source, PolicyID: p.id, Statement: i, Sid: s.sid, Allow: s.allow,
+				Start: s.start, End: s.end, Mismatch: s.mismatch(e, source),
+			}
+			r.Applies = r.Mismatch == ""
+			s.walk(func(name, key string) {
+				r.Variables = addVariable(r.Variables, name, e.lookup(key))
+			})
+			x.Statements = append(x.Statements, r)
+		}
+	}
+}
+
+func addVariable(vars []Variable, name string, k *Key) []Variable {
+	if slices.ContainsFunc(vars, func(v Variable) bool { return strings.EqualFold(v.Name, name) }) {
+		return vars
+	}
+	v := Variable{Name: name}
+	if k != nil {
+		v.Values = k.Values()
+	}
+	return append(vars, v)
+}
+
+// mismatch names the first element that does not fit the request.
+func (s *statement) mismatch(e *env, source Source) string {
+	switch {
+	case (source == SourceResource || source == SourceTrust) && s.grant(e) == grantNone:
+		return "Principal"
+	case len(s.actions) == 0 || s.matchesAction(e) == s.notActions:
+		return "Action"
+	case !s.everyResource && (len(s.resources) == 0 || s.matchesResource(e) == s.notResources):
+		return "Resource"
+	}
+	for i := range s.conditions {
+		if c := &s.conditions[i]; !c.holds(e) {
+			return c.opName + " " + c.name
+		}
+	}
+	return ""
+}
+
+// walk calls f with every context key of the statement, as written and in the
+// form of lookups.
+func (s *statement) walk(f func(name, key string)) {
+	pattern := func(p *pattern) {
+		for i := range p.tokens {
+			if t := &p.tokens[i]; t.kind == tokenVariable {
+				f(t.name, t.text)
+			}
+		}
+	}
+	arn := func(p *arnPattern) {
+		for i := range p.parts {
+			pattern(&p.parts[i])
+		}
+	}
+	for i := range s.resources {
+		arn(&s.resources[i])
+	}
+	for i := range s.conditions {
+		c := &s.conditions[i]
+		f(c.name, c.key)
+		for j := range c.values {
+			pattern(&c.values[j].text)
+			arn(&c.values[j].arn)
+		}
+	}
+}
+
+func (x *Explanation) finish(req *Request, who *Principal) {
+	x.Reason = x.Decision.Reason(req.Action)
+	if x.Decision.Outcome != ImplicitDeny {
+		return
+	}
+	type statement struct {
+		Effect    string
+		Principal any `json:",omitempty"`
+		Action    string
+		Resource  string `json:",omitempty"`
+	}
+	s := statement{Effect: "Allow", Action: req.Action, Resource: req.Resource}
+	switch x.Decision.Source {
+	case SourceTrust:
+		s.Resource, s.Principal = "", who.element()
+	case SourceResource:
+		s.Principal = who.element()
+	}
+	// Marshal cannot fail: the value has strings only.
+	text, _ := json.Marshal(s)
+	x.Suggestion = string(text)
+}
+
+// element is the Principal element that names who, and nobody else.
+func (p *Principal) element() any {
+	switch p.Type {
+	case Service:
+		return map[string]string{"Service": p.Service}
+	case WebIdentity:
+		return map[string]string{"Federated": p.Provider}
+	case AssumedRole:
+		return map[string]string{"AWS": p.RoleARN}
+	case Anonymous:
+		return "*"
+	}
+	return map[string]string{"AWS": p.ARN}
+}
+
+// Statement describes a statement of a policy.
+type Statement struct {
+	Sid   string
+	Allow bool
+	Start Position // of its opening brace
+	End   Position // behind its closing brace
+}
+
+// Statements lists the statements in the order of the document.
+func (p *Policy) Statements() []Statement {
+	out := make([]Statement, len(p.doc.statements))
+	for i := range p.doc.statements {
+		s := &p.doc.statements[i]
+		out[i] = Statement{Sid: s.sid, Allow: s.allow, Start: s.start, End: s.end}
+	}
+	return out
+}
+
+// ContextKeys are the names of all context keys in conditions and variables,
+// each once, as the document writes them where it does so first.
+func (p *Policy) ContextKeys() []string {
+	var names []string
+	seen := map[string]bool{}
+	for i := range p.doc.statements {
+		p.doc.statements[i].walk(func(name, key string) {
+			if !seen[key] {
+				seen[key] = true
+				names = append(names, name)
+			}
+		})
+	}
+	return names
+}

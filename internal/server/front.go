@@ -1,0 +1,68 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// bodyTimeout is how long a client may pause within a request's body.
+const bodyTimeout = 30 * time.Second
+
+// front is what every request of a listener passes first: it learns of its
+// TLS connection, is refused if it came without where that is not allowed, and
+// has its body's pauses limited.
+func (l *listener) front(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := connOf(r); c != nil {
+			r.TLS = c.tls
+			if c.refused && rootPath(r) == "" {
+				w.Header().Set("Connection", "close")
+				why := "thingd: this address takes TLS only: use https://"
+				if l.plain != plainNever {
+					why += " (or start the server with --insecure-http)"
+				}
+				http.Error(w, why, http.StatusBadRequest)
+				return
+			}
+		}
+		if r.Body != nil && r.Body != http.NoBody && !longBody(r) {
+			r.Body = &pausedBody{ReadCloser: r.Body, rc: http.NewResponseController(w)}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// longBody names the one request whose body may pause at will: a camera that
+// has nothing to send (PutMedia). Its handler has its own limits.
+func longBody(r *http.Request) bool {
+	return strings.TrimLeft(r.URL.Path, "/") == "putMedia"
+}
+
+// pausedBody fails a read that gets nothing for bodyTimeout. At the body's end
+// it takes its deadline away again, which would otherwise end a long answer:
+// net/http watches the connection while a handler runs.
+type pausedBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+// Read reads with a deadline.
+func (b *pausedBody) Read(p []byte) (int, error) {
+	if err := b.rc.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return 0, fmt.Errorf("request body: %w", err)
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// Close ends the reading.
+func (b *pausedBody) Close() error {
+	_ = b.rc.SetReadDeadline(time.Time{})
+	return b.ReadCloser.Close()
+}

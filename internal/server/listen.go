@@ -1,0 +1,356 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Limits of a connection. There is no limit to how long a request or an answer
+// may take as a whole: PutMedia and GetMedia last for hours.
+const (
+	handshakeTimeout  = 10 * time.Second  // first byte and TLS handshake together
+	readHeaderTimeout = 10 * time.Second  //
+	idleTimeout       = 120 * time.Second // between requests
+	maxHeaderBytes    = 64 << 10          //
+	defaultMaxConns   = 16384             // a listener's; further ones are closed at once
+)
+
+// plainHTTP says what becomes of HTTP without TLS.
+type plainHTTP int
+
+const (
+	plainNever    plainHTTP = iota // root certificates only
+	plainLoopback                  // from this machine only
+	plainAlways
+)
+
+// listener serves HTTP on one address, with TLS and without on the same port:
+// the first byte of a connection tells which. The TLS handshake is done here
+// and not by net/http, which would close a connection whose negotiated ALPN
+// name it does not know, in silence; so x-amzn-http-ca is served as the
+// HTTP/1.1 that it is, and MQTT goes to whoever speaks it.
+type listener struct {
+	name     string // the option that set it: for errors, logs and metrics
+	address  string
+	handler  http.Handler
+	tls      *tls.Config // nil: no TLS
+	plain    plainHTTP
+	mqtt     func(net.Conn) // owns the *tls.Conn it is given; nil: closed
+	maxConns int
+	log      *slog.Logger
+	metrics  *metrics
+
+	ln    net.Listener
+	http  *http.Server
+	ready chan net.Conn // to http.Server's Accept
+	slots chan struct{}
+	done  chan struct{}
+	once  sync.Once
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	pending map[*rawConn]struct{} // not yet handed on
+}
+
+// listen binds the address.
+func (l *listener) listen() error {
+	ln, err := net.Listen("tcp", l.address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--%s %s: the port is in use by another program", l.name, l.address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("--%s %s: no right to use this port (ports below 1024 need root or CAP_NET_BIND_SERVICE)", l.name, l.address)
+	case err != nil:
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err
+		}
+		return fmt.Errorf("--%s %s: %w", l.name, l.address, err)
+	}
+	if l.maxConns == 0 {
+		l.maxConns = defaultMaxConns
+	}
+	l.ln = ln
+	l.ready = make(chan net.Conn)
+	l.slots = make(chan struct{}, l.maxConns)
+	l.done = make(chan struct{})
+	l.pending = map[*rawConn]struct{}{}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	l.http = &http.Server{
+		Handler:           l.front(l.handler),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		Protocols:         protocols,
+		ConnContext:       connContext,
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// serve takes connections until shutdown or close.
+func (l *listener) serve() error {
+	l.wg.Go(l.acceptAll)
+	err := l.http.Serve((*readyListener)(l))
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// shutdown stops taking connections, lets running requests end until ctx does,
+// and then closes what is left. MQTT connections are not its own any more.
+func (l *listener) shutdown(ctx context.Context) {
+	l.stop()
+	if l.http.Shutdown(ctx) != nil {
+		_ = l.http.Close()
+	}
+	l.wg.Wait()
+}
+
+// stop closes the port and the connections that have said nothing yet.
+func (l *listener) stop() {
+	l.once.Do(func() {
+		close(l.done)
+		_ = l.ln.Close()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for c := range l.pending {
+			_ = c.Close()
+		}
+	})
+}
+
+func (l *listener) acceptAll() {
+	var delay time.Duration
+	for {
+		c, err := l.ln.Accept()
+		if err != nil {
+			select {
+			case <-l.done:
+				return
+			default:
+			}
+			// Out of file descriptors, mostly: wait for some to come back.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			l.log.Warn("accept", "listener", l.name, "error", err, "retry", delay)
+			select {
+			case <-l.done:
+				return
+			case <-time.After(delay):
+			}
+			continue
+		}
+		delay = 0
+		select {
+		case l.slots <- struct{}{}:
+		default:
+			l.metrics.refused(l.name, "limit")
+			_ = c.Close()
+			continue
+		}
+		raw := &rawConn{Conn: c, released: func() {
+			<-l.slots
+			l.metrics.closed(l.name)
+		}}
+		l.metrics.opened(l.name)
+		if !l.track(raw) {
+			_ = raw.Close()
+			return
+		}
+		l.wg.Go(func() { l.begin(raw) })
+	}
+}
+
+func (l *listener) track(c *rawConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.done:
+		return false
+	default:
+	}
+	l.pending[c] = struct{}{}
+	return true
+}
+
+// begin reads a connection's first byte, does the handshake if it is TLS's,
+// and hands the connection on.
+func (l *listener) begin(c *rawConn) {
+	conn, mqtt, reason, err := l.identify(c)
+	l.mu.Lock()
+	delete(l.pending, c)
+	l.mu.Unlock()
+	if reason != "" {
+		l.metrics.refused(l.name, reason)
+		l.log.Debug("connection refused", "listener", l.name, "remote", c.RemoteAddr(), "reason", reason, "error", err)
+		_ = c.Close()
+		return
+	}
+	if mqtt {
+		go l.mqtt(conn) // the broker's own to wait for
+		return
+	}
+	select {
+	case l.ready <- conn:
+	case <-l.done:
+		_ = conn.Close()
+	}
+}
+
+// identify answers the connection to be served, or why it is refused.
+func (l *listener) identify(c *rawConn) (conn net.Conn, mqtt bool, reason string, err error) {
+	if err := c.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return nil, false, "closed", err
+	}
+	first, err := c.peek()
+	if err != nil {
+		return nil, false, "closed", err
+	}
+	switch {
+	case first == 0x16 && l.tls != nil: // a TLS record of type handshake
+		t := tls.Server(c, l.tls)
+		if err := t.Handshake(); err != nil {
+			return nil, false, "handshake", err
+		}
+		if err := c.SetDeadline(time.Time{}); err != nil {
+			return nil, false, "closed", err
+		}
+		state := t.ConnectionState()
+		switch state.NegotiatedProtocol {
+		case alpnMQTT, alpnMQTTCert:
+			if l.mqtt == nil {
+				_ = t.Close()
+				return nil, false, "alpn", errors.New("MQTT is not served here")
+			}
+			return t, true, "", nil
+		}
+		return &httpConn{Conn: t, tls: &state, device: l.name == Device}, false, "", nil
+	case first >= 'A' && first <= 'Z': // a method
+		if err := c.SetDeadline(time.Time{}); err != nil {
+			return nil, false, "closed", err
+		}
+		return &plainConn{httpConn{Conn: c, refused: !l.allowsPlain(c)}}, false, "", nil
+	}
+	return nil, false, "protocol", fmt.Errorf("neither TLS nor HTTP: first byte 0x%02x", first)
+}
+
+func (l *listener) allowsPlain(c net.Conn) bool {
+	switch l.plain {
+	case plainAlways:
+		return true
+	case plainLoopback:
+		return isLoopback(c.LocalAddr()) && isLoopback(c.RemoteAddr())
+	}
+	return false
+}
+
+func isLoopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}
+
+// readyListener is the listener as http.Server sees it.
+type readyListener listener
+
+// Accept answers the next connection on which HTTP is spoken.
+func (r *readyListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-r.ready:
+		return c, nil
+	case <-r.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close stops the listener.
+func (r *readyListener) Close() error {
+	(*listener)(r).stop()
+	return nil
+}
+
+// Addr is the bound address.
+func (r *readyListener) Addr() net.Addr { return r.ln.Addr() }
+
+// rawConn is an accepted connection whose first byte can be looked at, and
+// which gives its slot back when it is closed.
+type rawConn struct {
+	net.Conn
+	first    [1]byte
+	peeked   bool // first is yet to be read
+	released func()
+	once     sync.Once
+}
+
+func (c *rawConn) peek() (byte, error) {
+	if _, err := io.ReadFull(c.Conn, c.first[:]); err != nil {
+		return 0, err
+	}
+	c.peeked = true
+	return c.first[0], nil
+}
+
+// Read reads on, from the first byte.
+func (c *rawConn) Read(p []byte) (int, error) {
+	if c.peeked && len(p) > 0 {
+		c.peeked = false
+		p[0] = c.first[0]
+		return 1, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// ReadFrom keeps sendfile and splice within net/http's reach.
+func (c *rawConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+// Close closes the connection and gives its slot back, once.
+func (c *rawConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.released)
+	return err
+}
+
+// httpConn is a connection on which HTTP is spoken. It hides *tls.Conn from
+// net/http.
+type httpConn struct {
+	net.Conn
+	tls     *tls.ConnectionState // nil: plain
+	refused bool                 // plain, where that is not allowed
+	device  bool                 // on the device port
+}
+
+func (c *httpConn) base() *httpConn { return c }
+
+// plainConn is one without TLS, for which net/http can use sendfile.
+type plainConn struct{ httpConn }
+
+// ReadFrom is net.TCPConn's.
+func (c *plainConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+type connKey struct{}
+
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	if h, ok := c.(interface{ base() *httpConn }); ok {
+		return context.WithValue(ctx, connKey{}, h.base())
+	}
+	return ctx
+}
+
+func connOf(r *http.Request) *httpConn {
+	c, _ := r.Context().Value(connKey{}).(*httpConn)
+	return c
+}
+
+func onDevicePort(r *http.Request) bool {
+	c := connOf(r)
+	return c != nil && c.device
+}

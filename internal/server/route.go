@@ -1,0 +1,241 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Router decides which service a request means, in this order: a root
+// certificate's path; the signing name in the credential scope; a role alias's
+// credentials; a client certificate; an STS action that needs no signature.
+// Never the host name: SDK users set one endpoint URL for all services. It
+// checks no signature and no certificate. Immutable.
+type Router struct {
+	// Services by signing name: iot, iotdata, iot-jobs-data, iam, sts,
+	// kinesisvideo. A request whose Authorization cannot be read goes to the
+	// one that it most looks like, to be refused in that one's words.
+	Services map[string]http.Handler
+
+	// Credentials answers GET /role-aliases/{alias}/credentials, with a client
+	// certificate or without.
+	Credentials http.Handler
+
+	// Device answers other requests that come with a client certificate and
+	// no signature; nil: they are answered Not Found.
+	Device http.Handler
+
+	// RootPEM is the server root, for all who ask.
+	RootPEM []byte
+}
+
+// ServeHTTP hands the request on.
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rootPath(r) != "" {
+		rt.serveRoot(w, r)
+		return
+	}
+	signed, service := signingName(r)
+	switch {
+	case service != "":
+		rt.serve(w, r, service)
+	case signed:
+		rt.serve(w, r, looksLike(r))
+	case isCredentialsPath(requestPath(r)):
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			answerJSON(w, http.StatusMethodNotAllowed, "MethodNotAllowedException", "Method Not Allowed", newRequestID(), true)
+			return
+		}
+		rt.Credentials.ServeHTTP(w, r)
+	case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
+		if rt.Device == nil {
+			answerJSON(w, http.StatusNotFound, "ResourceNotFoundException", "Not Found", newRequestID(), true)
+			return
+		}
+		rt.Device.ServeHTTP(w, r)
+	case onDevicePort(r):
+		answerJSON(w, http.StatusForbidden, "ForbiddenException", "Forbidden", newRequestID(), true)
+	default:
+		rt.serveUnsigned(w, r)
+	}
+}
+
+func (rt *Router) serveRoot(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	w.Header().Set("Content-Length", fmt.Sprint(len(rt.RootPEM)))
+	w.Header().Set("Cache-Control", "no-cache")
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(rt.RootPEM)
+	}
+}
+
+// serve hands a request to the service that it is signed for.
+func (rt *Router) serve(w http.ResponseWriter, r *http.Request, name string) {
+	if name == "execute-api" { // what old SDKs sign iot with
+		name = "iot"
+	}
+	h, ok := rt.Services[name]
+	if !ok {
+		answerJSON(w, http.StatusNotImplemented, "NotImplementedException",
+			fmt.Sprintf("thingd does not serve the service %.64q.", name), newRequestID(), false)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// The XML namespaces of the two Query services, by API version.
+var queryServices = map[string]struct{ name, namespace string }{
+	"2010-05-08": {"iam", "https://iam.amazonaws.com/doc/2010-05-08/"},
+	"2011-06-15": {"sts", "https://sts.amazonaws.com/doc/2011-06-15/"},
+}
+
+// unsignedActions are the STS actions that come without a signature (STS API
+// reference: they "do not require the use of AWS security credentials").
+var unsignedActions = map[string]bool{
+	"AssumeRoleWithSAML":        true,
+	"AssumeRoleWithWebIdentity": true,
+}
+
+// serveUnsigned answers a request without any credentials.
+func (rt *Router) serveUnsigned(w http.ResponseWriter, r *http.Request) {
+	action, version := queryAction(r)
+	if action != "" {
+		if unsignedActions[action] && rt.Services["sts"] != nil {
+			rt.Services["sts"].ServeHTTP(w, r)
+			return
+		}
+		q, ok := queryServices[version]
+		if !ok {
+			q = queryServices["2011-06-15"]
+		}
+		answerXML(w, http.StatusForbidden, q.namespace, "MissingAuthenticationToken", "Request is missing Authentication Token", newRequestID())
+		return
+	}
+	answerJSON(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token", newRequestID(), false)
+}
+
+// signingName reads the service from a request's credential scope. signed says
+// that the request has credentials of some kind, readable or not.
+func signingName(r *http.Request) (signed bool, service string) {
+	if auth := r.Header.Get("Authorization"); auth != "" {
+		_, rest, ok := strings.Cut(auth, "Credential=")
+		if !ok {
+			return true, ""
+		}
+		if i := strings.IndexAny(rest, ", "); i >= 0 {
+			rest = rest[:i]
+		}
+		return true, scopeService(rest)
+	}
+	if !strings.Contains(r.URL.RawQuery, "X-Amz-") {
+		return false, ""
+	}
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		k, v, _ := strings.Cut(pair, "=")
+		switch k {
+		case "X-Amz-Credential":
+			credential, err := url.QueryUnescape(v)
+			if err != nil {
+				return true, ""
+			}
+			return true, scopeService(credential)
+		case "X-Amz-Signature", "X-Amz-Algorithm":
+			signed = true
+		}
+	}
+	return signed, ""
+}
+
+// scopeService is the fourth of the five parts key/date/region/service/aws4_request.
+func scopeService(credential string) string {
+	parts := strings.Split(credential, "/")
+	if len(parts) != 5 {
+		return ""
+	}
+	return parts[3]
+}
+
+// looksLike guesses the service of a request whose scope cannot be read.
+func looksLike(r *http.Request) string {
+	if action, version := queryAction(r); action != "" {
+		if q, ok := queryServices[version]; ok {
+			return q.name
+		}
+		return "sts"
+	}
+	host, _, _ := strings.Cut(r.Host, ".")
+	switch host {
+	case "iam", "sts", "kinesisvideo":
+		return host
+	}
+	if p := requestPath(r); r.Method == http.MethodPost && strings.Count(p, "/") == 1 && strings.ContainsAny(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		return "kinesisvideo" // /describeStream; the others have paths of nouns
+	}
+	return "iot"
+}
+
+// maxActionBytes is how much of a form is looked at for its Action, which
+// clients send first.
+const maxActionBytes = 64 << 10
+
+// queryAction answers the Action and Version of a Query request, from the URL
+// or the form in the body, which is left to be read again. Empty if it is not
+// a Query request.
+func queryAction(r *http.Request) (action, version string) {
+	if strings.Contains(r.URL.RawQuery, "Action=") {
+		q := r.URL.Query()
+		return q.Get("Action"), q.Get("Version")
+	}
+	if r.Method != http.MethodPost || r.Body == nil {
+		return "", ""
+	}
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return "", ""
+	}
+	body := r.Body
+	head, err := io.ReadAll(io.LimitReader(body, maxActionBytes))
+	rest := io.Reader(body)
+	if err != nil {
+		rest = failing{err}
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), rest), body}
+	for pair := range bytes.SplitSeq(head, []byte("&")) {
+		k, v, _ := strings.Cut(string(pair), "=")
+		if k != "Action" && k != "Version" {
+			continue
+		}
+		v, err := url.QueryUnescape(v)
+		if err != nil {
+			continue
+		}
+		if k == "Action" {
+			action = v
+		} else {
+			version = v
+		}
+	}
+	return action, version
+}
+
+// failing is a body that could not be read on.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// isCredentialsPath recognizes /role-aliases/{alias}/credentials.
+func isCredentialsPath(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/role-aliases/")
+	if !ok {
+		return false
+	}
+	alias, ok := strings.CutSuffix(rest, "/credentials")
+	return ok && alias != "" && !strings.Contains(alias, "/")
+}

@@ -1,0 +1,108 @@
+package video
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/thingd/thingd/internal/blob"
+	"github.com/thingd/thingd/internal/db"
+)
+
+// States of a chunk's row.
+const (
+	chunkLeased   = 0 // a connection writes it
+	chunkComplete = 1
+	chunkGarbage  = 2 // its file is to be removed, then its row
+)
+
+// chunk is a file leased to one connection, which appends headers and clusters as they arrive. Its row is in the
+// database before the file exists, so that no file is ever forgotten.
+type chunk struct {
+	s      *Service
+	st     *Stream
+	name   string
+	opened time.Time
+	file   *blob.Appender
+	w      *bufio.Writer
+	size   int64        // written, to w at least
+	kept   atomic.Int64 // of it, what the index covers
+	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
+
+	header                   any // the document whose header it has
+	headerOffset, headerSize int64
+}
+
+// newChunk leases a chunk. errGone when the stream was deleted.
+func (s *Service) newChunk(ctx context.Context, st *Stream) (*chunk, error) {
+	now := s.Now()
+	c := &chunk{
+		s: s, st: st, opened: now,
+		// By stream, then by time: whoever looks at the files finds their way.
+		name: fmt.Sprintf("%s/%d-%s.mkv", chunkDir(st.ID), now.UnixMilli(), randomText(8)),
+	}
+	c.refs.Store(1)
+	err := s.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := exists(ctx, tx, st); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO video_chunks (account, region, stream, chunk, state, size, last)
+			VALUES ($1, $2, $3, $4, $5, 0, 0)`, st.Account, st.Region, st.ID, c.name, int64(chunkLeased))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c.file, err = s.Blobs.Create(ctx, c.name); err != nil {
+		return nil, errors.Join(err, s.endChunk(st, c.name, 0))
+	}
+	c.w = bufio.NewWriterSize(c.file, writeBuffer)
+	return c, nil
+}
+
+// chunkDir is where a stream's chunks are.
+func chunkDir(stream string) string { return "video/" + stream }
+
+func (c *chunk) write(p []byte) error {
+	n, err := c.w.Write(p)
+	c.size += int64(n)
+	return err
+}
+
+// full says that the next fragment belongs into another chunk.
+func (c *chunk) full() bool {
+	return c.size >= c.s.Limits.ChunkBytes || c.s.Now().Sub(c.opened) >= c.s.Limits.ChunkAge
+}
+
+// release lets go of the chunk. The last to do so ends it: bytes that belong to no fragment are cut off.
+func (c *chunk) release() error {
+	if c.refs.Add(-1) > 0 {
+		return nil
+	}
+	kept := c.kept.Load()
+	var err error
+	if c.size > kept {
+		err = c.file.Truncate(kept)
+	}
+	return errors.Join(err, c.file.Close(), c.s.endChunk(c.st, c.name, kept))
+}
+
+// endChunk ends the lease of a chunk. It is garbage when no fragment is in it, or when its stream was deleted.
+func (s *Service) endChunk(st *Stream, name string, size int64) error {
+	state := chunkComplete
+	if size == 0 {
+		state = chunkGarbage
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.DB.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE video_chunks SET state = CASE WHEN EXISTS (
+				SELECT 1 FROM video_streams WHERE account = $1 AND region = $2 AND id = $3) THEN CAST($5 AS BIGINT) ELSE CAST($6 AS BIGINT) END
+			WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4 AND state = $7`,
+			st.Account, st.Region, st.ID, name, int64(state), int64(chunkGarbage), int64(chunkLeased))
+		return err
+	})
+}

@@ -1,0 +1,154 @@
+package video
+
+import (
+	"context"
+	"errors"
+
+	"github.com/thingd/thingd/internal/db"
+)
+
+// fragment is a row of the index.
+type fragment struct {
+	number   string
+	producer int64 // milliseconds since 1970 by the producer's clock, at its start
+	server   int64 // by ours, when its first byte came
+	duration int64 // milliseconds
+
+	chunk                    string // the file that has its bytes:
+	headerOffset, headerSize int64  // what came before its first cluster, without the Segment's size
+	mediaOffset, mediaSize   int64  // its cluster and what followed it, as sent
+}
+
+const fragmentColumns = `number, producer, server, duration, chunk, header_offset, header_size, media_offset, media_size`
+
+func scanFragments(rows *db.Rows) ([]fragment, error) {
+	var list []fragment
+	for rows.Next() {
+		var f fragment
+		err := rows.Scan(&f.number, &f.producer, &f.server, &f.duration, &f.chunk, &f.headerOffset, &f.headerSize, &f.mediaOffset, &f.mediaSize)
+		if err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		list = append(list, f)
+	}
+	return list, rows.Close()
+}
+
+func (s *Service) queryFragments(ctx context.Context, where string, args ...any) ([]fragment, error) {
+	rows, err := s.DB.Query(ctx, `SELECT `+fragmentColumns+` FROM video_fragments
+		WHERE account = $1 AND region = $2 AND stream = $3 AND `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanFragments(rows)
+}
+
+// addFragments puts fragments of one chunk into the index, whose bytes are durable up to size. errGone when their
+// stream was deleted.
+func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment, size int64) error {
+	return s.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := exists(ctx, tx, st); err != nil {
+			return err
+		}
+		var last int64
+		for _, f := range list {
+			_, err := tx.Exec(ctx, `INSERT INTO video_fragments (account, region, stream, `+fragmentColumns+`)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, st.Account, st.Region, st.ID,
+				f.number, f.producer, f.server, f.duration, f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize)
+			if err != nil {
+				return err
+			}
+			last = max(last, f.server)
+		}
+		_, err := tx.Exec(ctx, `UPDATE video_chunks SET size = $5, last = CASE WHEN last > $6 THEN last ELSE $6 END
+			WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4`,
+			st.Account, st.Region, st.ID, list[0].chunk, size, last)
+		return err
+	})
+}
+
+// exists answers errGone when the stream was deleted.
+func exists(ctx context.Context, tx *db.Tx, st *Stream) error {
+	var one int64
+	err := tx.QueryRow(ctx, `SELECT 1 FROM video_streams WHERE account = $1 AND region = $2 AND name = $3 AND id = $4`,
+		st.Account, st.Region, st.Name, st.ID).Scan(&one)
+	if errors.Is(err, db.ErrNotFound) {
+		return errGone
+	}
+	return err
+}
+
+// lastNumber is the greatest fragment number of a stream, "" when it has no fragment.
+func (s *Service) lastNumber(ctx context.Context, st *Stream) (string, error) {
+	var number string
+	err := s.DB.QueryRow(ctx, `SELECT number FROM video_fragments WHERE account = $1 AND region = $2 AND stream = $3
+		ORDER BY number DESC LIMIT 1`, st.Account, st.Region, st.ID).Scan(&number)
+	if errors.Is(err, db.ErrNotFound) {
+		return "", nil
+	}
+	return number, err
+}
+
+// fragmentsAfter is the stream's next fragments by number that came at oldest or later.
+func (s *Service) fragmentsAfter(ctx context.Context, st *Stream, number string, oldest int64, limit int) ([]fragment, error) {
+	return s.queryFragments(ctx, `number > $4 AND server >= $5 ORDER BY number LIMIT $6`,
+		st.Account, st.Region, st.ID, number, oldest, int64(limit))
+}
+
+// fragmentByNumber finds one fragment; db.ErrNotFound when there is none that came at oldest or later.
+func (s *Service) fragmentByNumber(ctx context.Context, st *Stream, number string, oldest int64) (fragment, error) {
+	list, err := s.queryFragments(ctx, `number = $4 AND server >= $5`, st.Account, st.Region, st.ID, number, oldest)
+	if err == nil && len(list) == 0 {
+		err = db.ErrNotFound
+	}
+	if err != nil {
+		return fragment{}, err
+	}
+	return list[0], nil
+}
+
+// clock is which of a fragment's two times is meant: it is the column's name.
+type clock string
+
+const (
+	byProducer clock = "producer"
+	byServer   clock = "server"
+)
+
+func (c clock) of(f fragment) int64 {
+	if c == byProducer {
+		return f.producer
+	}
+	return f.server
+}
+
+// fragmentsBetween is a page of the fragments that start from from to to inclusive, in the order of their times:
+// those behind the fragment with time after and number.
+func (s *Service) fragmentsBetween(ctx context.Context, st *Stream, c clock, from, to, oldest, after int64, number string, limit int) ([]fragment, error) {
+	by := string(c)
+	return s.queryFragments(ctx, by+` >= $4 AND `+by+` <= $5 AND server >= $6 AND (`+by+`, number) > ($7, $8)
+		ORDER BY `+by+`, number LIMIT $9`, st.Account, st.Region, st.ID, from, to, oldest, after, number, int64(limit))
+}
+
+// fragmentAt finds the fragment whose time span has t in it, or else the first that starts later;
+// db.ErrNotFound when there is neither.
+func (s *Service) fragmentAt(ctx context.Context, st *Stream, c clock, t, oldest int64) (fragment, error) {
+	by := string(c)
+	list, err := s.queryFragments(ctx, by+` <= $4 AND server >= $5 ORDER BY `+by+` DESC, number DESC LIMIT 1`,
+		st.Account, st.Region, st.ID, t, oldest)
+	if err != nil {
+		return fragment{}, err
+	}
+	if len(list) == 1 && t < c.of(list[0])+max(list[0].duration, 1) {
+		return list[0], nil
+	}
+	list, err = s.queryFragments(ctx, by+` > $4 AND server >= $5 ORDER BY `+by+`, number LIMIT 1`,
+		st.Account, st.Region, st.ID, t, oldest)
+	if err == nil && len(list) == 0 {
+		err = db.ErrNotFound
+	}
+	if err != nil {
+		return fragment{}, err
+	}
+	return list[0], nil
+}

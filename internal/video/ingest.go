@@ -1,0 +1,306 @@
+package video
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/thingd/thingd/internal/mkv"
+)
+
+// session is one PutMedia connection: a reader that parses the body and writes it to a chunk as it arrives, and a
+// persister that makes complete fragments durable and acknowledges them.
+type session struct {
+	s        *Service
+	ctx      context.Context // ends when the service is interrupted
+	st       *Stream
+	log      *slog.Logger
+	relative bool  // timecodes count from start
+	start    int64 // milliseconds since 1970
+	acks     acks
+
+	parser *mkv.Parser
+	header *mkv.Header
+	chunk  *chunk
+	in     *incoming // nil between fragments
+	last   int64     // timecode of the last fragment, -1 before the first
+
+	queue   chan pending  // complete fragments on their way to the persister
+	stopped chan struct{} // the persister takes no more
+	reading atomic.Int64  // since when the reader waits for bytes, in nanoseconds from began; 0 when it does not
+	began   time.Time
+}
+
+// pending is a fragment whose bytes are all written, up to end of its chunk.
+type pending struct {
+	fragment
+	timecode int64
+	chunk    *chunk
+	end      int64
+}
+
+// readBuffer and writeBuffer are the larger part of what a connection takes of memory.
+const (
+	readBuffer  = 16 << 10
+	writeBuffer = 16 << 10
+)
+
+// errClosing says that the service is being closed.
+var errClosing = errors.New("service is closing")
+
+// ingest takes in a PutMedia body until it ends, and answers when all that can be persisted of it is. An error is
+// about the connection and is of interest to a log only: the producer has had its acknowledgements.
+func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start int64, body io.Reader, w flusher) error {
+	x := &session{
+		s: s, st: st, relative: relative, start: start, last: -1,
+		log:  s.Log.With("stream", st.Name, "account", st.Account),
+		acks: acks{w: w}, queue: make(chan pending, 8), stopped: make(chan struct{}), began: time.Now(),
+	}
+	x.parser = mkv.NewParser(x.event)
+	if x.ctx = s.enter(); x.ctx == nil {
+		return errClosing
+	}
+	var persistErr error
+	go func() {
+		defer s.wg.Done()
+		defer close(x.stopped)
+		persistErr = x.persist(body)
+		if persistErr != nil {
+			interrupt(body)
+		}
+	}()
+	stop := context.AfterFunc(x.ctx, func() { interrupt(body) })
+	defer stop()
+
+	err := x.read(ctx, body)
+	<-x.stopped
+	for p := range x.queue { // what a persister that failed has left
+		err = errors.Join(err, p.chunk.release())
+	}
+	// Of two faults the persister's concerns the older fragment, and it has told the producer.
+	if ack, ok := errors.AsType[*ackError](err); ok && persistErr == nil {
+		timecode, number := int64(0), ""
+		if x.in != nil {
+			timecode, number = x.in.timecode, x.in.number
+		}
+		if gone := x.acks.fail(ack, timecode, number); gone == nil {
+			x.log.Info("producer sent what cannot be taken", "fragment", number, "error", ack.id, "code", ack.code, "reason", ack.reason)
+		}
+	}
+	if x.chunk != nil {
+		err = errors.Join(err, x.chunk.release())
+	}
+	return errors.Join(err, persistErr)
+}
+
+// interrupt makes a body's Read return, if it can.
+func interrupt(body io.Reader) {
+	if b, ok := body.(interface{ SetReadDeadline(time.Time) error }); ok {
+		_ = b.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// read parses the body to its end, and then ends the persister's work, whatever happens. What is left of a fragment then, when the body broke off, is dropped:
+// the producer sends it again.
+func (x *session) read(ctx context.Context, body io.Reader) error {
+	defer close(x.queue)
+	buf := make([]byte, readBuffer)
+	for {
+		x.reading.Store(int64(time.Since(x.began)) + 1)
+		n, err := body.Read(buf)
+		x.reading.Store(0)
+		if n > 0 {
+			if _, err := x.parser.Write(buf[:n]); err != nil {
+				return x.fault(err)
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return x.end()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil // idle for too long, as AWS ends it
+		case err != nil:
+			return fmt.Errorf("read media: %w", err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case x.ctx.Err() != nil:
+			return errClosing
+		}
+	}
+}
+
+// end comes with the body's orderly end: what is complete counts.
+func (x *session) end() error {
+	err := x.parser.Close()
+	if errors.Is(err, mkv.ErrTruncated) && x.in == nil {
+		return nil // kvssink closes some connections after a few bytes
+	}
+	if done := x.finish(); done != nil {
+		return done
+	}
+	return x.fault(err)
+}
+
+// fault makes of an error of the parser or of storage what the producer is told.
+func (x *session) fault(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, mkv.ErrInvalid):
+		return ackErrorf(4006, "%v", err)
+	case errors.Is(err, errGone):
+		return ackErrorf(4008, "stream is deleted")
+	}
+	return err
+}
+
+// event is called by the parser.
+func (x *session) event(e *mkv.Event) error {
+	switch e.Kind {
+	case mkv.KindHeader:
+		if err := x.finish(); err != nil {
+			return err
+		}
+		x.header = e.Header
+		if n := len(e.Header.Tracks); n > x.s.Limits.Tracks {
+			return ackErrorf(4012, "%d tracks", n)
+		}
+	case mkv.KindCluster:
+		if err := x.finish(); err != nil {
+			return err
+		}
+		return x.begin()
+	case mkv.KindTimecode:
+		return x.timecode(e.Timecode)
+	case mkv.KindBlock:
+		return x.in.block(e.Block, x.header.TimecodeScale, x.s.Limits)
+	case mkv.KindClusterEnd:
+		if err := x.in.whole(); err != nil {
+			return err
+		}
+		x.in.complete = true
+	case mkv.KindTags:
+		if x.in == nil {
+			return nil
+		}
+		end, err := x.in.metadata(e.Tags, x.s.Limits)
+		if err != nil {
+			return err
+		}
+		// Consumers do not get the command; tags that came with it they do.
+		if !end || len(e.Tags) > 1 {
+			if err := x.media(e.Raw); err != nil {
+				return err
+			}
+		}
+		if end {
+			return x.finish()
+		}
+	case mkv.KindData:
+		if x.in != nil {
+			return x.media(e.Raw)
+		}
+	}
+	return nil
+}
+
+// begin starts a fragment: a chunk to write to, with the document's header in it.
+func (x *session) begin() error {
+	if x.chunk != nil && x.chunk.full() {
+		c := x.chunk
+		x.chunk = nil
+		if err := c.release(); err != nil {
+			return x.storage(err)
+		}
+	}
+	if x.chunk == nil {
+		c, err := x.s.newChunk(x.ctx, x.st)
+		if err != nil {
+			return x.storage(err)
+		}
+		x.chunk = c
+	}
+	c := x.chunk
+	if c.header != x.header {
+		c.header, c.headerOffset, c.headerSize = x.header, c.size, int64(len(x.header.Raw))
+		if err := c.write(x.header.Raw); err != nil {
+			return x.storage(err)
+		}
+	}
+	x.in = newIncoming(x.header)
+	x.in.server = x.s.Now().UnixMilli()
+	x.in.chunk = c.name
+	x.in.headerOffset, x.in.headerSize = c.headerOffset, c.headerSize
+	x.in.mediaOffset = c.size
+	return nil
+}
+
+// storage is what the producer is told of a failure to write: to send the fragment again.
+func (x *session) storage(err error) error {
+	if errors.Is(err, errGone) {
+		return ackErrorf(4008, "stream is deleted")
+	}
+	if x.ctx.Err() != nil {
+		return errClosing
+	}
+	x.log.Error("media cannot be stored", "err", err)
+	return ackErrorf(5001, "%v", err)
+}
+
+// timecode gives the fragment its times and number, and acknowledges its begin.
+func (x *session) timecode(ticks uint64) error {
+	ms, ok := milliseconds(ticks, x.header.TimecodeScale)
+	producer := ms
+	if x.relative {
+		producer += x.start
+	}
+	if !ok || producer > maxProducerTime {
+		return ackErrorf(4007, "cluster timecode %d", ticks)
+	}
+	x.in.timecode, x.in.producer = ms, producer
+	x.in.number = x.s.numbers.next(x.in.server)
+	if ms < x.last {
+		return ackErrorf(4004, "cluster timecode %d after %d", ms, x.last)
+	}
+	x.last = ms
+	return x.acks.fragment("BUFFERING", ms, x.in.number)
+}
+
+// media writes bytes of the fragment.
+func (x *session) media(p []byte) error {
+	if x.in.mediaSize += int64(len(p)); x.in.mediaSize > x.s.Limits.FragmentBytes {
+		return ackErrorf(4001, "more than %d bytes", x.s.Limits.FragmentBytes)
+	}
+	if err := x.chunk.write(p); err != nil {
+		return x.storage(err)
+	}
+	return nil
+}
+
+// finish hands the fragment, if there is one and its cluster has ended, to the persister.
+func (x *session) finish() error {
+	if x.in == nil || !x.in.complete {
+		return nil
+	}
+	in, c := x.in, x.chunk
+	in.duration = in.length(x.header.TimecodeScale)
+	if err := c.w.Flush(); err != nil {
+		return x.storage(err)
+	}
+	if err := x.acks.fragment("RECEIVED", in.timecode, in.number); err != nil {
+		return err
+	}
+	x.in = nil
+	c.refs.Add(1)
+	select {
+	case x.queue <- pending{fragment: in.fragment, timecode: in.timecode, chunk: c, end: c.size}:
+		return nil
+	case <-x.stopped:
+		return errors.Join(errClosing, c.release())
+	}
+}

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Sees to what `make test` needs besides Go: installs it with apt-get when run
+# as root, else says what is missing and how to get it. Without anything
+# missing it touches nothing.
+set -eu
+
+# command, and the Debian or Ubuntu package that has it
+needs='aws awscli
+jq jq
+curl curl
+openssl openssl
+git git
+python3 python3
+ffprobe ffmpeg
+postgres postgresql'
+
+have() {
+	case $1 in
+	# Debian keeps the server's programs out of PATH.
+	postgres) command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres /opt/homebrew/opt/postgresql*/bin/postgres >/dev/null 2>&1 ;;
+	*) command -v "$1" >/dev/null 2>&1 ;;
+	esac
+}
+
+packages=
+missing=
+while read -r cmd package; do
+	if ! have "$cmd"; then
+		packages="$packages $package"
+		missing="$missing $cmd"
+	fi
+done <<EOF
+$needs
+EOF
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+	echo "test-deps: installing$packages" >&2
+	export DEBIAN_FRONTEND=noninteractive
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	install() { apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1; }
+	fail() { cat "$log" >&2; echo "test-deps: could not install$packages" >&2; exit 1; }
+	apt-get update -q >>"$log" 2>&1 || fail
+	case " $packages " in
+	*" awscli "*)
+		# Some releases do not package it (Ubuntu 24.04).
+		if ! apt-cache show awscli >/dev/null 2>&1; then
+			packages=$(echo "$packages" | sed 's/ awscli//')
+			install python3-venv || fail
+			{ python3 -m venv /opt/awscli && /opt/awscli/bin/pip install -q awscli; } >>"$log" 2>&1 || fail
+			ln -sf /opt/awscli/bin/aws /usr/local/bin/aws
+		fi
+		;;
+	esac
+	# shellcheck disable=SC2086 # words on purpose
+	[ -z "$packages" ] || install $packages || fail
+	exit 0
+fi
+
+echo "test-deps: these programs are missing:$missing" >&2
+if command -v apt-get >/dev/null 2>&1; then
+	echo "test-deps: install them with: sudo apt-get install$packages" >&2
+elif command -v brew >/dev/null 2>&1; then
+	echo "test-deps: install them with: brew install$packages" >&2
+else
+	echo "test-deps: their packages in Debian are:$packages" >&2
+fi
+exit 1

@@ -1,0 +1,38 @@
+#!/bin/sh
+# All that CI asks of a checkout, step by step; stops at the first failure.
+# FUZZTIME is the time for each fuzz target (default 2s).
+set -eu
+cd "$(dirname "$0")/.."
+
+began=$(date +%s)
+step() { printf '\n== %s (at %ss)\n' "$*" "$(($(date +%s) - began))"; }
+
+step what the tests need
+scripts/test-deps.sh
+
+step generated files are up to date
+scripts/check-generated.sh
+
+step vet
+go vet ./...
+test -z "$(gofmt -l tools/awsgen)" || { echo "gofmt: tools/awsgen is not formatted" >&2; exit 1; }
+go -C tools vet ./awsgen
+
+step lint
+make -s lint
+
+step tests, on SQLite and PostgreSQL
+if [ -z "${THINGD_TEST_POSTGRES:-}" ]; then
+	running=$(scripts/test-postgres.sh url 2>/dev/null || true)
+	THINGD_TEST_POSTGRES=$(scripts/test-postgres.sh start)
+	export THINGD_TEST_POSTGRES
+	# One that was there before stays there.
+	[ -n "$running" ] || trap 'scripts/test-postgres.sh stop' EXIT
+	trap 'exit 130' INT TERM
+fi
+go test -timeout 8m ./...
+
+step short fuzzing
+scripts/fuzz.sh "${FUZZTIME:-2s}"
+
+step passed
