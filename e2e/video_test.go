@@ -57,8 +57,9 @@ func (s *server) putMedia(ctx context.Context, cred sigv4.Credentials, stream st
 	}
 	name, _, _ := strings.Cut(host, ":")
 	r.Host = name // kvssink leaves out the port
+	r.TransferEncoding = []string{"chunked"}
 	for k, v := range map[string]string{
-		"Accept": "*/*", "Connection": "keep-alive", "Content-Type": "application/json", "Transfer-Encoding": "chunked",
+		"Accept": "*/*", "Connection": "keep-alive", "Content-Type": "application/json",
 		"User-Agent": "AWS-SDK-KVS-CPP-CLIENT/3.6.0/1.6.2 GCC/12 Linux/6.1 CPPSDK",
 		"x-amzn-fragment-acknowledgment-required": "1", "x-amzn-fragment-timecode-type": "ABSOLUTE",
 		"x-amzn-producer-start-timestamp": fmt.Sprintf("%d.5", time.Now().Unix()), "x-amzn-stream-name": stream,
@@ -74,7 +75,7 @@ func (s *server) putMedia(ctx context.Context, cred sigv4.Credentials, stream st
 		return nil, err
 	}
 	var head bytes.Buffer
-	fmt.Fprintf(&head, "POST /putMedia HTTP/1.1\r\nHost: %s\r\nExpect: 100-continue\r\n", r.Host)
+	fmt.Fprintf(&head, "POST /putMedia HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n", r.Host)
 	if err := r.Header.Write(&head); err != nil {
 		return nil, err
 	}

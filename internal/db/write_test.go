@@ -214,7 +214,8 @@ func TestLogIsBounded(t *testing.T) {
 	for n := range 60 {
 		write(t, d, `UPDATE big SET x = $2 WHERE id = $1`, n, x)
 		if size() > 110 {
-			t.Fatalf("the log has %d MiB", size())
+			t.Errorf("the log has %d MiB", size())
+			break
 		}
 	}
 	close(stop)

@@ -77,7 +77,7 @@ func errNoPolicy(policyARN string) error {
 // is none.
 func policyAccount(policyARN string) (string, error) {
 	a, err := arn.Parse(policyARN)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(policyARN, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", errValidation("Invalid ARN:  Could not be parsed!") // two spaces, as recorded from AWS
 	}
 	if a.Service != "iam" || !strings.HasPrefix(a.Resource, policyKindARN) || a.Region != "" {

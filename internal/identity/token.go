@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"github.com/thingd/thingd/internal/seal"
 )
 
 // Temporary credentials are a sealed statement of who they are for. Issuing
@@ -23,8 +26,10 @@ const (
 	maxToken = 2047
 	// maxClaims bounds what a token unpacks to.
 	maxClaims = 64 << 10
-	// packFrom is the size from which claims are worth compressing.
-	packFrom = 512
+	// maxPlain is the longest claims that fit into a token as they are. Longer
+	// ones are compressed; those of devices never are, because that takes
+	// longer than all the rest.
+	maxPlain = maxToken*3/4 - seal.Overhead - 1
 )
 
 // claims are what a session token says. Field names are short because tokens
@@ -91,7 +96,7 @@ var errToken = errors.New("not a session token of this deployment")
 
 // openToken reads the claims of a token, whatever their expiry.
 func (s *Service) openToken(token string) (*claims, error) {
-	if len(token) > maxToken {
+	if len(token) > maxToken || strings.ContainsAny(token, "\r\n") { // which base64 passes over
 		return nil, errToken
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
@@ -119,7 +124,7 @@ func packClaims(c *claims) ([]byte, error) {
 	if len(plain) > maxClaims {
 		return nil, errTooLarge
 	}
-	if len(plain) < packFrom {
+	if len(plain) <= maxPlain {
 		return append([]byte{plainClaims}, plain...), nil
 	}
 	var buf bytes.Buffer

@@ -92,6 +92,9 @@ func (s *Service) UpdateUser(ctx context.Context, in *iam.UpdateUserRequest) (*i
 		}
 		return err
 	})
+	if db.IsUnique(err) { // somebody was faster
+		return nil, iam.ErrEntityAlreadyExistsException("User with name %s already exists.", name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("update user %s: %w", in.UserName, err)
 	}

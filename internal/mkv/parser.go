@@ -62,9 +62,6 @@ func NewParser(emit func(*Event) error) *Parser {
 	return &Parser{emit: emit}
 }
 
-// Offset is the number of bytes written and taken.
-func (p *Parser) Offset() int64 { return p.offset }
-
 // Write takes the next bytes of the body. Its errors wrap ErrInvalid, or come from the callback; after the
 // first one it takes nothing more.
 func (p *Parser) Write(b []byte) (int, error) {

@@ -393,3 +393,28 @@ func BenchmarkParser(b *testing.B) {
 		}
 	}
 }
+
+// Memory does not grow with a cluster, a frame, or their number.
+func TestMemory(t *testing.T) {
+	p := NewParser(func(*Event) error { return nil })
+	write := func(b []byte) {
+		if _, err := p.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(join(good, clUnknown, timecode5))
+	small, piece := el("\xA3", []byte{0x81, 0, 0, 0x80, 1}), make([]byte, 64<<10)
+	head := []byte{0xA3, 0x01, 0, 0, 0, 0x10, 0, 0, 4, 0x81, 0, 0, 0x80} // 256 MiB
+	allocs := testing.AllocsPerRun(1, func() {
+		for range 100_000 {
+			write(small)
+		}
+		write(head)
+		for range 256 << 20 / len(piece) {
+			write(piece)
+		}
+	})
+	if allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -49,8 +49,8 @@ func (s *Service) newChunk(ctx context.Context, st *Stream) (*chunk, error) {
 		if err := exists(ctx, tx, st); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO video_chunks (account, region, stream, chunk, state, size, last)
-			VALUES ($1, $2, $3, $4, $5, 0, 0)`, st.Account, st.Region, st.ID, c.name, int64(chunkLeased))
+		_, err := tx.Exec(ctx, `INSERT INTO video_chunks (account, region, stream, chunk, owner, state, size, last)
+			VALUES ($1, $2, $3, $4, $5, $6, 0, 0)`, st.Account, st.Region, st.ID, c.name, s.Node, int64(chunkLeased))
 		return err
 	})
 	if err != nil {
@@ -72,9 +72,11 @@ func (c *chunk) write(p []byte) error {
 	return err
 }
 
-// full says that the next fragment belongs into another chunk.
+// full says that the next fragment belongs into another chunk. A chunk's space is given back when its last fragment
+// is outlived: it spans a sixtieth of the retention, but at least a minute, since files cost something too.
 func (c *chunk) full() bool {
-	return c.size >= c.s.Limits.ChunkBytes || c.s.Now().Sub(c.opened) >= c.s.Limits.ChunkAge
+	age := min(c.s.Limits.ChunkAge, max(c.st.keeps()/60, time.Minute))
+	return c.size >= c.s.Limits.ChunkBytes || c.s.Now().Sub(c.opened) >= age
 }
 
 // release lets go of the chunk. The last to do so ends it: bytes that belong to no fragment are cut off.

@@ -55,7 +55,7 @@ func (s *Service) startAfter(ctx context.Context, st *Stream, sel kvmedia.StartS
 		if sel.AfterFragmentNumber == nil {
 			return "", missing("AfterFragmentNumber")
 		}
-		return comparable47(*sel.AfterFragmentNumber), nil
+		return sortable(*sel.AfterFragmentNumber), nil
 	case kvmedia.StartSelectorTypeContinuationToken:
 		if sel.ContinuationToken == nil {
 			return "", missing("ContinuationToken")
@@ -63,7 +63,7 @@ func (s *Service) startAfter(ctx context.Context, st *Stream, sel kvmedia.StartS
 		if !digits(*sel.ContinuationToken) {
 			return "", kvmedia.ErrInvalidArgumentException("The ContinuationToken is not valid.")
 		}
-		return comparable47(*sel.ContinuationToken), nil
+		return sortable(*sel.ContinuationToken), nil
 	}
 	by := byServer
 	if sel.StartSelectorType == kvmedia.StartSelectorTypeProducerTimestamp {
@@ -149,8 +149,8 @@ func digits(text string) bool {
 	return text != ""
 }
 
-// comparable47 makes of a number that a client gives one that compares with ours as text.
-func comparable47(number string) string {
+// sortable makes of a number that a client gives one that compares with ours as text.
+func sortable(number string) string {
 	for len(number) > 1 && number[0] == '0' {
 		number = number[1:]
 	}

@@ -105,8 +105,8 @@ func interrupt(body io.Reader) {
 	}
 }
 
-// read parses the body to its end, and then ends the persister's work, whatever happens. What is left of a fragment then, when the body broke off, is dropped:
-// the producer sends it again.
+// read parses the body to its end, and then ends the persister's work, whatever happens. What is there of a fragment
+// when the body breaks off is dropped: the producer sends it again.
 func (x *session) read(ctx context.Context, body io.Reader) error {
 	defer close(x.queue)
 	buf := make([]byte, readBuffer)

@@ -129,10 +129,18 @@ type chunkRow struct {
 	size                          int64
 }
 
-// chunksIn is some of the chunks in a state.
-func (s *Service) chunksIn(ctx context.Context, state int) ([]chunkRow, error) {
-	rows, err := s.DB.Query(ctx, `SELECT account, region, stream, chunk, size FROM video_chunks WHERE state = $1 LIMIT $2`,
-		int64(state), int64(reapBatch))
+// leased is some of the chunks that this process has leased, garbage some that are to be removed.
+func (s *Service) leased(ctx context.Context) ([]chunkRow, error) {
+	return s.chunks(ctx, `state = $2 AND owner = $3`, int64(chunkLeased), s.Node)
+}
+
+func (s *Service) garbage(ctx context.Context) ([]chunkRow, error) {
+	return s.chunks(ctx, `state = $2`, int64(chunkGarbage))
+}
+
+func (s *Service) chunks(ctx context.Context, where string, args ...any) ([]chunkRow, error) {
+	rows, err := s.DB.Query(ctx, `SELECT account, region, stream, chunk, size FROM video_chunks WHERE `+where+` LIMIT $1`,
+		append([]any{int64(reapBatch)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +158,7 @@ func (s *Service) chunksIn(ctx context.Context, state int) ([]chunkRow, error) {
 // removeFiles removes the files of garbage chunks, and then, once they are gone, their rows.
 func (s *Service) removeFiles(ctx context.Context) error {
 	for {
-		list, err := s.chunksIn(ctx, chunkGarbage)
+		list, err := s.garbage(ctx)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -180,7 +188,7 @@ func (s *Service) removeFiles(ctx context.Context) error {
 // are given back; bytes behind a file's last fragment go with the file.
 func (s *Service) recoverChunks(ctx context.Context) error {
 	for {
-		list, err := s.chunksIn(ctx, chunkLeased)
+		list, err := s.leased(ctx)
 		if err != nil || len(list) == 0 {
 			return err
 		}

@@ -34,6 +34,9 @@ type Service struct {
 	Now       func() time.Time
 	Endpoints Endpoints
 
+	// Node names this process among those that share the database: the chunks it has leased are its own to
+	// recover. One process alone needs no name.
+	Node string
 	// Limits is what producers and accounts are held to; the zero value is AWS's.
 	Limits Limits
 	// IdlePut is how long a PutMedia connection may send nothing; 0 means 30 seconds, as on AWS.
@@ -129,8 +132,8 @@ type Limits struct {
 	Tracks           int           // 3
 	MetadataTags     int           // of a fragment; 10
 
-	ChunkBytes int64         // a chunk file is not written on once it is this long; 32 MiB
-	ChunkAge   time.Duration // or this old; 5 minutes
+	ChunkBytes int64         // a chunk file gets no further fragment once it is this long; 32 MiB
+	ChunkAge   time.Duration // or this old, or earlier when retention is short; 5 minutes
 }
 
 func (l Limits) withDefaults() Limits {

@@ -24,12 +24,13 @@ CREATE TABLE video_deleted_streams (
 );
 
 -- Files of media, each written by one PutMedia connection. size and last cover what fragments say of them: bytes
--- behind size belong to no fragment. state: 0 leased to a connection, 1 complete, 2 to be removed.
+-- behind size belong to no fragment. state: 0 leased to a connection of the process owner, 1 complete, 2 to be removed.
 CREATE TABLE video_chunks (
 	account TEXT   NOT NULL,
 	region  TEXT   NOT NULL,
 	stream  TEXT   NOT NULL,
 	chunk   TEXT   NOT NULL,
+	owner   TEXT   NOT NULL,
 	state   BIGINT NOT NULL,
 	size    BIGINT NOT NULL,
 	last    BIGINT NOT NULL, -- server time of the newest fragment
