@@ -16,8 +16,12 @@ postgres postgresql'
 
 have() {
 	case $1 in
-	# Debian keeps the server's programs out of PATH.
-	postgres) command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres /opt/homebrew/opt/postgresql*/bin/postgres >/dev/null 2>&1 ;;
+	postgres) # Debian keeps the server's programs out of PATH.
+		for p in "$(command -v postgres || true)" /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres /opt/homebrew/opt/postgresql*/bin/postgres; do
+			if [ -x "$p" ]; then return 0; fi
+		done
+		return 1
+		;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac
 }

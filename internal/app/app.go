@@ -64,6 +64,7 @@ type App struct {
 	identity  *identity.Service
 	registry  *registry.Service
 	video     *video.Service
+	blobs     *blob.Files
 	server    *server.Server
 	endpoints *endpoints
 	root      config.RootCredentials
@@ -168,12 +169,13 @@ func (a *App) startRegistry(ctx context.Context) error {
 }
 
 func (a *App) startVideo(ctx context.Context) error {
-	blobs, err := blob.Open(a.cfg.DataFile("video"), blob.Options{Sync: !a.cfg.Dev})
+	var err error
+	a.blobs, err = blob.Open(a.cfg.DataFile("video"), blob.Options{Sync: !a.cfg.Dev})
 	if err != nil {
 		return fmt.Errorf("open the video store: %w", err)
 	}
-	a.onClose(blobs.Close)
-	a.video = &video.Service{DB: a.db, Blobs: blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints}
+	a.onClose(a.blobs.Close)
+	a.video = &video.Service{DB: a.db, Blobs: a.blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints}
 	if err := a.video.Start(ctx); err != nil {
 		return err
 	}
@@ -256,6 +258,9 @@ func (a *App) reset(ctx context.Context) error {
 		return err
 	}
 	if err := a.db.Reset(ctx); err != nil {
+		return err
+	}
+	if err := a.blobs.RemoveAll(""); err != nil {
 		return err
 	}
 	a.identity.Invalidate()

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -49,6 +50,15 @@ func (c *call) stream(status int, s Stream) {
 		if err := c.rc.EnableFullDuplex(); err != nil {
 			c.fail(err)
 			return
+		}
+		if c.r.Header.Get("Expect") == "100-continue" {
+			// After the final status net/http sends none, and libcurl would
+			// wait a second for it before it sends the body.
+			h := c.w.Header()
+			final := maps.Clone(h)
+			clear(h)
+			c.w.WriteHeader(http.StatusContinue)
+			maps.Copy(h, final)
 		}
 	}
 	c.answered = true

@@ -241,7 +241,7 @@ func (c *call) decode() error {
 		absent, err = c.api.decodeQuery(c.op, c.form, c.in)
 	} else {
 		if c.streamsIn() {
-			c.r.Body = &patientBody{c.r.Body, c.rc}
+			c.r.Body = &streamedBody{c.r.Body, c.rc}
 		}
 		absent, err = c.api.decodeREST(c.op, c.r, c.body, c.in)
 	}
@@ -251,16 +251,15 @@ func (c *call) decode() error {
 	return c.api.validate(c.op, c.in, absent)
 }
 
-// patientBody lets a client be silent for bodyTimeout at most.
-type patientBody struct {
+// streamedBody is a streaming operation's input. Its reader says how long the
+// client may be silent, and may end a Read that waits, by SetReadDeadline.
+type streamedBody struct {
 	io.ReadCloser
 	rc *http.ResponseController
 }
 
-func (b *patientBody) Read(p []byte) (int, error) {
-	_ = b.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-	return b.ReadCloser.Read(p)
-}
+// SetReadDeadline is net.Conn's, of the request's connection.
+func (b *streamedBody) SetReadDeadline(t time.Time) error { return b.rc.SetReadDeadline(t) }
 
 func (c *call) authorize() error {
 	if c.op.Resource == "-" {

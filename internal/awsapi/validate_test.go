@@ -36,7 +36,7 @@ func TestValidation(t *testing.T) {
 			one + "Value 'lamp\n' at 'thingName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+"},
 		{iot.Service, "CreateThing", "/things/lamp", `{"attributePayload":{"attributes":{"a b":"c d"}}}`,
 			`2 validation errors detected: Value 'a b' at 'attributePayload.attributes.key' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.,@/:#-]+; ` +
-				`Value 'c d' at 'attributePayload.attributes.a b.member' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.,@/:#-]*`},
+				`Value 'c d' at 'attributePayload.attributes.a b.member' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.,@/:#=\[\]-]*`},
 		{iot.Service, "ListThings", "/things?maxResults=0", ``,
 			one + `Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1`},
 		{iot.Service, "ListThings", "/things?maxResults=251", ``,

@@ -110,7 +110,7 @@ func TestAnswers(t *testing.T) {
 		// A required list is there, empty or not; an optional one only if set.
 		{iam.Service, "ListUsers", &iam.ListUsersResponse{},
 			`<ListUsersResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">` + "\n<ListUsersResult><Users></Users></ListUsersResult>\n" + envelope + "</ListUsersResponse>\n", ""},
-		{iam.Service, "ListUsers", &iam.ListUsersResponse{IsTruncated: new(false), Users: []iam.User{{UserName: "a&b", Path: "/", Arn: "arn", UserId: "AIDA", CreateDate: at, Tags: []iam.Tag{}}}},
+		{iam.Service, "ListUsers", &iam.ListUsersResponse{IsTruncated: new(false), Users: []iam.User{{UserName: new("a&b"), Path: new("/"), Arn: "arn", UserId: "AIDA", CreateDate: at, Tags: []iam.Tag{}}}},
 			`<ListUsersResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">` + "\n<ListUsersResult><IsTruncated>false</IsTruncated><Users><member><Arn>arn</Arn><CreateDate>2026-01-15T12:00:00Z</CreateDate>" +
 				"<Path>/</Path><Tags></Tags><UserId>AIDA</UserId><UserName>a&amp;b</UserName></member></Users></ListUsersResult>\n" + envelope + "</ListUsersResponse>\n", ""},
 		{iam.Service, "DeleteUser", &iam.DeleteUserResponse{},

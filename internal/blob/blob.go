@@ -192,6 +192,29 @@ func (f *Files) Remove(name string) error {
 	return nil
 }
 
+// Truncate cuts off what a blob has beyond size, for blobs that nobody appends
+// to any more. A blob that is missing or no longer than that is left as it is.
+func (f *Files) Truncate(name string, size int64) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	file, err := f.root.OpenFile(name, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("truncate blob: %w", err)
+	}
+	fi, err := file.Stat()
+	if err == nil && fi.Size() > size {
+		err = file.Truncate(size)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("truncate blob %s: %w", name, err)
+	}
+	return nil
+}
+
 // RemoveAll removes all blobs whose names begin with the segments of prefix,
 // "video/abc" for video/abc/1 but not video/abcd; "" removes everything.
 func (f *Files) RemoveAll(prefix string) error {

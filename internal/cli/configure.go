@@ -30,8 +30,9 @@ func (p *configureCmd) Run(c *CLI) error {
 	if err := f.addProfile(p.Profile, r); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.Stdout, "Profile %s written to %s and %s.\nTry: aws --profile %s sts get-caller-identity\n",
-		p.Profile, f.config, f.credentials, shellQuote(p.Profile))
+	_, err = fmt.Fprintf(c.Stdout, "Profile %s written to %s and %s.\nTry: aws --profile %[1]s sts get-caller-identity\n"+
+		"     thingd aws --profile %[1]s …   with AWS CLIs before 1.29 and 2.13, which know no endpoint in profiles\n",
+		p.Profile, f.config, f.credentials)
 	return err
 }
 

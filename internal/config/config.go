@@ -28,12 +28,12 @@ type Config struct {
 	Data string `placeholder:"DIR" env:"THINGD_DATA" help:"Directory of everything that is kept (default: $XDG_DATA_HOME/thingd, ~/.local/share/thingd, or /var/lib/thingd for root)."`
 
 	API    string `default:"127.0.0.1:4566" placeholder:"ADDR" env:"THINGD_API" help:"Address of the AWS APIs; plain HTTP and TLS on one port (${default})."`
-	Device string `default:":8443" placeholder:"ADDR" env:"THINGD_DEVICE" help:"Address of device HTTPS: credentials provider, publish, shadows (${default})."`
+	Device string `default:":8443" placeholder:"ADDR" env:"THINGD_DEVICE" help:"Address of HTTPS for devices with a client certificate (${default})."`
 	MQTT   string `name:"mqtt" default:":8883" placeholder:"ADDR" env:"THINGD_MQTT" help:"Address of MQTT over TLS, or off (${default})."`
 	Ops    string `default:"127.0.0.1:9464" placeholder:"ADDR" env:"THINGD_OPS" help:"Address of /metrics, /livez, /readyz and pprof (${default})."`
 
 	Region    string   `default:"us-east-1" placeholder:"NAME" env:"THINGD_REGION" help:"AWS region that the server stands for (${default})."`
-	Advertise []string `placeholder:"NAME,..." env:"THINGD_ADVERTISE" help:"Names or addresses by which clients reach this server; the first goes into the endpoints that it hands out (localhost)."`
+	Advertise []string `placeholder:"NAME" env:"THINGD_ADVERTISE" help:"Names or addresses by which clients reach this server; the first goes into the endpoints that it hands out (localhost)."`
 	AWSNames  bool     `name:"aws-names" env:"THINGD_AWS_NAMES" help:"Serve port 443 too, under AWS's own host names, for clients that cannot be told an endpoint."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"THINGD_INSECURE_HTTP" help:"Accept plain HTTP from other machines."`

@@ -198,7 +198,7 @@ func (r *request) log(id string, no *refusal) {
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
-		slog.String("request", id), slog.String("alias", r.alias), slog.Int("status", no.status),
+		slog.String("request", id), slog.String("alias", clip(r.alias)), slog.Int("status", no.status),
 		slog.String("message", no.message), slog.String("reason", no.reason), slog.String("remote", r.RemoteAddr),
 	}
 	if r.id != "" {
@@ -211,4 +211,12 @@ func (r *request) log(id string, no *refusal) {
 		attrs = append(attrs, slog.String("thing", r.thing))
 	}
 	r.provider.Log.LogAttrs(r.Context(), level, "credentials refused", attrs...)
+}
+
+// clip keeps a hostile alias from filling the log.
+func clip(alias string) string {
+	if len(alias) > 128 {
+		return alias[:128] + "…"
+	}
+	return alias
 }

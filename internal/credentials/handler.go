@@ -82,7 +82,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Log.Debug("credentials request given up", "request", id, "err", err)
 		return
 	case err != nil:
-		p.Log.Error("credentials request failed", "request", id, "alias", alias, "certificate", req.id, "err", err)
+		p.Log.Error("credentials request failed", "request", id, "alias", clip(alias), "certificate", req.id, "err", err)
 		h["x-amzn-ErrorType"] = []string{"InternalFailureException"}
 		p.write(w, http.StatusInternalServerError, message{"Internal Failure"})
 	case no != nil:

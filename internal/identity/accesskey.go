@@ -163,10 +163,10 @@ func (s *Service) GetAccessKeyLastUsed(ctx context.Context, in *iam.GetAccessKey
 	}
 	used := &iam.AccessKeyLastUsed{ServiceName: or(service, "N/A"), Region: or(region, "N/A")}
 	if at != nil {
-		used.LastUsedDate = fromMillis(*at)
+		used.LastUsedDate = new(fromMillis(*at))
 	}
 	if u, ok := s.usage.pendingOf(useKey{account: e.account, id: in.AccessKeyId}); ok {
-		used = &iam.AccessKeyLastUsed{LastUsedDate: u.at, ServiceName: u.service, Region: u.region}
+		used = &iam.AccessKeyLastUsed{LastUsedDate: &u.at, ServiceName: u.service, Region: u.region}
 	}
 	return &iam.GetAccessKeyLastUsedResponse{UserName: nullable(e.name), AccessKeyLastUsed: used}, nil
 }

@@ -11,13 +11,12 @@ import (
 	"github.com/thingd/thingd/internal/policy"
 )
 
-// parsePolicy refuses a document as IAM does when it is stored.
-func parsePolicy(k policy.Kind, text string) (*policy.Policy, error) {
-	p, err := policy.Parse(k, text)
-	if err == nil {
-		return p, nil
+// checkPolicy refuses a document as IAM does when it is stored.
+func checkPolicy(k policy.Kind, text string) error {
+	if _, err := policy.Parse(k, text); err != nil {
+		return iam.ErrMalformedPolicyDocumentException("%s", err.Error())
 	}
-	return nil, iam.ErrMalformedPolicyDocumentException("%s", err.Error())
+	return nil
 }
 
 // encodeDocument is the form of policy documents in answers: percent-encoded
@@ -43,7 +42,7 @@ func (s *Service) putInline(ctx context.Context, k kind, owner, name, text strin
 	if err != nil {
 		return err
 	}
-	if _, err := parsePolicy(policy.Identity, text); err != nil {
+	if err := checkPolicy(policy.Identity, text); err != nil {
 		return err
 	}
 	err = s.write(ctx, e.account, func(tx *db.Tx) error {

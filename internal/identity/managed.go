@@ -120,7 +120,7 @@ func versionNumber(id string) int64 {
 
 // parseManaged checks the document of a managed policy.
 func parseManaged(text string) error {
-	if _, err := parsePolicy(policy.Identity, text); err != nil {
+	if err := checkPolicy(policy.Identity, text); err != nil {
 		return err
 	}
 	if policy.Size(text) > maxManaged {

@@ -52,19 +52,6 @@ func tagsOf(ctx context.Context, r reader, account, owner string) ([]iam.Tag, er
 	}, `SELECT key, value FROM iam_tags WHERE account = $1 AND owner = $2 ORDER BY key_key`, account, owner)
 }
 
-// tagsByKey reads tags as policies see them.
-func tagsByKey(ctx context.Context, r reader, account, owner string) (map[string]string, error) {
-	list, err := tagsOf(ctx, r, account, owner)
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	m := make(map[string]string, len(list))
-	for _, t := range list {
-		m[t.Key] = t.Value
-	}
-	return m, nil
-}
-
 // tagOwner adds tags to a user, role or policy. exists fails when the owner
 // has gone.
 func (s *Service) tagOwner(ctx context.Context, account, owner, quotaName string, tags []iam.Tag, exists func(*db.Tx) error) error {

@@ -86,7 +86,7 @@ func (w *trustWalker) value(path []string) error {
 // checkTrust checks a trust policy as IAM does when it is stored, but for
 // whether its principals exist.
 func checkTrust(text string) ([]trustPrincipal, error) {
-	if _, err := parsePolicy(policy.Trust, text); err != nil {
+	if err := checkPolicy(policy.Trust, text); err != nil {
 		return nil, err
 	}
 	if policy.Size(text) > maxTrust {

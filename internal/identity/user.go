@@ -14,7 +14,7 @@ import (
 func wireUser(e *entity, tags []iam.Tag) iam.User {
 	u := iam.User{Arn: e.arn(), CreateDate: e.created, UserId: e.id, Tags: tags}
 	if e.kind == kindUser {
-		u.Path, u.UserName = e.path, e.name
+		u.Path, u.UserName = &e.path, &e.name
 		u.PermissionsBoundary = e.attachedBoundary()
 	}
 	return u

@@ -19,8 +19,7 @@ const (
 	anEndpoint // never changes
 )
 
-// key names something that is cached, and that a write changes. (A thing has
-// no account in common with another, so nothing is shared between tenants.)
+// key names something that is cached, and that a write changes.
 type key struct {
 	kind            kind
 	account, region string

@@ -85,7 +85,7 @@ func (s *Service) RegisterCertificateWithoutCA(ctx context.Context, in *iot.Regi
 	}
 	cert, err := parseForeign([]byte(in.CertificatePem))
 	if err != nil {
-		return nil, iot.ErrCertificateValidationException("%s", err)
+		return nil, err
 	}
 	if s.Now().After(cert.NotAfter) {
 		return nil, iot.ErrCertificateValidationException("The certificate has expired")
@@ -106,36 +106,36 @@ var foreignAlgorithms = map[x509.SignatureAlgorithm]bool{
 	x509.DSAWithSHA256: true,
 }
 
-// parseForeign reads the one certificate of a PEM text. Its errors are for the
-// caller.
+// parseForeign reads the one certificate of a PEM text. Its errors are what
+// AWS's API answers.
 func parseForeign(text []byte) (*x509.Certificate, error) {
 	block, rest := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, fmt.Errorf("The certificate is not in PEM format") //nolint:staticcheck // an answer
+		return nil, iot.ErrCertificateValidationException("The certificate is not in PEM format")
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {
-		return nil, fmt.Errorf("The PEM text must hold one certificate and nothing after it") //nolint:staticcheck // an answer
+		return nil, iot.ErrCertificateValidationException("The PEM text must hold one certificate and nothing after it")
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("The certificate could not be parsed") //nolint:staticcheck // an answer
+		return nil, iot.ErrCertificateValidationException("The certificate could not be parsed")
 	}
 	if !foreignAlgorithms[cert.SignatureAlgorithm] {
-		return nil, fmt.Errorf("The signature algorithm %s is not supported", cert.SignatureAlgorithm) //nolint:staticcheck // an answer
+		return nil, iot.ErrCertificateValidationException("The signature algorithm %s is not supported", cert.SignatureAlgorithm)
 	}
 	switch k := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if k.N.BitLen() < 2048 {
-			return nil, fmt.Errorf("The RSA key must have at least 2048 bits") //nolint:staticcheck // an answer
+			return nil, iot.ErrCertificateValidationException("The RSA key must have at least 2048 bits")
 		}
 	case *ecdsa.PublicKey:
 		switch k.Curve {
 		case elliptic.P256(), elliptic.P384(), elliptic.P521():
 		default:
-			return nil, fmt.Errorf("The curve of the key is not supported") //nolint:staticcheck // an answer
+			return nil, iot.ErrCertificateValidationException("The curve of the key is not supported")
 		}
 	default:
-		return nil, fmt.Errorf("The type of the key is not supported") //nolint:staticcheck // an answer
+		return nil, iot.ErrCertificateValidationException("The type of the key is not supported")
 	}
 	return cert, nil
 }

@@ -69,7 +69,7 @@ func policyVersionRow(ctx context.Context, q queryer, at place, name string, ver
 	return &v, nil
 }
 
-func (s *Service) policyExists(ctx context.Context, q queryer, at place, name string) (bool, error) {
+func policyExists(ctx context.Context, q queryer, at place, name string) (bool, error) {
 	return existsRow(ctx, q, `SELECT 1 FROM iot_policies WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, name)
 }
 
@@ -177,7 +177,7 @@ func (s *Service) names(ctx context.Context, list, query, column string, ascendi
 func (s *Service) DeletePolicy(ctx context.Context, in *iot.DeletePolicyRequest) (*iot.DeletePolicyResponse, error) {
 	at, name := placeOf(ctx), in.PolicyName
 	err := s.write(ctx, func(tx *db.Tx) error {
-		there, err := s.policyExists(ctx, tx, at, name)
+		there, err := policyExists(ctx, tx, at, name)
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func (s *Service) attachPolicy(ctx context.Context, name string) error {
 		return err
 	}
 	err = s.write(ctx, func(tx *db.Tx) error {
-		there, err := s.policyExists(ctx, tx, at, name)
+		there, err := policyExists(ctx, tx, at, name)
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (s *Service) DetachPrincipalPolicy(ctx context.Context, in *iot.DetachPrinc
 		if err != nil || n > 0 {
 			return err
 		}
-		there, err := s.policyExists(ctx, tx, at, in.PolicyName)
+		there, err := policyExists(ctx, tx, at, in.PolicyName)
 		if err != nil {
 			return err
 		}

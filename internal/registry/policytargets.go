@@ -59,7 +59,7 @@ func (s *Service) ListPolicyPrincipals(ctx context.Context, in *iot.ListPolicyPr
 
 func (s *Service) policyTargets(ctx context.Context, list, name string, ascending *bool, marker *string, size *int64) ([]string, *string, error) {
 	at := placeOf(ctx)
-	there, err := s.policyExists(ctx, s.DB, at, name)
+	there, err := policyExists(ctx, s.DB, at, name)
 	if err != nil {
 		return nil, nil, err
 	}

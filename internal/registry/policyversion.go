@@ -73,8 +73,8 @@ func setDefault(ctx context.Context, tx *db.Tx, at place, name string, version, 
 	return err
 }
 
-// version reads a version that a request names.
-func (s *Service) version(ctx context.Context, q queryer, at place, name, id string) (*policyVersion, error) {
+// versionNamed reads a version that a request names.
+func versionNamed(ctx context.Context, q queryer, at place, name, id string) (*policyVersion, error) {
 	n := versionNumber(id)
 	if n > 0 {
 		v, err := policyVersionRow(ctx, q, at, name, n)
@@ -82,7 +82,7 @@ func (s *Service) version(ctx context.Context, q queryer, at place, name, id str
 			return v, err
 		}
 	}
-	there, err := s.policyExists(ctx, q, at, name)
+	there, err := policyExists(ctx, q, at, name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Service) version(ctx context.Context, q queryer, at place, name, id str
 // GetPolicyVersion answers one version of a policy.
 func (s *Service) GetPolicyVersion(ctx context.Context, in *iot.GetPolicyVersionRequest) (*iot.GetPolicyVersionResponse, error) {
 	at, name := placeOf(ctx), in.PolicyName
-	v, err := s.version(ctx, s.DB, at, name, in.PolicyVersionId)
+	v, err := versionNamed(ctx, s.DB, at, name, in.PolicyVersionId)
 	if err != nil {
 		return nil, fmt.Errorf("get version %s of policy %s: %w", in.PolicyVersionId, name, err)
 	}
@@ -140,7 +140,7 @@ func (s *Service) ListPolicyVersions(ctx context.Context, in *iot.ListPolicyVers
 func (s *Service) SetDefaultPolicyVersion(ctx context.Context, in *iot.SetDefaultPolicyVersionRequest) (*iot.SetDefaultPolicyVersionResponse, error) {
 	at, name := placeOf(ctx), in.PolicyName
 	err := s.write(ctx, func(tx *db.Tx) error {
-		v, err := s.version(ctx, tx, at, name, in.PolicyVersionId)
+		v, err := versionNamed(ctx, tx, at, name, in.PolicyVersionId)
 		if err != nil || v.isDefault {
 			return err
 		}
@@ -157,7 +157,7 @@ func (s *Service) SetDefaultPolicyVersion(ctx context.Context, in *iot.SetDefaul
 func (s *Service) DeletePolicyVersion(ctx context.Context, in *iot.DeletePolicyVersionRequest) (*iot.DeletePolicyVersionResponse, error) {
 	at, name := placeOf(ctx), in.PolicyName
 	err := s.write(ctx, func(tx *db.Tx) error {
-		v, err := s.version(ctx, tx, at, name, in.PolicyVersionId)
+		v, err := versionNamed(ctx, tx, at, name, in.PolicyVersionId)
 		if err != nil {
 			return err
 		}

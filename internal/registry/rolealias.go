@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/arn"
@@ -16,6 +16,9 @@ import (
 // does not say, in seconds.
 const defaultDuration = 3600
 
+// roleResource is how IAM's role ARNs end: path and name.
+var roleResource = regexp.MustCompile(`^role/(?:[\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
+
 func errNoRoleAlias(name string) *awsapi.Error {
 	return iot.ErrResourceNotFoundException("Role alias %s not found", name)
 }
@@ -24,7 +27,7 @@ func errNoRoleAlias(name string) *awsapi.Error {
 // role exists shows when it is used (credentials-provider.md §4).
 func (p place) checkRole(role string) error {
 	a, err := arn.Parse(role)
-	if err != nil || a.Partition != arn.Partition || a.Service != "iam" || a.Region != "" || !strings.HasPrefix(a.Resource, "role/") || a.Name() == "" {
+	if err != nil || a.Partition != arn.Partition || a.Service != "iam" || a.Region != "" || !roleResource.MatchString(a.Resource) {
 		return iot.ErrInvalidRequestException("Invalid role ARN: %s", role)
 	}
 	if a.Account != p.account {

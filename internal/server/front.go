@@ -43,7 +43,8 @@ func longBody(r *http.Request) bool {
 
 // pausedBody fails a read that gets nothing for bodyTimeout. At the body's end
 // it takes its deadline away again, which would otherwise end a long answer:
-// net/http watches the connection while a handler runs.
+// net/http reads ahead on the connection while a handler runs, and takes a
+// deadline for the client's end.
 type pausedBody struct {
 	io.ReadCloser
 	rc *http.ResponseController

@@ -75,6 +75,12 @@ func (l *listener) listen() error {
 		}
 		return fmt.Errorf("--%s %s: %w", l.name, l.address, err)
 	}
+	l.prepare(ln)
+	return nil
+}
+
+// prepare makes what serve needs.
+func (l *listener) prepare(ln net.Listener) {
 	if l.maxConns == 0 {
 		l.maxConns = defaultMaxConns
 	}
@@ -94,7 +100,6 @@ func (l *listener) listen() error {
 		ConnContext:       connContext,
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 	}
-	return nil
 }
 
 // serve takes connections until shutdown or close.

@@ -111,7 +111,7 @@ func (in *incoming) metadata(tags []mkv.Tag, l Limits) (end bool, err error) {
 			return false, ackErrorf(4009, "more than %d tags", l.MetadataTags)
 		case len(t.Name) > 128 || len(t.Value) > 256:
 			return false, ackErrorf(4009, "tag %.20q: names have at most 128 bytes, values 256", t.Name)
-		case strings.HasPrefix(t.Name, "AWS_") && !slices.Contains(systemTags, t.Name):
+		case strings.HasPrefix(t.Name, "AWS") && !slices.Contains(systemTags, t.Name):
 			return false, ackErrorf(4009, "tag %.40q: names that start with AWS are reserved", t.Name)
 		}
 	}

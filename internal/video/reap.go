@@ -185,7 +185,7 @@ func (s *Service) removeFiles(ctx context.Context) error {
 }
 
 // recoverChunks ends the leases of connections that an earlier process had when it stopped. Files without any fragment
-// are given back; bytes behind a file's last fragment go with the file.
+// are given back, and so are the bytes behind a file's last fragment.
 func (s *Service) recoverChunks(ctx context.Context) error {
 	for {
 		list, err := s.leased(ctx)
@@ -193,6 +193,11 @@ func (s *Service) recoverChunks(ctx context.Context) error {
 			return err
 		}
 		for _, c := range list {
+			if c.size > 0 {
+				if err := s.Blobs.Truncate(c.name, c.size); err != nil {
+					return fmt.Errorf("chunk %s: %w", c.name, err)
+				}
+			}
 			if err := s.endChunk(&Stream{Account: c.account, Region: c.region, ID: c.stream}, c.name, c.size); err != nil {
 				return fmt.Errorf("chunk %s: %w", c.name, err)
 			}

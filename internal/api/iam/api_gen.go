@@ -3176,9 +3176,9 @@ type AccessKey struct {
 
 // AccessKeyLastUsed is the shape of that name.
 type AccessKeyLastUsed struct {
-	LastUsedDate time.Time `aws:"LastUsedDate,required" shape:"dateType"`
-	Region       string    `aws:"Region,required" shape:"stringType"`
-	ServiceName  string    `aws:"ServiceName,required" shape:"stringType"`
+	LastUsedDate *time.Time `aws:"LastUsedDate" shape:"dateType"`
+	Region       string     `aws:"Region,required" shape:"stringType"`
+	ServiceName  string     `aws:"ServiceName,required" shape:"stringType"`
 }
 
 // AccessKeyMetadata is the shape of that name.
@@ -5112,11 +5112,11 @@ type User struct {
 	Arn                 string                       `aws:"Arn,required" shape:"arnType"`
 	CreateDate          time.Time                    `aws:"CreateDate,required" shape:"dateType"`
 	PasswordLastUsed    *time.Time                   `aws:"PasswordLastUsed" shape:"dateType"`
-	Path                string                       `aws:"Path,required" shape:"pathType"`
+	Path                *string                      `aws:"Path" shape:"pathType"`
 	PermissionsBoundary *AttachedPermissionsBoundary `aws:"PermissionsBoundary" shape:"AttachedPermissionsBoundary"`
 	Tags                []Tag                        `aws:"Tags" shape:"tagListType"`
 	UserId              string                       `aws:"UserId,required" shape:"idType"`
-	UserName            string                       `aws:"UserName,required" shape:"userNameType"`
+	UserName            *string                      `aws:"UserName" shape:"userNameType"`
 }
 
 // UserDetail is the shape of that name.

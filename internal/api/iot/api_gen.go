@@ -9714,7 +9714,7 @@ var shapes = awsapi.Shapes{
 	"AssetPropertyStringValue":                         {Min: awsapi.Limit(1), Max: awsapi.Limit(1024)},
 	"AssetPropertyValueList":                           {Min: awsapi.Limit(1), Member: "AssetPropertyValue"},
 	"AttributeName":                                    {Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9_.,@/:#-]+`},
-	"AttributeValue":                                   {Max: awsapi.Limit(800), Pattern: `[a-zA-Z0-9_.,@/:#-]*`},
+	"AttributeValue":                                   {Max: awsapi.Limit(800), Pattern: `[a-zA-Z0-9_.,@/:#=\[\]-]*`},
 	"Attributes":                                       {Key: "AttributeName", Value: "AttributeValue"},
 	"AttributesMap":                                    {Key: "AttributeKey", Value: "Value"},
 	"AuditCheckConfigurations":                         {Key: "AuditCheckName", Value: "AuditCheckConfiguration"},

@@ -18,6 +18,7 @@ CREATE TABLE iam_users (
 	PRIMARY KEY (account, id)
 );
 CREATE UNIQUE INDEX iam_users_name ON iam_users (account, name_key);
+CREATE INDEX iam_users_boundary ON iam_users (account, boundary);
 
 CREATE TABLE iam_roles (
 	account          TEXT   NOT NULL REFERENCES accounts (account),
@@ -36,6 +37,7 @@ CREATE TABLE iam_roles (
 	PRIMARY KEY (account, id)
 );
 CREATE UNIQUE INDEX iam_roles_name ON iam_roles (account, name_key);
+CREATE INDEX iam_roles_boundary ON iam_roles (account, boundary);
 
 CREATE TABLE iam_policies (
 	account         TEXT   NOT NULL REFERENCES accounts (account),
