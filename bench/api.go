@@ -16,7 +16,7 @@ import (
 )
 
 // signed is the wire form of a signed request.
-func (s *server) signed(method, path, service, body string) ([]byte, error) {
+func (s *server) signed(method, path, body string) ([]byte, error) {
 	r, err := http.NewRequest(method, "http://"+s.apiHost()+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (s *server) signed(method, path, service, body string) ([]byte, error) {
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if err := sigv4.Sign(r, []byte(body), s.credentials(), "us-east-1", service, time.Now()); err != nil {
+	if err := sigv4.Sign(r, []byte(body), s.credentials(), "us-east-1", "iot", time.Now()); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
@@ -99,7 +99,7 @@ func describeThing(s *server) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	create, err := s.signed("POST", "/things/bench", "iot", "{}")
+	create, err := s.signed("POST", "/things/bench", "{}")
 	if err != nil {
 		return row{}, err
 	}
@@ -108,7 +108,7 @@ func describeThing(s *server) (row, error) {
 	}
 	v, err := median(func() (float64, error) {
 		return rate(func(int) (func() error, error) {
-			request, err := s.signed("GET", "/things/bench", "iot", "")
+			request, err := s.signed("GET", "/things/bench", "")
 			if err != nil {
 				return nil, err
 			}
@@ -125,7 +125,7 @@ func createThing(s *server) (row, error) {
 		return rate(func(int) (func() error, error) {
 			c, err := dial(s.apiHost())
 			return func() error {
-				request, err := s.signed("POST", fmt.Sprintf("/things/bench-%d", name.Add(1)), "iot", "{}")
+				request, err := s.signed("POST", fmt.Sprintf("/things/bench-%d", name.Add(1)), "{}")
 				if err != nil {
 					return err
 				}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/thingd/thingd/internal/api/iot"
+	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/server"
 )
@@ -32,7 +34,7 @@ func loopback(a net.Addr) bool {
 
 // announce says where things are and how to go on. It ends in journals: no
 // secret is in it.
-func (a *App) announce(out io.Writer) error {
+func (a *App) announce(ctx context.Context, out io.Writer) error {
 	e, err := config.ReadEndpoints(a.cfg.Data)
 	if err != nil {
 		return err
@@ -58,8 +60,28 @@ func (a *App) announce(out io.Writer) error {
 	fmt.Fprintf(&b, "  eval \"$(thingd env%s)\" && aws sts get-caller-identity\n", data)
 	fmt.Fprintf(&b, "  thingd configure%s --profile thingd     # an AWS CLI profile\n", data)
 	if a.cfg.AWSNames {
-		fmt.Fprintf(&b, "Clients that cannot be told an endpoint need these lines in their hosts file:\n%s", server.HostsLines("127.0.0.1", a.cfg.Region, nil))
+		endpoints, err := a.accountEndpoints(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "Clients that cannot be told an endpoint need these lines in their hosts file (with this machine's address, on others):\n%s",
+			server.HostsLines("127.0.0.1", a.cfg.Region, endpoints))
 	}
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// accountEndpoints are the host names of the root account's own endpoints: a
+// hosts file knows no wildcards.
+func (a *App) accountEndpoints(ctx context.Context) ([]string, error) {
+	ctx = awsapi.WithRequest(ctx, &awsapi.Request{Caller: &awsapi.Caller{Account: a.root.AccountID}, Region: a.cfg.Region})
+	var names []string
+	for _, kind := range []string{"iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs"} {
+		out, err := a.registry.DescribeEndpoint(ctx, &iot.DescribeEndpointRequest{EndpointType: &kind})
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, *out.EndpointAddress)
+	}
+	return names, nil
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,7 +46,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Write
 	if err != nil {
 		return err
 	}
-	if err := a.announce(out); err != nil {
+	if err := a.announce(ctx, out); err != nil {
 		return errors.Join(err, a.Close())
 	}
 	err = a.server.Serve(ctx)
@@ -69,6 +70,8 @@ type App struct {
 	endpoints *endpoints
 	root      config.RootCredentials
 	firstRun  bool
+	names     []string // under which this server is known
+	ending    atomic.Bool
 
 	closers []func() error // in start order
 }
@@ -110,6 +113,9 @@ func (a *App) logger(component string) *slog.Logger { return a.log.With("compone
 
 // openData takes the data directory for this process and opens the database.
 func (a *App) openData(ctx context.Context) error {
+	if err := a.cfg.Prepare(); err != nil {
+		return err
+	}
 	unlock, err := lockData(a.cfg.Data)
 	if err != nil {
 		return err
@@ -137,8 +143,8 @@ func (a *App) openKeys(context.Context) error {
 	if err != nil {
 		host = "" // the certificate does without
 	}
-	names := server.CertificateNames(a.cfg.Advertise, host, a.cfg.AWSNames, a.cfg.Region)
-	a.pki, err = server.OpenPKI(a.cfg.Data, box, names, a.now, a.logger("pki"))
+	a.names = server.CertificateNames(a.cfg.Advertise, host, a.cfg.AWSNames, a.cfg.Region)
+	a.pki, err = server.OpenPKI(a.cfg.Data, box, a.names, a.now, a.logger("pki"))
 	if err != nil {
 		return err
 	}
@@ -213,12 +219,12 @@ func (a *App) listen(context.Context) error {
 		},
 		RootPEM: a.pki.RootPEM(),
 	}
-	guard := server.NewGuard(a.cfg.Advertise)
+	guard := server.NewGuard(a.names)
 	ops := &server.OpsHandler{Gatherer: a.metrics, Ready: a.ready, Guard: guard, Log: a.logger("ops")}
 	a.server = &server.Server{
 		APIAddress: a.cfg.API, DeviceAddress: a.cfg.Device, OpsAddress: a.cfg.Ops,
 		InsecureHTTP: a.cfg.InsecureHTTP, PKI: a.pki, Handler: router,
-		OnShutdown: a.video.Interrupt, Registerer: a.metrics, Log: a.logger("server"),
+		OnShutdown: a.shutdown, Registerer: a.metrics, Log: a.logger("server"),
 	}
 	if a.cfg.Dev {
 		// Its keys are public: no web page may use them from a browser.
@@ -246,8 +252,18 @@ func port(a net.Addr) int {
 	return 0
 }
 
+// shutdown is called when the server begins to end: it is not ready any more,
+// and requests that never end by themselves are ended.
+func (a *App) shutdown() {
+	a.ending.Store(true)
+	a.video.Interrupt()
+}
+
 // ready says whether requests can be served.
 func (a *App) ready(ctx context.Context) error {
+	if a.ending.Load() {
+		return errors.New("the server is ending")
+	}
 	var one int64
 	return a.db.QueryRow(ctx, "SELECT 1").Scan(&one)
 }

@@ -17,10 +17,6 @@ import (
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 )
 
-// bodyTimeout is how long a client may take to send an ordinary body, or to
-// send nothing in a streamed one.
-const bodyTimeout = 60 * time.Second
-
 // Identity says who a request is from, and what they may do.
 type Identity interface {
 	// Authenticate finds the key that signed r and verifies the signature.
@@ -108,7 +104,8 @@ func (c *call) serve(apis []*API) {
 	c.answer(out)
 }
 
-// route finds the operation and, unless it streams, reads the body. An unknown
+// route finds the operation and, unless it streams, reads the body (the
+// listener sees to its time). An unknown
 // operation is told only to those who can sign: see known.
 func (c *call) route(apis []*API) error {
 	if apis[0].Protocol == Query {
@@ -152,9 +149,6 @@ func (c *call) readBody() error {
 		c.body = []byte{}
 		return nil
 	}
-	// The deadline's own errors show in the read.
-	_ = c.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer func() { _ = c.rc.SetReadDeadline(time.Time{}) }()
 	most := c.api.MaxBodyBytes
 	if c.r.ContentLength > most {
 		return &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}

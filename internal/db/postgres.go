@@ -138,7 +138,7 @@ func (l *lost) Unwrap() error { return l.cause }
 
 // plain takes fn's own error out again.
 func (p *postgres) plain(err error) error {
-	if l, ok := err.(*lost); ok {
+	if l, ok := errors.AsType[*lost](err); ok {
 		return l.err
 	}
 	return err

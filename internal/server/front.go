@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// bodyTimeout is how long a client may pause within a request's body.
-const bodyTimeout = 30 * time.Second
+const (
+	// bodyTimeout is how long a client may pause within a request's body.
+	bodyTimeout = 30 * time.Second
+	// bodyLongest is how long all of a body may take.
+	bodyLongest = 2 * time.Minute
+)
 
 // front is what every request of a listener passes first: it learns of its
 // TLS connection, is refused if it came without where that is not allowed, and
@@ -41,18 +45,26 @@ func longBody(r *http.Request) bool {
 	return strings.TrimLeft(r.URL.Path, "/") == "putMedia"
 }
 
-// pausedBody fails a read that gets nothing for bodyTimeout. At the body's end
+// pausedBody fails a read that gets nothing for bodyTimeout, and a body that is
+// not whole after bodyLongest. At the body's end
 // it takes its deadline away again, which would otherwise end a long answer:
 // net/http reads ahead on the connection while a handler runs, and takes a
 // deadline for the client's end.
 type pausedBody struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc   *http.ResponseController
+	last time.Time // when it must be whole
 }
 
 // Read reads with a deadline.
 func (b *pausedBody) Read(p []byte) (int, error) {
-	if err := b.rc.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+	deadline := time.Now().Add(bodyTimeout)
+	if b.last.IsZero() {
+		b.last = deadline.Add(bodyLongest - bodyTimeout)
+	} else if deadline.After(b.last) {
+		deadline = b.last
+	}
+	if err := b.rc.SetReadDeadline(deadline); err != nil {
 		return 0, fmt.Errorf("request body: %w", err)
 	}
 	n, err := b.ReadCloser.Read(p)

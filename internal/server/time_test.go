@@ -110,6 +110,31 @@ func TestPausedBody(t *testing.T) {
 	}
 }
 
+// A body that drips, pausing for less than is allowed, ends too.
+func TestDrippingBody(t *testing.T) {
+	var read chan error
+	inBubble(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		read <- err
+	}, func(t *testing.T, c net.Conn) {
+		read = make(chan error, 1) // the bubble's
+		start := time.Now()
+		fmt.Fprintf(c, "POST /createStream HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+		for {
+			select {
+			case err := <-read:
+				if took := time.Since(start).Round(time.Second); !errors.Is(err, os.ErrDeadlineExceeded) || took != bodyLongest {
+					t.Errorf("read ended with %v after %v", err, took)
+				}
+				return
+			case <-time.After(bodyTimeout - time.Second):
+				_, _ = io.WriteString(c, "1")
+			}
+		}
+	})
+}
+
 // A slow body is no paused one, and after a body the answer may last.
 func TestLongAnswer(t *testing.T) {
 	inBubble(t, func(w http.ResponseWriter, r *http.Request) {
@@ -133,7 +158,7 @@ func TestLongAnswer(t *testing.T) {
 	}, func(t *testing.T, c net.Conn) {
 		fmt.Fprintf(c, "POST /getMedia HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
 		for _, b := range "12345" {
-			time.Sleep(bodyTimeout - time.Second)
+			time.Sleep(bodyLongest/5 - time.Second)
 			_, _ = io.WriteString(c, string(b))
 		}
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
