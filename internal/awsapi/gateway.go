@@ -3,8 +3,6 @@ package awsapi
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -13,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 )
@@ -48,7 +48,7 @@ func (g *Gateway) Handler(apis ...*API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{g: g, w: w, rc: http.NewResponseController(w), api: apis[0]}
 		c.req = &Request{
-			ID: newRequestID(), Service: apis[0].Service, Caller: &Caller{Type: Anonymous},
+			ID: uuid.NewString(), Service: apis[0].Service, Caller: &Caller{Type: Anonymous},
 			SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now(),
 		}
 		c.r = r.WithContext(WithRequest(r.Context(), c.req))
@@ -60,7 +60,7 @@ func (g *Gateway) Handler(apis ...*API) http.Handler {
 // form suggest: err is an *Error or a *sigv4.Error.
 func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, s *Service, err error) {
 	c := &call{g: g, w: w, r: r, rc: http.NewResponseController(w), api: &API{Service: s},
-		req: &Request{ID: newRequestID(), Service: s, Caller: &Caller{Type: Anonymous}, SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now()}}
+		req: &Request{ID: uuid.NewString(), Service: s, Caller: &Caller{Type: Anonymous}, SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now()}}
 	w.Header().Set("x-amzn-RequestId", c.req.ID)
 	c.fail(err)
 }
@@ -284,25 +284,6 @@ func (c *call) authorize() error {
 		}
 	}
 	return c.g.Identity.Authorize(c.r.Context(), c.req, checks)
-}
-
-// newRequestID makes a random UUID.
-func newRequestID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[0:8], u[0:4])
-	s[8] = '-'
-	hex.Encode(s[9:13], u[4:6])
-	s[13] = '-'
-	hex.Encode(s[14:18], u[6:8])
-	s[18] = '-'
-	hex.Encode(s[19:23], u[8:10])
-	s[23] = '-'
-	hex.Encode(s[24:36], u[10:16])
-	return string(s[:])
 }
 
 func sourceIP(r *http.Request) string {

@@ -166,7 +166,7 @@ func client(tb testing.TB, s *httptest.Server, serverName string, certs ...tls.C
 	return &http.Client{Transport: transport}
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 func TestProvider(t *testing.T) {
 	t.Parallel()
@@ -291,7 +291,7 @@ func TestProvider(t *testing.T) {
 				t.Fatal(err)
 			}
 			requestID := res.Header.Get("x-amzn-RequestId")
-			if !uuid.MatchString(requestID) || res.Header.Get("Content-Type") != "application/json" {
+			if !uuidForm.MatchString(requestID) || res.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("headers %v", res.Header)
 			}
 			if res.StatusCode != c.status || res.Header.Get("x-amzn-ErrorType") != c.errType {

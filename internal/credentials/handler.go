@@ -2,14 +2,14 @@ package credentials
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // expirationFormat is the one form that the Kinesis Video C SDK reads: twenty
@@ -62,7 +62,7 @@ func refuseDuration() *refusal {
 
 // ServeHTTP answers with credentials or with the refusal that AWS gives.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := newID()
+	id := uuid.NewString()
 	h := w.Header()
 	h["x-amzn-RequestId"] = []string{id} // in AWS's own spelling
 	alias, ok := aliasOf(r.URL)
@@ -139,20 +139,4 @@ func aliasOf(u *url.URL) (alias string, ok bool) {
 	}
 	alias, err := url.PathUnescape(alias)
 	return alias, err == nil
-}
-
-// newID makes a random UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var t [36]byte
-	hex.Encode(t[:8], b[:4])
-	hex.Encode(t[9:13], b[4:6])
-	hex.Encode(t[14:18], b[6:8])
-	hex.Encode(t[19:23], b[8:10])
-	hex.Encode(t[24:], b[10:])
-	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
-	return string(t[:])
 }

@@ -32,7 +32,7 @@ func (s *Service) Bootstrap(ctx context.Context, o BootstrapOptions) (creds *Roo
 	if err != nil {
 		return nil, false, err
 	}
-	defer s.gens.bumpAll()
+	defer s.gens.BumpAll()
 	err = s.DB.Write(ctx, func(tx *db.Tx) error {
 		creds, created = nil, false
 		var first string

@@ -12,6 +12,7 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/fresh"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -32,7 +33,7 @@ type cachedSession struct {
 	claims   *claims
 	secret   string
 	policies []*policy.Policy // session policies
-	stamps   []stamp          // that the managed ones among them rest on
+	stamps   []fresh.Stamp    // that the managed ones among them rest on
 
 	caller atomic.Pointer[awsapi.Caller]
 }
@@ -104,13 +105,13 @@ func refused(err error) error {
 
 // key finds an active long-term key. db.ErrNotFound when there is none.
 func (s *Service) key(ctx context.Context, id string) (*cachedKey, error) {
-	k, ok := s.keys.get(id)
+	k, ok := s.keys.Get(id)
 	if !ok || !s.fresh(k.who) {
 		var err error
 		if k, err = s.loadKey(ctx, id); err != nil {
 			return nil, err
 		}
-		s.keys.put(id, k)
+		s.keys.Put(id, k)
 	}
 	if !k.active {
 		return nil, db.ErrNotFound
@@ -126,7 +127,7 @@ func (s *Service) loadKey(ctx context.Context, id string) (*cachedKey, error) {
 	if err := s.DB.QueryRow(ctx, `SELECT account FROM iam_access_keys WHERE id = $1`, id).Scan(&account); err != nil {
 		return nil, err
 	}
-	before := s.gens.stamp(account)
+	before := s.gens.Stamp(account)
 	var sealed []byte
 	var used *int64
 	k := &cachedKey{id: id}
@@ -151,7 +152,7 @@ func (s *Service) loadKey(ctx context.Context, id string) (*cachedKey, error) {
 	}
 	// The owner may have been read before or after the key: both count.
 	copied := *who
-	copied.stamps = append([]stamp{before}, who.stamps...)
+	copied.stamps = append([]fresh.Stamp{before}, who.stamps...)
 	k.who = &copied
 	k.caller = newCaller(k.who, k, nil)
 	return k, nil
@@ -159,7 +160,7 @@ func (s *Service) loadKey(ctx context.Context, id string) (*cachedKey, error) {
 
 // session opens a token, or finds it opened. errToken for one that is none.
 func (s *Service) session(ctx context.Context, token string) (*cachedSession, error) {
-	if c, ok := s.sessions.get(token); ok && s.freshSession(c) {
+	if c, ok := s.sessions.Get(token); ok && s.freshSession(c) {
 		return c, nil
 	}
 	cl, err := s.openToken(token)
@@ -170,7 +171,7 @@ func (s *Service) session(ctx context.Context, token string) (*cachedSession, er
 	if err != nil {
 		return nil, err
 	}
-	s.sessions.put(token, c)
+	s.sessions.Put(token, c)
 	return c, nil
 }
 
@@ -186,7 +187,7 @@ func (s *Service) newSession(ctx context.Context, cl *claims, secret string) (*c
 		c.policies = append(c.policies, p)
 	}
 	if len(cl.PolicyARNs) > 0 {
-		c.stamps = []stamp{s.gens.stamp(cl.Account)}
+		c.stamps = []fresh.Stamp{s.gens.Stamp(cl.Account)}
 	}
 	for _, a := range cl.PolicyARNs {
 		text, err := s.managedText(ctx, s.DB, cl.Account, a)
@@ -207,7 +208,7 @@ func (s *Service) newSession(ctx context.Context, cl *claims, secret string) (*c
 
 func (s *Service) freshSession(c *cachedSession) bool {
 	for _, st := range c.stamps {
-		if !s.gens.current(st) {
+		if !s.gens.Current(st) {
 			return false
 		}
 	}

@@ -347,23 +347,6 @@ func TestSecretsAreSealed(t *testing.T) {
 	}
 }
 
-func TestCacheForgets(t *testing.T) {
-	var c cache[int, int]
-	for i := range 3 * cached {
-		c.put(i, i)
-		c.get(0) // asked for all the time
-	}
-	if n := len(c.new) + len(c.old); n > 2*cached {
-		t.Errorf("%d entries", n)
-	}
-	if _, ok := c.get(0); !ok {
-		t.Error("what is asked for was forgotten")
-	}
-	if _, ok := c.get(1); ok {
-		t.Error("what is not asked for was kept")
-	}
-}
-
 func TestCatalog(t *testing.T) {
 	g := &Service{}
 	for _, m := range g.aws().list {

@@ -7,8 +7,8 @@
 // authorized, each domain says itself.
 //
 // What a decision rests on (a key, its owner, the compiled policies) is kept
-// in memory and is never older than the last write in this process: see
-// generations.
+// in memory and is never older than the last write in this process: see package
+// fresh.
 package identity
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/fresh"
 	"github.com/thingd/thingd/internal/policy"
 	"github.com/thingd/thingd/internal/seal"
 )
@@ -34,12 +35,12 @@ type Service struct {
 	Now    func() time.Time
 	Region string // where IAM and STS say that they are
 
-	gens        generations
-	keys        cache[string, *cachedKey]
-	sessions    cache[string, *cachedSession]
-	principals  cache[principalRef, *principal]
-	roles       cache[string, *principal] // by ARN
-	documents   cache[document, *policy.Policy]
+	gens        fresh.Generations[string] // by account
+	keys        fresh.Cache[string, *cachedKey]
+	sessions    fresh.Cache[string, *cachedSession]
+	principals  fresh.Cache[principalRef, *principal]
+	roles       fresh.Cache[string, *principal] // by ARN
+	documents   fresh.Cache[document, *policy.Policy]
 	signingKeys sigv4.KeyCache
 	usage       usage
 
@@ -58,11 +59,11 @@ var (
 // Invalidate forgets everything that is cached. It is for whoever changes the
 // database behind the service's back, such as the reset of --dev.
 func (s *Service) Invalidate() {
-	s.gens.bumpAll()
-	s.keys.clear()
-	s.sessions.clear()
-	s.principals.clear()
-	s.roles.clear()
+	s.gens.BumpAll()
+	s.keys.Clear()
+	s.sessions.Clear()
+	s.principals.Clear()
+	s.roles.Clear()
 	s.usage.clear()
 }
 
@@ -70,7 +71,7 @@ func (s *Service) Invalidate() {
 // before it returns, whether or not fn succeeded: an error may be that of a
 // commit whose fate is unknown.
 func (s *Service) write(ctx context.Context, account string, fn func(tx *db.Tx) error) error {
-	defer s.gens.bump(account)
+	defer s.gens.Bump(account)
 	return s.DB.Write(ctx, fn)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/fresh"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -16,7 +17,7 @@ import (
 // on. It is immutable, but for the mark of its last recorded use.
 type principal struct {
 	entity
-	stamps   []stamp // of the accounts it was read from
+	stamps   []fresh.Stamp // of the accounts it was read from
 	tags     []iam.Tag
 	policies []*policy.Policy // inline and managed
 	limit    *policy.Policy   // permissions boundary
@@ -40,7 +41,7 @@ type document struct {
 // fresh reports whether nothing was written since p was read.
 func (s *Service) fresh(p *principal) bool {
 	for _, st := range p.stamps {
-		if !s.gens.current(st) {
+		if !s.gens.Current(st) {
 			return false
 		}
 	}
@@ -51,21 +52,21 @@ func (s *Service) fresh(p *principal) bool {
 // when there is none.
 func (s *Service) principal(ctx context.Context, account, id string) (*principal, error) {
 	ref := principalRef{account, id}
-	if p, ok := s.principals.get(ref); ok && s.fresh(p) {
+	if p, ok := s.principals.Get(ref); ok && s.fresh(p) {
 		return p, nil
 	}
 	p, err := s.load(ctx, account, func(tx *db.Tx) (*entity, error) { return entityOfID(ctx, tx, account, id) })
 	if err != nil {
 		return nil, err
 	}
-	s.principals.put(ref, p)
+	s.principals.Put(ref, p)
 	return p, nil
 }
 
 // roleByARN finds a role by its ARN, which has to be spelled exactly.
 // db.ErrNotFound when there is none.
 func (s *Service) roleByARN(ctx context.Context, account, roleARN string) (*principal, error) {
-	if p, ok := s.roles.get(roleARN); ok && s.fresh(p) {
+	if p, ok := s.roles.Get(roleARN); ok && s.fresh(p) {
 		return p, nil
 	}
 	p, err := s.load(ctx, account, func(tx *db.Tx) (*entity, error) {
@@ -78,8 +79,8 @@ func (s *Service) roleByARN(ctx context.Context, account, roleARN string) (*prin
 	if err != nil {
 		return nil, err
 	}
-	s.roles.put(roleARN, p)
-	s.principals.put(principalRef{p.account, p.id}, p)
+	s.roles.Put(roleARN, p)
+	s.principals.Put(principalRef{p.account, p.id}, p)
 	return p, nil
 }
 
@@ -89,9 +90,9 @@ func (s *Service) roleByARN(ctx context.Context, account, roleARN string) (*prin
 func (s *Service) load(ctx context.Context, account string, find func(*db.Tx) (*entity, error)) (*principal, error) {
 	accounts := []string{account}
 	for {
-		stamps := make([]stamp, 0, len(accounts))
+		stamps := make([]fresh.Stamp, 0, len(accounts))
 		for _, a := range accounts {
-			stamps = append(stamps, s.gens.stamp(a))
+			stamps = append(stamps, s.gens.Stamp(a))
 		}
 		var p *principal
 		var others []string
@@ -220,13 +221,13 @@ func (s *Service) managedText(ctx context.Context, r reader, account, policyARN 
 // all who have it.
 func (s *Service) compile(k policy.Kind, id, text string) (*policy.Policy, error) {
 	d := document{k, text}
-	p, ok := s.documents.get(d)
+	p, ok := s.documents.Get(d)
 	if !ok {
 		var err error
 		if p, err = policy.Compile(k, text); err != nil {
 			return nil, fmt.Errorf("compile policy %s: %w", id, err)
 		}
-		s.documents.put(d, p)
+		s.documents.Put(d, p)
 	}
 	return p.Named(id), nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
@@ -89,7 +91,7 @@ func (s *Service) UpdateCertificate(ctx context.Context, in *iot.UpdateCertifica
 			return iot.ErrCertificateStateException("The status of a certificate that is %s can not be changed. Id: %s", old, id)
 		}
 		_, err = tx.Exec(ctx, `UPDATE iot_certificates SET status = $4, modified = $5, version = version + 1, generation = $6
-			WHERE account = $1 AND region = $2 AND id = $3`, at.account, at.region, id, status, s.now(), newID())
+			WHERE account = $1 AND region = $2 AND id = $3`, at.account, at.region, id, status, s.now(), uuid.NewString())
 		return err
 	}, certificateKey(id))
 	if err != nil {

@@ -85,7 +85,7 @@ func TestCreateKeysAndCertificate(t *testing.T) {
 
 		got := must(w.Client.DescribeCertificate(ctx, &sdk.DescribeCertificateInput{CertificateId: out.CertificateId}))(t).CertificateDescription
 		if *got.CertificatePem != *out.CertificatePem || got.Status != types.CertificateStatusActive || *got.OwnedBy != account || *got.CustomerVersion != 1 ||
-			got.CertificateMode != types.CertificateModeDefault || got.CaCertificateId != nil || got.PreviousOwnedBy != nil || got.TransferData == nil || !uuid.MatchString(*got.GenerationId) ||
+			got.CertificateMode != types.CertificateModeDefault || got.CaCertificateId != nil || got.PreviousOwnedBy != nil || got.TransferData == nil || !uuidForm.MatchString(*got.GenerationId) ||
 			!got.Validity.NotAfter.Equal(cert.NotAfter) || !got.Validity.NotBefore.Equal(cert.NotBefore) || *got.CertificateArn != *out.CertificateArn {
 			t.Errorf("got %+v", got)
 		}

@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/db"
 )
@@ -62,7 +64,7 @@ func (s *Service) register(ctx context.Context, at place, cert *x509.Certificate
 	err = s.write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO iot_certificates (account, region, id, status, mode, ca, pem, not_before, not_after, version, generation, created, modified)
 			VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, 1, $9, $10, $10) ON CONFLICT (account, region, id) DO NOTHING`,
-			at.account, at.region, id, status, mode, string(certificatePEM(cert.Raw)), cert.NotBefore.UnixMilli(), cert.NotAfter.UnixMilli(), newID(), now)
+			at.account, at.region, id, status, mode, string(certificatePEM(cert.Raw)), cert.NotBefore.UnixMilli(), cert.NotAfter.UnixMilli(), uuid.NewString(), now)
 		if err == nil && n == 0 {
 			return iot.ErrResourceAlreadyExistsException("The certificate is already provisioned or registered").
 				With("resourceId", id).With("resourceArn", at.certificate(id))

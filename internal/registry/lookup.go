@@ -10,6 +10,7 @@ import (
 
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/fresh"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -34,7 +35,7 @@ func (c *Certificate) Active(now time.Time) bool {
 // region; with any other, the oldest registration counts. ok is false when
 // there is none.
 func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c *Certificate, ok bool, err error) {
-	all, ok, err := load(&s.generations, &s.certificates, id, certificateKey(id), func() ([]*Certificate, bool, error) {
+	all, ok, err := fresh.Load(&s.generations, &s.certificates, id, certificateKey(id), func() ([]*Certificate, bool, error) {
 		list, err := s.registrations(ctx, id)
 		return list, len(list) > 0, err
 	})
@@ -100,7 +101,7 @@ func parseStored(text []byte) (*x509.Certificate, error) {
 // endpointOwner finds whose endpoint names begin with a prefix. They never
 // change owner, so only Invalidate outdates what is cached.
 func (s *Service) endpointOwner(ctx context.Context, prefix string) (place, bool, error) {
-	return load(&s.generations, &s.prefixes, prefix, key{kind: anEndpoint}, func() (place, bool, error) {
+	return fresh.Load(&s.generations, &s.prefixes, prefix, key{kind: anEndpoint}, func() (place, bool, error) {
 		var at place
 		err := s.DB.QueryRow(ctx, `SELECT account, region FROM iot_endpoints WHERE prefix = $1`, prefix).Scan(&at.account, &at.region)
 		if errors.Is(err, db.ErrNotFound) || errors.Is(err, db.ErrText) {
@@ -116,7 +117,7 @@ func (s *Service) PoliciesOf(ctx context.Context, account, region, certificateID
 	at := place{account, region}
 	target := at.certificate(certificateID)
 	k := at.key(aPolicyList, target, "")
-	names, _, err := load(&s.generations, &s.lists, k, k, func() ([]string, bool, error) {
+	names, _, err := fresh.Load(&s.generations, &s.lists, k, k, func() ([]string, bool, error) {
 		names, err := s.policyNames(ctx, at, target)
 		return names, err == nil, err
 	})
@@ -126,7 +127,7 @@ func (s *Service) PoliciesOf(ctx context.Context, account, region, certificateID
 	policies := make([]*policy.Policy, 0, len(names))
 	for _, name := range names {
 		k := at.key(aPolicy, name, "")
-		p, ok, err := load(&s.generations, &s.policies, k, k, func() (*policy.Policy, bool, error) { return s.compiled(ctx, at, name) })
+		p, ok, err := fresh.Load(&s.generations, &s.policies, k, k, func() (*policy.Policy, bool, error) { return s.compiled(ctx, at, name) })
 		if err != nil {
 			return nil, fmt.Errorf("policies of certificate %s: %w", certificateID, err)
 		}
@@ -176,7 +177,7 @@ func (s *Service) compiled(ctx context.Context, at place, name string) (*policy.
 func (s *Service) ThingOfPrincipal(ctx context.Context, account, region, certificateID, thingName string) (attached, exists bool, typeName string, err error) {
 	at := place{account, region}
 	k := at.key(aThing, thingName, "")
-	typeName, exists, err = load(&s.generations, &s.types, k, k, func() (string, bool, error) {
+	typeName, exists, err = fresh.Load(&s.generations, &s.types, k, k, func() (string, bool, error) {
 		t, err := thingRow(ctx, s.DB, at, thingName)
 		if errors.Is(err, db.ErrNotFound) || errors.Is(err, db.ErrText) {
 			return "", false, nil
@@ -190,7 +191,7 @@ func (s *Service) ThingOfPrincipal(ctx context.Context, account, region, certifi
 		return false, false, "", err
 	}
 	k = at.key(anAttachment, thingName, at.certificate(certificateID))
-	_, attached, err = load(&s.generations, &s.attached, k, k, func() (bool, bool, error) {
+	_, attached, err = fresh.Load(&s.generations, &s.attached, k, k, func() (bool, bool, error) {
 		there, err := existsRow(ctx, s.DB, `SELECT 1 FROM iot_thing_principals WHERE account = $1 AND region = $2 AND thing = $3 AND principal = $4`,
 			at.account, at.region, thingName, at.certificate(certificateID))
 		return there, there, err
@@ -209,7 +210,7 @@ type RoleAlias struct {
 func (s *Service) RoleAlias(ctx context.Context, account, region, name string) (alias *RoleAlias, ok bool, err error) {
 	at := place{account, region}
 	k := at.key(aRoleAlias, name, "")
-	return load(&s.generations, &s.aliases, k, k, func() (*RoleAlias, bool, error) {
+	return fresh.Load(&s.generations, &s.aliases, k, k, func() (*RoleAlias, bool, error) {
 		a := &RoleAlias{Name: name, ARN: at.arn("rolealias/" + name)}
 		var seconds int64
 		err := s.DB.QueryRow(ctx, `SELECT role_arn, duration FROM iot_role_aliases WHERE account = $1 AND region = $2 AND name = $3`,

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
@@ -85,7 +87,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iot.CreatePolicyRequest)
 	now := s.now()
 	err := s.write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO iot_policies (account, region, name, default_version, last_version, generation, created, modified)
-			VALUES ($1, $2, $3, 1, 1, $4, $5, $5) ON CONFLICT (account, region, name) DO NOTHING`, at.account, at.region, name, newID(), now)
+			VALUES ($1, $2, $3, 1, 1, $4, $5, $5) ON CONFLICT (account, region, name) DO NOTHING`, at.account, at.region, name, uuid.NewString(), now)
 		if err != nil {
 			return err
 		}
@@ -106,7 +108,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iot.CreatePolicyRequest)
 
 func insertVersion(ctx context.Context, tx *db.Tx, at place, name string, version int64, document string, now int64) error {
 	_, err := tx.Exec(ctx, `INSERT INTO iot_policy_versions (account, region, policy, version, document, generation, created)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, at.account, at.region, name, version, document, newID(), now)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, at.account, at.region, name, version, document, uuid.NewString(), now)
 	return err
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
@@ -69,7 +71,7 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *iot.CreatePolicyV
 
 func setDefault(ctx context.Context, tx *db.Tx, at place, name string, version, now int64) error {
 	_, err := tx.Exec(ctx, `UPDATE iot_policies SET default_version = $4, modified = $5, generation = $6 WHERE account = $1 AND region = $2 AND name = $3`,
-		at.account, at.region, name, version, now, newID())
+		at.account, at.region, name, version, now, uuid.NewString())
 	return err
 }
 

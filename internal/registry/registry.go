@@ -9,13 +9,12 @@ package registry
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/fresh"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -39,14 +38,14 @@ type Service struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 
-	generations  generations
-	certificates cache[string, []*Certificate]
-	policies     cache[key, *policy.Policy]
-	lists        cache[key, []string]
-	types        cache[key, string]
-	attached     cache[key, bool]
-	aliases      cache[key, *RoleAlias]
-	prefixes     cache[string, place]
+	generations  fresh.Generations[key]
+	certificates fresh.Cache[string, fresh.Entry[[]*Certificate]]
+	policies     fresh.Cache[key, fresh.Entry[*policy.Policy]]
+	lists        fresh.Cache[key, fresh.Entry[[]string]]
+	types        fresh.Cache[key, fresh.Entry[string]]
+	attached     fresh.Cache[key, fresh.Entry[bool]]
+	aliases      fresh.Cache[key, fresh.Entry[*RoleAlias]]
+	prefixes     fresh.Cache[string, fresh.Entry[place]]
 }
 
 // Start opens the device issuer, or begins to make one, and begins to make
@@ -81,7 +80,7 @@ func (s *Service) Close() error {
 
 // Invalidate forgets all that was read from the database. Call it after the
 // database was changed by anything but this Service's operations.
-func (s *Service) Invalidate() { s.generations.bumpAll() }
+func (s *Service) Invalidate() { s.generations.BumpAll() }
 
 // write runs fn in a transaction and outdates what is cached under the keys,
 // before anybody can learn that it was committed. It does so too when the
@@ -89,23 +88,13 @@ func (s *Service) Invalidate() { s.generations.bumpAll() }
 func (s *Service) write(ctx context.Context, fn func(*db.Tx) error, keys ...key) error {
 	defer func() {
 		for _, k := range keys {
-			s.generations.bump(k)
+			s.generations.Bump(k)
 		}
 	}()
 	return s.DB.Write(ctx, fn)
 }
 
 func (s *Service) now() int64 { return s.Now().UnixMilli() }
-
-// newID makes a random UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
 
 func millis(ms int64) *time.Time {
 	t := time.UnixMilli(ms).UTC()

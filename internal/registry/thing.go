@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
@@ -44,7 +46,7 @@ func thingRow(ctx context.Context, q queryer, at place, name string) (*thing, er
 // for the same name does not.
 func (s *Service) CreateThing(ctx context.Context, in *iot.CreateThingRequest) (*iot.CreateThingResponse, error) {
 	at, attrs := placeOf(ctx), attributes{}.apply(in.AttributePayload)
-	t := &thing{name: in.ThingName, id: newID(), typeName: in.ThingTypeName, attributes: attrs.document(), version: 1}
+	t := &thing{name: in.ThingName, id: uuid.NewString(), typeName: in.ThingTypeName, attributes: attrs.document(), version: 1}
 	if err := attrs.check(t.typeName != nil); err != nil {
 		return nil, err
 	}

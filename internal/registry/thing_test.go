@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 )
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 func payload(attrs map[string]string) *types.AttributePayload {
 	return &types.AttributePayload{Attributes: attrs}
@@ -24,7 +24,7 @@ func TestThingType(t *testing.T) {
 		ctx := t.Context()
 		props := &types.ThingTypeProperties{ThingTypeDescription: str("a camera"), SearchableAttributes: []string{"model", "floor"}}
 		first := must(w.Client.CreateThingType(ctx, &sdk.CreateThingTypeInput{ThingTypeName: str("camera"), ThingTypeProperties: props}))(t)
-		if *first.ThingTypeName != "camera" || *first.ThingTypeArn != "arn:aws:iot:us-east-1:123456789012:thingtype/camera" || !uuid.MatchString(*first.ThingTypeId) {
+		if *first.ThingTypeName != "camera" || *first.ThingTypeArn != "arn:aws:iot:us-east-1:123456789012:thingtype/camera" || !uuidForm.MatchString(*first.ThingTypeId) {
 			t.Errorf("got %v", first)
 		}
 		props.SearchableAttributes = []string{"floor", "model"} // the order is nothing
@@ -125,7 +125,7 @@ func TestThing(t *testing.T) {
 		}
 		must(w.Client.CreateThingType(ctx, &sdk.CreateThingTypeInput{ThingTypeName: str("camera")}))(t)
 		first := must(create(sdk.CreateThingInput{ThingTypeName: str("camera"), AttributePayload: payload(map[string]string{"floor": "2", "gone": ""})}))(t)
-		if *first.ThingArn != "arn:aws:iot:us-east-1:123456789012:thing/cam1" || !uuid.MatchString(*first.ThingId) || *first.ThingName != "cam1" {
+		if *first.ThingArn != "arn:aws:iot:us-east-1:123456789012:thing/cam1" || !uuidForm.MatchString(*first.ThingId) || *first.ThingName != "cam1" {
 			t.Errorf("got %v", first)
 		}
 		again := must(create(sdk.CreateThingInput{ThingTypeName: str("camera"), AttributePayload: payload(map[string]string{"floor": "2"})}))(t)

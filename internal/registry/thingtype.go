@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
@@ -70,7 +72,7 @@ func (s *Service) CreateThingType(ctx context.Context, in *iot.CreateThingTypeRe
 	if err := checkNewTags(tags); err != nil {
 		return nil, err
 	}
-	t := &thingType{name: in.ThingTypeName, id: newID(), searchable: "[]", created: s.now()}
+	t := &thingType{name: in.ThingTypeName, id: uuid.NewString(), searchable: "[]", created: s.now()}
 	if p := in.ThingTypeProperties; p != nil {
 		if len(p.SearchableAttributes) > maxSearchable {
 			return nil, iot.ErrInvalidRequestException("A thing type can have at most %d searchable attributes", maxSearchable)

@@ -1,10 +1,8 @@
 package server
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
 	"net/http"
 )
 
@@ -51,13 +49,4 @@ func answerXML(w http.ResponseWriter, status int, namespace, code, message, id s
 	h.Set("x-amzn-RequestId", id)
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n'))
-}
-
-// newRequestID is a random UUID (RFC 9562, version 4).
-func newRequestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Guard keeps web pages of other sites from speaking to a server whose keys
@@ -31,7 +33,7 @@ func NewGuard(names []string) *Guard {
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if why := g.refusal(r); why != "" {
-			answerJSON(w, http.StatusForbidden, "AccessDeniedException", why, newRequestID(), false)
+			answerJSON(w, http.StatusForbidden, "AccessDeniedException", why, uuid.NewString(), false)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Router decides which service a request means, in this order: a root
@@ -48,18 +50,18 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isCredentialsPath(requestPath(r)):
 		if r.Method != http.MethodGet {
 			w.Header().Set("Allow", http.MethodGet)
-			answerJSON(w, http.StatusMethodNotAllowed, "MethodNotAllowedException", "Method Not Allowed", newRequestID(), true)
+			answerJSON(w, http.StatusMethodNotAllowed, "MethodNotAllowedException", "Method Not Allowed", uuid.NewString(), true)
 			return
 		}
 		rt.Credentials.ServeHTTP(w, r)
 	case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
 		if rt.Device == nil {
-			answerJSON(w, http.StatusNotFound, "ResourceNotFoundException", "Not Found", newRequestID(), true)
+			answerJSON(w, http.StatusNotFound, "ResourceNotFoundException", "Not Found", uuid.NewString(), true)
 			return
 		}
 		rt.Device.ServeHTTP(w, r)
 	case onDevicePort(r):
-		answerJSON(w, http.StatusForbidden, "ForbiddenException", "Forbidden", newRequestID(), true)
+		answerJSON(w, http.StatusForbidden, "ForbiddenException", "Forbidden", uuid.NewString(), true)
 	default:
 		rt.serveUnsigned(w, r)
 	}
@@ -82,7 +84,7 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, name string) {
 	h, ok := rt.Services[name]
 	if !ok {
 		answerJSON(w, http.StatusNotImplemented, "NotImplementedException",
-			fmt.Sprintf("thingd does not serve the service %.64q.", name), newRequestID(), false)
+			fmt.Sprintf("thingd does not serve the service %.64q.", name), uuid.NewString(), false)
 		return
 	}
 	h.ServeHTTP(w, r)
@@ -113,10 +115,10 @@ func (rt *Router) serveUnsigned(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			q = queryServices["2011-06-15"]
 		}
-		answerXML(w, http.StatusForbidden, q.namespace, "MissingAuthenticationToken", "Request is missing Authentication Token", newRequestID())
+		answerXML(w, http.StatusForbidden, q.namespace, "MissingAuthenticationToken", "Request is missing Authentication Token", uuid.NewString())
 		return
 	}
-	answerJSON(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token", newRequestID(), false)
+	answerJSON(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token", uuid.NewString(), false)
 }
 
 // signingName reads the service from a request's credential scope. signed says
