@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -51,6 +52,11 @@ func (c *call) stream(status int, s Stream) {
 			c.fail(err)
 			return
 		}
+		if b, ok := c.r.Body.(*streamedBody); ok {
+			if p, ok := b.ReadCloser.(patient); ok {
+				p.Patient()
+			}
+		}
 		if c.r.Header.Get("Expect") == "100-continue" {
 			// After the final status net/http sends none, and libcurl would
 			// wait a second for it before it sends the body.
@@ -62,16 +68,51 @@ func (c *call) stream(status int, s Stream) {
 		}
 	}
 	c.answered = true
-	w := &StreamWriter{ctx: c.r.Context(), w: c.w, rc: c.rc}
+	ctx, cancel := context.WithCancelCause(c.r.Context())
+	stop := c.watch(ctx, cancel)
+	w := &StreamWriter{ctx: ctx, w: c.w, rc: c.rc}
 	c.w.WriteHeader(status)
 	err := w.Flush()
 	if err == nil {
 		err = s(w)
 	}
+	stop()
+	w.extend() // for what net/http has to write at the end
 	c.finish(status, nil)
 	if err != nil {
-		c.g.Log.Debug("stream ended", "request", c.req.ID, "operation", c.op.Name, "err", err)
+		c.g.Log.Debug("stream ended", "request", c.req.ID, "operation", c.op.Name, "err", err, "cause", context.Cause(ctx))
 	}
+}
+
+// reauthorizeEvery is how long a stream goes on after what allowed it is gone.
+const reauthorizeEvery = 15 * time.Second
+
+// watch asks again and again whether the stream's caller may still do what it
+// does, and ends the stream when not. An expired session is not asked for: a
+// producer that was let in stays until it changes over to its next credentials.
+func (c *call) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTicker(reauthorizeEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				if err := c.g.Identity.Authorize(ctx, c.req, c.checks); err != nil && ctx.Err() == nil {
+					if _, fault := c.api.toError(err); fault {
+						c.g.Log.Warn("stream not authorized again", "request", c.req.ID, "err", err)
+						continue // the database is away, not the permission
+					}
+					cancel(err)
+					return
+				}
+			}
+		}
+	}()
+	return func() { cancel(nil); <-done }
 }
 
 // fail answers an error. What is not AWS's is logged here, once.

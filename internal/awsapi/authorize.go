@@ -77,6 +77,46 @@ func requestTags(in any) (tags map[string]string, keys []string) {
 	return tags, keys
 }
 
+// checkTags is CheckTagKeys of the tags that an input carries. The keys of an
+// Untag operation may differ by case only: they make one set, and store nothing.
+func checkTags(in any) error {
+	tags, keys := requestTags(in)
+	if len(tags) == 0 {
+		return nil
+	}
+	return CheckTagKeys(keys)
+}
+
+// CheckTagKeys refuses keys that differ by case at most, of the tags in a
+// request or of those that a resource would have after it. To AWS IoT and
+// Kinesis Video such keys are two tags, but names of condition keys ignore
+// case: of Team=red and team=blue a policy sees one, and a Deny of the other
+// does not hold (nor would it if both were passed as a multivalued key, without
+// ForAnyValue). So all services refuse them as IAM does, with its text, which
+// is stricter than AWS for a second tag alone. It is not made to replace the
+// first, either: who may not change Team must not by the name of team.
+func CheckTagKeys(keys []string) error {
+	seen := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		k = strings.ToLower(k) // no less than what condition keys ignore
+		if seen[k] {
+			return &commonError{kind: duplicateTags, msg: "Duplicate tag keys found. Please note that Tag keys are case insensitive."}
+		}
+		seen[k] = true
+	}
+	return nil
+}
+
+// ResourceTags are the condition keys that a resource's tags make, for a Check.
+// No two of the tags have keys that CheckTagKeys refuses together.
+func ResourceTags(tags map[string]string) map[string][]string {
+	keys := make(map[string][]string, len(tags))
+	for k, v := range tags {
+		keys["aws:ResourceTag/"+k] = []string{v}
+	}
+	return keys
+}
+
 func stringMember(v reflect.Value, name string) string {
 	f := v.FieldByName(name)
 	if f.IsValid() && f.Kind() == reflect.Pointer && !f.IsNil() {

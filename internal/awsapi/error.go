@@ -55,6 +55,7 @@ const (
 	notImplemented
 	bodyTooLarge
 	invalid
+	duplicateTags
 	internal
 	busy
 )
@@ -99,6 +100,14 @@ func (s *Service) commonCode(k commonKind) (string, int) {
 	case busy:
 		return pick("ServiceUnavailable", "ServiceUnavailableException", 503)
 	case invalid:
+		return s.InvalidCode, 400
+	case duplicateTags:
+		switch s.Name { // the others have no code of their own for it
+		case "iam":
+			return "InvalidInput", 400
+		case "sts":
+			return "InvalidParameterValue", 400
+		}
 		return s.InvalidCode, 400
 	}
 	return s.InternalCode, 500

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,10 @@ import (
 
 // Identity says who a request is from, and what they may do.
 type Identity interface {
+	// Recognize returns nil when sig names a key, or a token, that is good at
+	// this moment, whoever may have written it there: nothing is verified.
+	// Errors are those of Authenticate.
+	Recognize(ctx context.Context, sig *sigv4.Signature) error
 	// Authenticate finds the key that signed r and verifies the signature.
 	// Errors are *sigv4.Error.
 	Authenticate(ctx context.Context, r *http.Request, sig *sigv4.Signature, payload sigv4.Payload) (*Caller, error)
@@ -41,7 +46,16 @@ type Gateway struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Observe  func(Outcome) // called once a request; may be nil
+
+	bodies atomic.Int64 // bytes of large bodies in memory
 }
+
+const (
+	// smallBody is what is read from anybody.
+	smallBody = 64 << 10
+	// maxBodies bounds the larger bodies in memory, of all requests together.
+	maxBodies = 64 << 20
+)
 
 // Handler serves the APIs of one signing name, which must have disjoint paths.
 func (g *Gateway) Handler(apis ...*API) http.Handler {
@@ -74,17 +88,21 @@ type call struct {
 	api *API
 	req *Request
 
+	sig      *sigv4.Signature // nil: none
 	op       *Operation
 	form     form // Query
 	body     []byte
+	reserved int64 // of Gateway.bodies
 	in       any
+	checks   []Check
 	answered bool
 }
 
-// serve is a request's life: route, authenticate, decode, validate, authorize,
-// the method, encode. Every step may end it with an error.
+// serve is a request's life: read the signature, route, authenticate, decode,
+// validate, authorize, the method, encode. Every step may end it with an error.
 func (c *call) serve(apis []*API) {
 	defer c.recover()
+	defer func() { c.g.bodies.Add(-c.reserved) }()
 	c.w.Header().Set("x-amzn-RequestId", c.req.ID)
 	if err := c.route(apis); err != nil {
 		c.fail(err)
@@ -104,10 +122,29 @@ func (c *call) serve(apis []*API) {
 	c.answer(out)
 }
 
+// readSignature parses the signature and holds its scope against the service
+// that answers: a signature made for one must be good for no other.
+func (c *call) readSignature() error {
+	sig, err := sigv4.Parse(c.r)
+	if err != nil || sig == nil {
+		return err
+	}
+	if c.api.SigningName == "iot" {
+		err = sig.CheckService("iot", "execute-api") // as old SDKs sign
+	} else {
+		err = sig.CheckService(c.api.SigningName)
+	}
+	c.sig = sig
+	return err
+}
+
 // route finds the operation and, unless it streams, reads the body (the
-// listener sees to its time). An unknown
-// operation is told only to those who can sign: see known.
+// listener sees to its time). An unknown operation is told only to those who
+// can sign: see known.
 func (c *call) route(apis []*API) error {
+	if err := c.readSignature(); err != nil {
+		return err
+	}
 	if apis[0].Protocol == Query {
 		if err := c.readBody(); err != nil {
 			return err
@@ -153,6 +190,9 @@ func (c *call) readBody() error {
 	if c.r.ContentLength > most {
 		return &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
 	}
+	if err := c.reserveBody(most); err != nil {
+		return err
+	}
 	var buf bytes.Buffer
 	if c.r.ContentLength > 0 {
 		buf.Grow(int(min(c.r.ContentLength, 64<<10)) + bytes.MinRead)
@@ -171,17 +211,41 @@ func (c *call) readBody() error {
 	return nil
 }
 
-// authenticate finds the caller by the signature.
-func (c *call) authenticate() error {
-	sig, err := sigv4.Parse(c.r)
-	if err != nil {
+// reserveBody makes room for a body that is not small, or may not be: only for
+// those who name a good key, and not beyond what the process can hold.
+func (c *call) reserveBody(most int64) error {
+	n := c.r.ContentLength
+	if n < 0 {
+		n = most
+	}
+	if n <= smallBody {
+		return nil
+	}
+	if c.sig == nil {
+		return c.unsigned()
+	}
+	if err := c.g.Identity.Recognize(c.r.Context(), c.sig); err != nil {
 		return err
 	}
+	c.reserved = n
+	if c.g.bodies.Add(n) > maxBodies {
+		return &commonError{kind: busy, msg: "Too many large requests at once. Try again."}
+	}
+	return nil
+}
+
+func (c *call) unsigned() error {
+	return &sigv4.Error{Kind: sigv4.MissingToken, Message: c.missingToken()}
+}
+
+// authenticate finds the caller by the signature.
+func (c *call) authenticate() error {
+	sig := c.sig
 	if sig == nil {
 		if c.op != nil && c.op.Unsigned {
 			return nil
 		}
-		return &sigv4.Error{Kind: sigv4.MissingToken, Message: c.missingToken()}
+		return c.unsigned()
 	}
 	if c.op != nil {
 		for i := range c.op.in.fields {
@@ -192,8 +256,11 @@ func (c *call) authenticate() error {
 		}
 	}
 	payload := sigv4.Body(c.body)
-	if c.streamsIn() {
+	switch {
+	case c.streamsIn():
 		payload = sigv4.Streaming()
+	case c.op != nil && c.op.UnsignedBody:
+		payload = sigv4.UnsignedBody(c.body)
 	}
 	caller, err := c.g.Identity.Authenticate(c.r.Context(), c.r, sig, payload)
 	if err != nil {
@@ -252,6 +319,10 @@ type streamedBody struct {
 	rc *http.ResponseController
 }
 
+// patient is a body whose listener limits its time until it is told that the
+// caller may take its own.
+type patient interface{ Patient() }
+
 // SetReadDeadline is net.Conn's, of the request's connection.
 func (b *streamedBody) SetReadDeadline(t time.Time) error { return b.rc.SetReadDeadline(t) }
 
@@ -283,15 +354,17 @@ func (c *call) authorize() error {
 			checks[i].Action = c.api.FullAction(c.op)
 		}
 	}
+	c.checks = checks
 	return c.g.Identity.Authorize(c.r.Context(), c.req, checks)
 }
 
+// sourceIP is the peer's address, without an IPv6 zone: aws:SourceIp knows none.
 func sourceIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	return a.Addr().WithZone("").Unmap().String()
 }
 
 // Handlers serves all APIs, by the signing name of their requests. APIs that

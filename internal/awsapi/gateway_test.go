@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,8 @@ import (
 // fakeIdentity knows everybody, allows what deny does not, and writes down
 // the order of things.
 type fakeIdentity struct {
+	mu      sync.Mutex
+	mute    bool // no events, for concurrent requests
 	events  []string
 	checks  []awsapi.Check
 	request awsapi.Request
@@ -40,8 +43,25 @@ type fakeIdentity struct {
 	deny    error
 }
 
+func (f *fakeIdentity) note(event string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.mute {
+		f.events = append(f.events, event)
+	}
+}
+
+// Recognize is awsapi.Identity.
+func (f *fakeIdentity) Recognize(context.Context, *sigv4.Signature) error {
+	f.note("recognize")
+	if f.unknown {
+		return sigv4.NewError(sigv4.UnknownKey)
+	}
+	return nil
+}
+
 func (f *fakeIdentity) Authenticate(_ context.Context, _ *http.Request, sig *sigv4.Signature, _ sigv4.Payload) (*awsapi.Caller, error) {
-	f.events = append(f.events, "authenticate")
+	f.note("authenticate")
 	if f.unknown {
 		return nil, sigv4.NewError(sigv4.UnknownKey)
 	}
@@ -49,7 +69,9 @@ func (f *fakeIdentity) Authenticate(_ context.Context, _ *http.Request, sig *sig
 }
 
 func (f *fakeIdentity) Authorize(_ context.Context, req *awsapi.Request, checks []awsapi.Check) error {
-	f.events = append(f.events, "authorize")
+	f.note("authorize")
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.checks, f.request = checks, *req
 	return f.deny
 }
@@ -120,6 +142,8 @@ func (d *video) Resolve(_ context.Context, op *awsapi.Operation, in any) (*awsap
 			return nil, kvmedia.ErrResourceNotFoundException("The requested stream is not found or not active.")
 		}
 		return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: "arn:stream"}}, Target: "the stream"}, nil
+	case *kvmedia.GetMediaInput:
+		return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: "arn:stream"}}}, nil
 	case *kinesisvideo.UntagStreamInput, *kinesisvideo.CreateStreamInput:
 		return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: "r"}, {Action: "iam:PassRole", Resource: "role"}}}, nil
 	}
@@ -235,7 +259,7 @@ func TestGatewayOrder(t *testing.T) {
 			r := request("POST", "/thing-types/t", strings.Repeat(" ", 2<<20))
 			r.ContentLength = -1
 			return r
-		}(), nil, 413, "RequestEntityTooLargeException", "larger than", ""},
+		}(), nil, 413, "RequestEntityTooLargeException", "larger than", "recognize"},
 		{"form too large", iam.Service, form(strings.Repeat("a", 3<<20)), nil, 413, "RequestEntityTooLarge", "larger than", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -358,10 +382,10 @@ func TestGatewayRefusalDelay(t *testing.T) {
 		code    string
 		delay   time.Duration
 	}{
-		{"denied", func(s *stand, _ *http.Request) { s.deny = awsapi.ErrAccessDenied("no") }, "AccessDeniedException", time.Second},
-		{"unknown", func(s *stand, _ *http.Request) { s.unknown = true }, "UnrecognizedClientException", time.Second},
-		{"not found", func(_ *stand, r *http.Request) { r.Header.Set("X-Amzn-Stream-Name", "nowhere") }, "ResourceNotFoundException", time.Second},
-		{"invalid", func(_ *stand, r *http.Request) { r.Header.Set("X-Amzn-Fragment-Timecode-Type", "x") }, "InvalidArgumentException", time.Second},
+		{"denied", func(s *stand, _ *http.Request) { s.deny = awsapi.ErrAccessDenied("no") }, "AccessDeniedException", 700 * time.Millisecond},
+		{"unknown", func(s *stand, _ *http.Request) { s.unknown = true }, "UnrecognizedClientException", 700 * time.Millisecond},
+		{"not found", func(_ *stand, r *http.Request) { r.Header.Set("X-Amzn-Stream-Name", "nowhere") }, "ResourceNotFoundException", 700 * time.Millisecond},
+		{"invalid", func(_ *stand, r *http.Request) { r.Header.Set("X-Amzn-Fragment-Timecode-Type", "x") }, "InvalidArgumentException", 700 * time.Millisecond},
 		{"another operation", func(_ *stand, r *http.Request) { r.URL.Path = "/getMedia" }, "NotImplementedException", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

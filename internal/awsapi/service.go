@@ -56,6 +56,7 @@ type Operation struct {
 	Status        int           // HTTP status of success; 0 is 200
 	ResultWrapper string        // Query: element around the result
 	Unsigned      bool          // may come without a signature
+	UnsignedBody  bool          // clients sign UNSIGNED-PAYLOAD in place of the body's hash
 	RefusalDelay  time.Duration // errors are answered no sooner
 
 	New  func() any       // a fresh *Input

@@ -17,18 +17,20 @@ type StreamWriter struct {
 	rc  *http.ResponseController
 }
 
-// Context ends when the client has gone.
+// Context ends when the client has gone, or may not go on.
 func (w *StreamWriter) Context() context.Context { return w.ctx }
 
 // Write buffers or sends p.
 func (w *StreamWriter) Write(p []byte) (int, error) {
-	// Errors of the deadline itself show in the write.
-	_ = w.rc.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	w.extend()
 	return w.w.Write(p)
 }
 
 // Flush sends what was written, as one chunk.
 func (w *StreamWriter) Flush() error {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	w.extend()
 	return w.rc.Flush()
 }
+
+// extend gives the client its time anew. Errors of a deadline show in the write.
+func (w *StreamWriter) extend() { _ = w.rc.SetWriteDeadline(time.Now().Add(streamWriteTimeout)) }

@@ -14,8 +14,9 @@ import (
 const maxFaults = 10
 
 // validate holds in against the model: required members, lengths, ranges,
-// patterns and enumerations. absent are the members whose absence in does not
-// show. The error's text is AWS's.
+// patterns and enumerations; and the keys of its tags against each other.
+// absent are the members whose absence in does not show. The error's text is
+// AWS's.
 func (s *Service) validate(op *Operation, in any, absent absences) error {
 	v := &validator{}
 	if len(absent) > 0 {
@@ -26,7 +27,7 @@ func (s *Service) validate(op *Operation, in any, absent absences) error {
 	}
 	v.structure(op.in, reflect.ValueOf(in).Elem())
 	if v.n == 0 {
-		return nil
+		return checkTags(in)
 	}
 	noun := "errors"
 	if v.n == 1 {

@@ -209,3 +209,6 @@ func (w *world) certificate() (id, arn string) {
 	out := must(w.Client.CreateKeysAndCertificate(context.WithoutCancel(w.t.Context()), &sdk.CreateKeysAndCertificateInput{SetAsActive: true}))(w.t)
 	return *out.CertificateId, *out.CertificateArn
 }
+
+// Recognize is awsapi.Identity.
+func (*guard) Recognize(context.Context, *sigv4.Signature) error { return nil }

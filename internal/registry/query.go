@@ -11,6 +11,7 @@ import (
 // queryer is a transaction, or the database outside of one.
 type queryer interface {
 	QueryRow(ctx context.Context, query string, args ...any) *db.Row
+	Query(ctx context.Context, query string, args ...any) (*db.Rows, error)
 }
 
 // placeOf is where a request is at home.

@@ -31,10 +31,17 @@ func targetOf(ctx context.Context) (principal, error) {
 }
 
 // Resolve implements awsapi.Resolver. Operations on principals are authorized
-// on the certificate, those on tags on the tagged resource, and those that
-// name a role on the role alias and on passing the role.
+// on the certificate, those on what can have tags on that with its tags, and
+// those that name a role on the role alias and on passing the role.
 func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
 	at := placeOf(ctx)
+	if resource, ok := taggableOf(in); ok {
+		tags, err := s.resourceTags(ctx, at, resource)
+		if err != nil {
+			return nil, err
+		}
+		return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: at.arn(resource), Keys: tags}}}, nil
+	}
 	switch in := in.(type) {
 	case *iot.AttachPolicyRequest:
 		return at.onPrincipal(in.Target), nil
@@ -66,6 +73,40 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return s.onTags(ctx, at, in.ResourceArn)
 	}
 	return nil, fmt.Errorf("registry: %s has nothing to resolve", op.Name)
+}
+
+// taggableOf is the resource that an operation is about, where it is one that
+// can have tags, names no other, and is there already.
+func taggableOf(in any) (resource string, ok bool) {
+	switch in := in.(type) {
+	case *iot.GetPolicyRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.DeletePolicyRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.CreatePolicyVersionRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.GetPolicyVersionRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.ListPolicyVersionsRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.SetDefaultPolicyVersionRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.DeletePolicyVersionRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.ListTargetsForPolicyRequest:
+		return "policy/" + in.PolicyName, true
+	case *iot.DescribeRoleAliasRequest:
+		return "rolealias/" + in.RoleAlias, true
+	case *iot.DeleteRoleAliasRequest:
+		return "rolealias/" + in.RoleAlias, true
+	case *iot.DescribeThingTypeRequest:
+		return "thingtype/" + in.ThingTypeName, true
+	case *iot.DeprecateThingTypeRequest:
+		return "thingtype/" + in.ThingTypeName, true
+	case *iot.DeleteThingTypeRequest:
+		return "thingtype/" + in.ThingTypeName, true
+	}
+	return "", false
 }
 
 func (p place) onPrincipal(name string) *awsapi.Resolution {

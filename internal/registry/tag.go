@@ -44,17 +44,13 @@ func (p place) taggable(name string) (resource string, err error) {
 	return a.Resource, nil
 }
 
-// checkNewTags refuses tags that no resource can have.
+// checkNewTags refuses tags that no resource can have. That no two have one key
+// was seen to by awsapi.
 func checkNewTags(tags []iot.Tag) error {
 	if len(tags) > maxTags {
 		return iot.ErrInvalidRequestException("A resource can have at most %d tags", maxTags)
 	}
-	seen := make(map[string]bool, len(tags))
 	for _, t := range tags {
-		if seen[t.Key] {
-			return iot.ErrInvalidRequestException("Duplicate tag key: %s", t.Key)
-		}
-		seen[t.Key] = true
 		if len(t.Key) >= 4 && strings.EqualFold(t.Key[:4], "aws:") {
 			return iot.ErrInvalidRequestException("Tag keys that begin with aws: are reserved: %s", t.Key)
 		}
@@ -82,8 +78,8 @@ func deleteTags(ctx context.Context, tx *db.Tx, at place, resource string) error
 	return err
 }
 
-func (s *Service) tags(ctx context.Context, at place, resource string) ([]iot.Tag, error) {
-	rows, err := s.DB.Query(ctx, `SELECT key, value FROM iot_tags WHERE account = $1 AND region = $2 AND resource = $3 ORDER BY key`,
+func tags(ctx context.Context, q queryer, at place, resource string) ([]iot.Tag, error) {
+	rows, err := q.Query(ctx, `SELECT key, value FROM iot_tags WHERE account = $1 AND region = $2 AND resource = $3 ORDER BY key`,
 		at.account, at.region, resource)
 	if err != nil {
 		return nil, err
@@ -102,15 +98,15 @@ func (s *Service) tags(ctx context.Context, at place, resource string) ([]iot.Ta
 
 // resourceTags are the condition keys that a resource's tags make.
 func (s *Service) resourceTags(ctx context.Context, at place, resource string) (map[string][]string, error) {
-	tags, err := s.tags(ctx, at, resource)
+	list, err := tags(ctx, s.DB, at, resource)
 	if err != nil {
 		return nil, fmt.Errorf("tags of %s: %w", resource, err)
 	}
-	keys := make(map[string][]string, len(tags))
-	for _, t := range tags {
-		keys["aws:ResourceTag/"+t.Key] = []string{*t.Value}
+	values := make(map[string]string, len(list))
+	for _, t := range list {
+		values[t.Key] = *t.Value
 	}
-	return keys, nil
+	return awsapi.ResourceTags(values), nil
 }
 
 // taggedOf is the resource with tags that was authorized.
@@ -149,12 +145,18 @@ func (s *Service) TagResource(ctx context.Context, in *iot.TagResourceRequest) (
 		if err := insertTags(ctx, tx, at, resource, in.Tags); err != nil {
 			return err
 		}
-		var count int64
-		err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM iot_tags WHERE account = $1 AND region = $2 AND resource = $3`, at.account, at.region, resource).Scan(&count)
-		if err == nil && count > maxTags {
+		all, err := tags(ctx, tx, at, resource)
+		if err != nil {
+			return err
+		}
+		if len(all) > maxTags {
 			return iot.ErrLimitExceededException("A resource can have at most %d tags", maxTags)
 		}
-		return err
+		keys := make([]string, len(all))
+		for i := range all {
+			keys[i] = all[i].Key
+		}
+		return awsapi.CheckTagKeys(keys)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tag %s: %w", resource, err)
@@ -205,9 +207,9 @@ func (s *Service) ListTagsForResource(ctx context.Context, in *iot.ListTagsForRe
 	if err := checkResource(ctx, s.DB, at, resource); err != nil {
 		return nil, fmt.Errorf("list tags of %s: %w", resource, err)
 	}
-	tags, err := s.tags(ctx, at, resource)
+	list, err := tags(ctx, s.DB, at, resource)
 	if err != nil {
 		return nil, fmt.Errorf("list tags of %s: %w", resource, err)
 	}
-	return &iot.ListTagsForResourceResponse{Tags: tags}, nil
+	return &iot.ListTagsForResourceResponse{Tags: list}, nil
 }

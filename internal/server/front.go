@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -32,50 +31,50 @@ func (l *listener) front(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if r.Body != nil && r.Body != http.NoBody && !longBody(r) {
-			r.Body = &pausedBody{ReadCloser: r.Body, rc: http.NewResponseController(w)}
+		if r.Body != nil && r.Body != http.NoBody {
+			b := &pausedBody{ReadCloser: r.Body, rc: http.NewResponseController(w), last: time.Now().Add(bodyLongest)}
+			// From the start: net/http itself reads what a handler leaves.
+			_ = b.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+			r.Body = b
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// longBody names the one request whose body may pause at will: a camera that
-// has nothing to send (PutMedia). Its handler has its own limits.
-func longBody(r *http.Request) bool {
-	return strings.TrimLeft(r.URL.Path, "/") == "putMedia"
-}
-
 // pausedBody fails a read that gets nothing for bodyTimeout, and a body that is
-// not whole after bodyLongest. At the body's end
+// not whole after bodyLongest; the connection ends with it. At the body's end
 // it takes its deadline away again, which would otherwise end a long answer:
 // net/http reads ahead on the connection while a handler runs, and takes a
 // deadline for the client's end.
 type pausedBody struct {
 	io.ReadCloser
-	rc   *http.ResponseController
-	last time.Time // when it must be whole
+	rc      *http.ResponseController
+	last    time.Time // when it must be whole
+	patient bool
+}
+
+// Patient lifts the limits: from here on the reader sets its own. It is for
+// callers that are known, such as a camera that may have nothing to send.
+func (b *pausedBody) Patient() {
+	b.patient = true
+	_ = b.rc.SetReadDeadline(time.Time{})
 }
 
 // Read reads with a deadline.
 func (b *pausedBody) Read(p []byte) (int, error) {
+	if b.patient {
+		return b.ReadCloser.Read(p)
+	}
 	deadline := time.Now().Add(bodyTimeout)
-	if b.last.IsZero() {
-		b.last = deadline.Add(bodyLongest - bodyTimeout)
-	} else if deadline.After(b.last) {
+	if deadline.After(b.last) {
 		deadline = b.last
 	}
 	if err := b.rc.SetReadDeadline(deadline); err != nil {
 		return 0, fmt.Errorf("request body: %w", err)
 	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if err == io.EOF {
 		_ = b.rc.SetReadDeadline(time.Time{})
 	}
 	return n, err
-}
-
-// Close ends the reading.
-func (b *pausedBody) Close() error {
-	_ = b.rc.SetReadDeadline(time.Time{})
-	return b.ReadCloser.Close()
 }

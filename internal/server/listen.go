@@ -14,14 +14,15 @@ import (
 	"time"
 )
 
-// Limits of a connection. There is no limit to how long a request or an answer
-// may take as a whole: PutMedia and GetMedia last for hours.
+// Limits of a connection. What lasts for hours, PutMedia and GetMedia, sets its
+// own deadlines as it goes.
 const (
 	handshakeTimeout  = 10 * time.Second  // first byte and TLS handshake together
 	readHeaderTimeout = 10 * time.Second  //
 	idleTimeout       = 120 * time.Second // between requests
-	maxHeaderBytes    = 64 << 10          //
-	defaultMaxConns   = 16384             // a listener's; further ones are closed at once
+	writeTimeout      = bodyLongest + time.Minute
+	maxHeaderBytes    = 64 << 10 //
+	mostConns         = 16384    // a listener's; further ones are closed at once
 )
 
 // plainHTTP says what becomes of HTTP without TLS.
@@ -82,7 +83,7 @@ func (l *listener) listen() error {
 // prepare makes what serve needs.
 func (l *listener) prepare(ln net.Listener) {
 	if l.maxConns == 0 {
-		l.maxConns = defaultMaxConns
+		l.maxConns = defaultConns()
 	}
 	l.ln = ln
 	l.ready = make(chan net.Conn)
@@ -94,12 +95,24 @@ func (l *listener) prepare(ln net.Listener) {
 	l.http = &http.Server{
 		Handler:           l.front(l.handler),
 		ReadHeaderTimeout: readHeaderTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         protocols,
 		ConnContext:       connContext,
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 	}
+}
+
+// defaultConns leaves the other listeners, and the files of the database and of
+// video, their share of the process's descriptors.
+func defaultConns() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return mostConns
+	}
+	n := int64(limit.Cur)
+	return int(min(mostConns, max((n-4096)/3, n/6)))
 }
 
 // serve takes connections until shutdown or close.

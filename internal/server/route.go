@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
 )
 
 // Router decides which service a request means, in this order: a root
@@ -121,45 +123,33 @@ func (rt *Router) serveUnsigned(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token", uuid.NewString(), false)
 }
 
-// signingName reads the service from a request's credential scope. signed says
-// that the request has credentials of some kind, readable or not.
+// signingName reads the service from a request's credential scope, as those
+// who verify it will. signed says that the request has credentials of some
+// kind, readable or not.
 func signingName(r *http.Request) (signed bool, service string) {
-	if auth := r.Header.Get("Authorization"); auth != "" {
-		_, rest, ok := strings.Cut(auth, "Credential=")
-		if !ok {
-			return true, ""
-		}
-		if i := strings.IndexAny(rest, ", "); i >= 0 {
-			rest = rest[:i]
-		}
-		return true, scopeService(rest)
-	}
-	if !strings.Contains(r.URL.RawQuery, "X-Amz-") {
+	sig, err := sigv4.Parse(r)
+	switch {
+	case err != nil: // it will be refused, in the words of the service it names
+		return true, namedService(r)
+	case sig == nil:
 		return false, ""
 	}
-	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		k, v, _ := strings.Cut(pair, "=")
-		switch k {
-		case "X-Amz-Credential":
-			credential, err := url.QueryUnescape(v)
-			if err != nil {
-				return true, ""
-			}
-			return true, scopeService(credential)
-		case "X-Amz-Signature", "X-Amz-Algorithm":
-			signed = true
-		}
-	}
-	return signed, ""
+	return true, sig.Service
 }
 
-// scopeService is the fourth of the five parts key/date/region/service/aws4_request.
-func scopeService(credential string) string {
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 {
-		return ""
+// namedService looks for a credential scope in a signature that is faulty.
+func namedService(r *http.Request) string {
+	_, credential, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if !ok {
+		credential = r.URL.Query().Get("X-Amz-Credential")
 	}
-	return parts[3]
+	if i := strings.IndexAny(credential, ", "); i >= 0 {
+		credential = credential[:i]
+	}
+	if parts := strings.Split(credential, "/"); len(parts) == 5 {
+		return parts[3]
+	}
+	return ""
 }
 
 // looksLike guesses the service of a request whose scope cannot be read.

@@ -36,7 +36,7 @@ type Server struct {
 	Handler      http.Handler   // of the API, device and AWS addresses: a Router
 	OpsHandler   http.Handler   // of the ops address: Ops.Handler
 	MQTT         func(net.Conn) // owns *tls.Conn whose ALPN is MQTT; nil: they are closed
-	MaxConns     int            // of each listener; 0: 16,384
+	MaxConns     int            // of each listener; 0: what the process's descriptors allow, 16,384 at most
 
 	OnShutdown func()        // called when shutdown begins: ends endless requests; nil: none
 	Grace      time.Duration // what running requests get at shutdown; 0: 10 s

@@ -78,15 +78,18 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// A body that stops coming fails the read, except PutMedia's.
+// A body that stops coming fails the read, until its reader takes it over.
 func TestPausedBody(t *testing.T) {
 	for _, tt := range []struct {
 		path string
 		fail bool
-	}{{"/createStream", true}, {"/putMedia", false}, {"//putMedia", false}} {
+	}{{"/createStream", true}, {"/putMedia", false}} {
 		t.Run(tt.path, func(t *testing.T) {
 			var read chan error
 			inBubble(t, func(_ http.ResponseWriter, r *http.Request) {
+				if !tt.fail {
+					r.Body.(interface{ Patient() }).Patient()
+				}
 				_, err := io.ReadAll(r.Body)
 				read <- err
 			}, func(t *testing.T, c net.Conn) {
@@ -144,6 +147,7 @@ func TestLongAnswer(t *testing.T) {
 			t.Errorf("after the end: %d %v", n, err)
 		}
 		for range 10 {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * bodyTimeout)) // as streams do
 			if err := http.NewResponseController(w).Flush(); err != nil {
 				t.Error(err)
 			}

@@ -151,12 +151,31 @@ func (x *session) fault(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, mkv.ErrInvalid) && x.header == nil:
+		// kvssink that was refused before (a restart, a policy) begins its next
+		// body in the middle of a fragment. 4006 would make it give that
+		// fragment up; at the end of the answer it goes back and sends it whole.
+		x.pause()
+		return fmt.Errorf("body begins with no header: %w", err)
 	case errors.Is(err, mkv.ErrInvalid):
 		return ackErrorf(4006, "%v", err)
 	case errors.Is(err, errGone):
 		return ackErrorf(4008, "stream is deleted")
 	}
 	return err
+}
+
+// headlessPause keeps a producer that sends nothing but garbage, and comes back
+// at once, from doing so hundreds of times a second.
+const headlessPause = 200 * time.Millisecond
+
+func (x *session) pause() {
+	t := time.NewTimer(headlessPause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-x.ctx.Done():
+	}
 }
 
 // event is called by the parser.

@@ -212,7 +212,9 @@ func TestIngestAcks(t *testing.T) {
 		{"too large", "BE MAX_FRAGMENT_SIZE_REACHED", slices.Concat(h, cluster(ms, block(1, 0, 6000)))},
 		{"ten seconds", "BR", slices.Concat(h, cluster(ms, block(1, 0, 1), block(1, 10_000, 1)))},
 		{"too long", "BE MAX_FRAGMENT_DURATION_REACHED", slices.Concat(h, cluster(ms, block(1, 0, 1), block(1, 10_001, 1)))},
-		{"not Matroska", "E INVALID_MKV_DATA", []byte("hello, world, this is no Matroska")},
+		// A producer that begins amid a fragment is to go back, not to give it up.
+		{"no header", "", one[20:]},
+		{"not Matroska", "", []byte("hello, world, this is no Matroska")},
 		{"rubbish behind a fragment", "BRE INVALID_MKV_DATA", slices.Concat(h, one, eof, make([]byte, 10))},
 		{"ended inside tags", "BRE INVALID_MKV_DATA", slices.Concat(h, one, eof[:20])},
 		{"cut inside a block, ended in order", "BRBE INVALID_MKV_DATA", slices.Concat(h, one, one[:len(one)-3])},

@@ -15,8 +15,8 @@ import (
 )
 
 // Resolve finds the stream that a request is about, by name or ARN, in the caller's account and region. The
-// request is authorized on its ARN, and the method acts on this very stream. One that does not exist is authorized on
-// stream/NAME/0, so that only those who may know it hear that it is missing.
+// request is authorized on its ARN and tags, and the method acts on this very stream. One that does not exist is
+// authorized on stream/NAME/0, so that only those who may know it hear that it is missing.
 func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
 	name, streamARN, ok := streamOf(in)
 	if !ok {
@@ -57,7 +57,7 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 func resolution(resource string, st *Stream) *awsapi.Resolution {
 	r := &awsapi.Resolution{Checks: []awsapi.Check{{Resource: resource}}}
 	if st != nil {
-		r.Target = st
+		r.Target, r.Checks[0].Keys = st, awsapi.ResourceTags(st.Tags)
 	}
 	return r
 }

@@ -3,9 +3,11 @@ package video
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/thingd/thingd/internal/api/kinesisvideo"
+	"github.com/thingd/thingd/internal/awsapi"
 )
 
 const maxTags = 50 // of a stream
@@ -49,7 +51,7 @@ func (s *Service) tag(ctx context.Context, tags map[string]string) error {
 		if len(have) > maxTags {
 			return kinesisvideo.ErrTagsPerResourceExceededLimitException("A stream can have at most %d tags.", maxTags)
 		}
-		return nil
+		return awsapi.CheckTagKeys(slices.Collect(maps.Keys(have)))
 	})
 }
 

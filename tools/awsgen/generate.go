@@ -97,6 +97,9 @@ func (g *generator) service() {
 		if op.Unsigned {
 			g.p("Unsigned: true,")
 		}
+		if op.UnsignedBody {
+			g.p("UnsignedBody: true,")
+		}
 		if op.RefusalDelay != 0 {
 			g.p("RefusalDelay: %d * time.Millisecond,", op.RefusalDelay)
 		}

@@ -34,10 +34,11 @@ type Operation struct {
 	Errors []Ref `json:"errors"`
 
 	// From the overlay.
-	Resource     string `json:"resource"`     // ARN template that the operation is authorized on
-	Action       string `json:"action"`       // where it differs from the prefix and the name
-	Unsigned     bool   `json:"unsigned"`     // may come without a signature
-	RefusalDelay int    `json:"refusalDelay"` // milliseconds before an error is answered
+	Resource     string `json:"resource"`        // ARN template that the operation is authorized on
+	Action       string `json:"action"`          // where it differs from the prefix and the name
+	Unsigned     bool   `json:"unsigned"`        // may come without a signature
+	RefusalDelay int    `json:"refusalDelay"`    // milliseconds before an error is answered
+	UnsignedBody bool   `json:"unsignedPayload"` // clients sign UNSIGNED-PAYLOAD in place of the body's hash
 }
 
 // Ref is a use of a shape, by a member, a list or an operation.

@@ -399,7 +399,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreatePolicyVersion", Method: "POST", URI: "/policies/{policyName}/version",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(CreatePolicyVersionRequest) },
 			Out:      (*CreatePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -745,7 +745,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePolicy", Method: "DELETE", URI: "/policies/{policyName}",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(DeletePolicyRequest) },
 			Out:      (*DeletePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -756,7 +756,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePolicyVersion", Method: "DELETE", URI: "/policies/{policyName}/version/{policyVersionId}",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(DeletePolicyVersionRequest) },
 			Out:      (*DeletePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -798,7 +798,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteRoleAlias", Method: "DELETE", URI: "/role-aliases/{roleAlias}",
-			Resource: "rolealias/{roleAlias}",
+			Resource: "@",
 			New:      func() any { return new(DeleteRoleAliasRequest) },
 			Out:      (*DeleteRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -861,7 +861,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteThingType", Method: "DELETE", URI: "/thing-types/{thingTypeName}",
-			Resource: "thingtype/{thingTypeName}",
+			Resource: "@",
 			New:      func() any { return new(DeleteThingTypeRequest) },
 			Out:      (*DeleteThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -902,7 +902,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeprecateThingType", Method: "POST", URI: "/thing-types/{thingTypeName}/deprecate",
-			Resource: "thingtype/{thingTypeName}",
+			Resource: "@",
 			New:      func() any { return new(DeprecateThingTypeRequest) },
 			Out:      (*DeprecateThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1186,7 +1186,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeRoleAlias", Method: "GET", URI: "/role-aliases/{roleAlias}",
-			Resource: "rolealias/{roleAlias}",
+			Resource: "@",
 			New:      func() any { return new(DescribeRoleAliasRequest) },
 			Out:      (*DescribeRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1259,7 +1259,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeThingType", Method: "GET", URI: "/thing-types/{thingTypeName}",
-			Resource: "thingtype/{thingTypeName}",
+			Resource: "@",
 			New:      func() any { return new(DescribeThingTypeRequest) },
 			Out:      (*DescribeThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1483,7 +1483,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPolicy", Method: "GET", URI: "/policies/{policyName}",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(GetPolicyRequest) },
 			Out:      (*GetPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1494,7 +1494,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPolicyVersion", Method: "GET", URI: "/policies/{policyName}/version/{policyVersionId}",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(GetPolicyVersionRequest) },
 			Out:      (*GetPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1924,7 +1924,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPolicyVersions", Method: "GET", URI: "/policies/{policyName}/version",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(ListPolicyVersionsRequest) },
 			Out:      (*ListPolicyVersionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2069,7 +2069,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListTargetsForPolicy", Method: "POST", URI: "/policy-targets/{policyName}",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(ListTargetsForPolicyRequest) },
 			Out:      (*ListTargetsForPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2352,7 +2352,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetDefaultPolicyVersion", Method: "PATCH", URI: "/policies/{policyName}/version/{policyVersionId}",
-			Resource: "policy/{policyName}",
+			Resource: "@",
 			New:      func() any { return new(SetDefaultPolicyVersionRequest) },
 			Out:      (*SetDefaultPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {

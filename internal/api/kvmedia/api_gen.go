@@ -31,9 +31,10 @@ var Service = &awsapi.Service{
 	Shapes:       shapes,
 	Operations: []*awsapi.Operation{
 		{Name: "GetMedia", Method: "POST", URI: "/getMedia",
-			Resource: "@",
-			New:      func() any { return new(GetMediaInput) },
-			Out:      (*GetMediaOutput)(nil),
+			Resource:     "@",
+			UnsignedBody: true,
+			New:          func() any { return new(GetMediaInput) },
+			Out:          (*GetMediaOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetMedia); ok {
 					return awsapi.Call(s.GetMedia)
@@ -43,7 +44,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutMedia", Method: "POST", URI: "/putMedia",
 			Resource:     "@",
-			RefusalDelay: 1000 * time.Millisecond,
+			RefusalDelay: 700 * time.Millisecond,
 			New:          func() any { return new(PutMediaInput) },
 			Out:          (*PutMediaOutput)(nil),
 			Bind: func(impl any) awsapi.Method {

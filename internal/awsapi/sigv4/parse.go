@@ -165,6 +165,9 @@ func (s *Signature) fill(credential, date, signedHeaders string) error {
 	if len(s.AccessKeyID) > maxAccessKeyID {
 		return NewError(UnknownKey)
 	}
+	if !isRegion(s.Region) {
+		return errorf(Scope, "Credential should be scoped to a valid region, not '%s'.", clip(s.Region))
+	}
 	if err := s.setTime(date); err != nil {
 		return err
 	}
@@ -266,4 +269,15 @@ func isHeaderName(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+// isRegion says whether a text may be a region's name. Regions become parts of
+// ARNs: a colon or a wildcard in one would make it another ARN's.
+func isRegion(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return len(s) <= 32
 }

@@ -33,7 +33,6 @@ const (
 	// gateway is the scope of MQTT over WebSocket. Its signers append the token
 	// after signing and leave out X-Amz-Expires.
 	gateway = "iotdevicegateway"
-	video   = "kinesisvideo"
 
 	// Skew is how far the clocks of client and server may be apart.
 	Skew = 15 * time.Minute
@@ -83,12 +82,4 @@ func (s *Signature) CheckService(services ...string) error {
 		return nil
 	}
 	return errorf(Scope, "Credential should be scoped to correct service: '%s'.", strings.Join(services, "', '"))
-}
-
-// CheckRegion refuses a signature that is scoped to none of the regions.
-func (s *Signature) CheckRegion(regions ...string) error {
-	if slices.Contains(regions, s.Region) {
-		return nil
-	}
-	return errorf(Scope, "Credential should be scoped to a valid region, not '%s'.", clip(s.Region))
 }

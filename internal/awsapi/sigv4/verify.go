@@ -15,10 +15,15 @@ import (
 type Payload struct {
 	body      []byte
 	streaming bool
+	unsigned  bool
 }
 
 // Body is the payload of a request that was read whole.
 func Body(body []byte) Payload { return Payload{body: body} }
+
+// UnsignedBody is Body for an operation whose clients are known to sign
+// UNSIGNED-PAYLOAD, in the header form, in place of its hash.
+func UnsignedBody(body []byte) Payload { return Payload{body: body, unsigned: true} }
 
 // Streaming is the payload of PutMedia, whose body is not looked at: it has no
 // end, so its clients sign the value of X-Amz-Content-Sha256, whatever it is and
@@ -43,9 +48,9 @@ func (s *Signature) payloadLine(p Payload) (string, error) {
 		sum := sha256.Sum256(body)
 		return hex.EncodeToString(sum[:]), nil
 	case claimed == unsignedPayload:
-		// Kinesis Video's Java producer signs so, and presigners do without a
-		// body. Elsewhere a body that anybody can exchange is not accepted.
-		if s.Service != video && len(body) > 0 {
+		// Presigners send it without a body. A body that anybody can exchange
+		// is accepted only where a known client sends one.
+		if len(body) > 0 && (!p.unsigned || s.Presigned) {
 			return "", errorf(Mismatch, "The value of the 'X-Amz-Content-Sha256' header must be the SHA-256 hash of the request body for service '%s', not 'UNSIGNED-PAYLOAD'.", clip(s.Service))
 		}
 		return unsignedPayload, nil

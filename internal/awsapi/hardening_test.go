@@ -1,0 +1,146 @@
+package awsapi_test
+
+import (
+	"context"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/thingd/thingd/internal/api/iam"
+	"github.com/thingd/thingd/internal/api/iot"
+	"github.com/thingd/thingd/internal/api/kinesisvideo"
+	"github.com/thingd/thingd/internal/api/kvmedia"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
+)
+
+// A signature made for one service is good for no other, whoever routed it.
+func TestScopeOfAnotherService(t *testing.T) {
+	for _, tt := range []struct {
+		signed string
+		by     *awsapi.Service
+		ok     bool
+	}{
+		{"iam", iam.Service, true},
+		{"kinesisvideo", iam.Service, false},
+		{"sts", iam.Service, false},
+		{"iot", iot.Service, true},
+		{"execute-api", iot.Service, true},
+		{"iotdata", iot.Service, false},
+		{"execute-api", iam.Service, false},
+	} {
+		s := newStand()
+		r := form("Action=ListUsers&Version=2010-05-08")
+		if tt.by == iot.Service {
+			r = request("GET", "/things/lamp", "")
+		}
+		cred := sigv4.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}
+		if err := sigv4.Sign(r, nil, cred, "eu-west-1", tt.signed, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		w := s.do(t, tt.by, r)
+		if (w.Code == 200) != tt.ok || !tt.ok && (w.Code != 403 || len(s.events) != 0) {
+			t.Errorf("signed for %s, answered by %s: %d %v %s", tt.signed, tt.by.Name, w.Code, s.events, w.Body)
+		}
+	}
+}
+
+// unread fails the test when a body is read that should not be.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+// Strangers cannot make the server hold large bodies.
+func TestLargeBodyOfStranger(t *testing.T) {
+	for _, unknown := range []bool{false, true} {
+		s := newStand()
+		s.unknown = unknown
+		r := httptest.NewRequest("POST", "/", unread{t})
+		r.ContentLength = 1 << 20
+		if unknown {
+			signed(t, iam.Service, r)
+		}
+		want := map[bool]string{false: "MissingAuthenticationToken", true: "InvalidClientTokenId"}[unknown]
+		if w := s.do(t, iam.Service, r); errorCode(t, iam.Service, w) != want || w.Code != 403 {
+			t.Errorf("unknown key %v: %d %s", unknown, w.Code, w.Body)
+		}
+	}
+}
+
+// waiting is a body of which nothing comes until its end.
+type waiting struct{ begun, end chan struct{} }
+
+func (w waiting) Read([]byte) (int, error) {
+	w.begun <- struct{}{}
+	<-w.end
+	return 0, io.ErrUnexpectedEOF
+}
+
+// Those with keys cannot make it hold too many.
+func TestLargeBodiesTogether(t *testing.T) {
+	s := newStand()
+	h := s.handler(iam.Service)
+	begun, end := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	post := func(b io.Reader) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/", b)
+		r.ContentLength = 2 << 20
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, signed(t, iam.Service, r))
+		return w
+	}
+	s.fakeIdentity.mute, s.gateway.Observe = true, nil
+	for range 32 {
+		wg.Go(func() { post(waiting{begun, end}) })
+		<-begun
+	}
+	if w := post(unread{t}); w.Code != 503 || errorCode(t, iam.Service, w) != "ServiceUnavailable" {
+		t.Errorf("one more was answered %d %s", w.Code, w.Body)
+	}
+	close(end)
+	wg.Wait()
+	if w := post(strings.NewReader("Action=ListUsers")); w.Code != 200 {
+		t.Errorf("afterwards: %d %s", w.Code, w.Body)
+	}
+}
+
+// endless has a GetMedia that lasts until its request ends.
+type endless struct{ *video }
+
+func (endless) GetMedia(context.Context, *kvmedia.GetMediaInput) (*kvmedia.GetMediaOutput, error) {
+	return &kvmedia.GetMediaOutput{Payload: func(w *awsapi.StreamWriter) error {
+		<-w.Context().Done()
+		_, err := io.WriteString(w, context.Cause(w.Context()).Error())
+		return err
+	}}, nil
+}
+
+// A stream ends when what allowed it is gone, and not before.
+func TestStreamEndsWithItsPermission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand()
+		began := time.Now()
+		go func() {
+			time.Sleep(time.Hour)
+			s.mu.Lock()
+			s.deny = awsapi.ErrAccessDenied("not any more")
+			s.mu.Unlock()
+		}()
+		r := request("POST", "/getMedia", `{"StreamName":"s","StartSelector":{"StartSelectorType":"NOW"}}`)
+		w := httptest.NewRecorder()
+		s.gateway.Handler(kinesisvideo.Service.Bind(), kvmedia.Service.Bind(endless{&video{f: s.fakeIdentity}})).ServeHTTP(w, signed(t, kvmedia.Service, r))
+		if took := time.Since(began); took < time.Hour || took > time.Hour+time.Minute {
+			t.Errorf("the stream lasted %v", took)
+		}
+		if w.Code != 200 || w.Body.String() != "not any more" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
