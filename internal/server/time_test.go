@@ -113,6 +113,36 @@ func TestPausedBody(t *testing.T) {
 	}
 }
 
+// A body that a handler does not read, and that does not come, holds nothing.
+func TestUnreadBody(t *testing.T) {
+	inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+	}, func(t *testing.T, c net.Conn) {
+		start := time.Now()
+		fmt.Fprint(c, "POST /putMedia HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c) // until the server closes
+		if took := time.Since(start); took < bodyTimeout-time.Second || took > bodyTimeout+5*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+	})
+}
+
+// An answer that nobody takes ends too.
+func TestUnreadAnswer(t *testing.T) {
+	ended := make(chan error, 1)
+	inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, 1<<20))
+		ended <- err
+	}, func(t *testing.T, c net.Conn) {
+		ended = make(chan error, 1) // the bubble's
+		start := time.Now()
+		fmt.Fprint(c, "GET /things HTTP/1.1\r\nHost: x\r\n\r\n")
+		if err := <-ended; err == nil || time.Since(start).Round(time.Second) != writeTimeout {
+			t.Errorf("the write ended with %v after %v", err, time.Since(start))
+		}
+	})
+}
+
 // A body that drips, pausing for less than is allowed, ends too.
 func TestDrippingBody(t *testing.T) {
 	var read chan error
