@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 //	serve [flags]   starts a server on free ports and waits until it is ready
 //	stop            ends it by SIGTERM; it must end cleanly
 func TestScripts(t *testing.T) {
+	readme, err := filepath.Abs("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	servers := &serverTable{m: map[*testscript.TestScript]*running{}}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -33,6 +37,7 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
 			e.Setenv("THINGD_DATA", filepath.Join(e.WorkDir, "data"))
+			e.Setenv("README", readme)
 			e.Setenv("AWS_PAGER", "")
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			// Tool versions chosen by the developer's shell, such as pyenv's.

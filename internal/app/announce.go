@@ -51,7 +51,11 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	if a.firstRun {
 		fmt.Fprintf(&b, "  First start: made the account %s; its root access key is in %s\n", a.root.AccountID, a.cfg.DataFile(config.RootCredentialsFile))
 	}
-	fmt.Fprintf(&b, "  AWS APIs      %s (plain HTTP and TLS)\n", e.API)
+	plain := " (plain HTTP and TLS)"
+	if strings.HasPrefix(e.API, "https:") {
+		plain = " (TLS; plain HTTP from this machine alone)"
+	}
+	fmt.Fprintf(&b, "  AWS APIs      %s%s\n", e.API, plain)
 	fmt.Fprintf(&b, "  Devices       https://%s (credentials provider)\n", e.Device)
 	fmt.Fprintf(&b, "  Health        http://%s/readyz, /metrics\n", e.Ops)
 	fmt.Fprintf(&b, "  Region        %s\n", e.Region)
@@ -67,8 +71,24 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(&b, "Clients that cannot be told an endpoint need these lines in their hosts file (with this machine's address, on others):\n%s",
 			server.HostsLines("127.0.0.1", a.cfg.Region, endpoints))
 	}
+	for _, w := range a.warnings() {
+		fmt.Fprintf(&b, "WARNING: %s\n", w)
+	}
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// warnings are what a user may not have meant.
+func (a *App) warnings() []string {
+	var w []string
+	open := !loopback(a.server.Addr(server.API))
+	if a.cfg.Dev && open {
+		w = append(w, "the keys of --dev are public, and --api "+a.cfg.API+" lets other machines use them.")
+	}
+	if open && len(a.cfg.Advertise) == 0 {
+		w = append(w, "other machines can connect, but the endpoints and the certificate say localhost: give this machine's name with --advertise.")
+	}
+	return w
 }
 
 // accountEndpoints are the host names of the root account's own endpoints: a

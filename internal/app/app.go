@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *App, err
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.endpoints = &endpoints{name: cfg.Name(), region: cfg.Region, awsNames: cfg.AWSNames}
 	for _, step := range []func(context.Context) error{
-		a.openData, a.openKeys, a.startIdentity, a.startRegistry, a.startVideo, a.listen, a.tell,
+		a.bind, a.openData, a.openKeys, a.startIdentity, a.startRegistry, a.startVideo, a.listen, a.tell,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -110,6 +110,25 @@ func (a *App) Close() error {
 func (a *App) onClose(f func() error) { a.closers = append(a.closers, f) }
 
 func (a *App) logger(component string) *slog.Logger { return a.log.With("component", component) }
+
+// bind takes the addresses, before anything is made for a server that cannot
+// have them.
+func (a *App) bind(context.Context) error {
+	a.server = &server.Server{
+		APIAddress: a.cfg.API, DeviceAddress: a.cfg.Device, OpsAddress: a.cfg.Ops, InsecureHTTP: a.cfg.InsecureHTTP,
+	}
+	if a.cfg.AWSNames {
+		a.server.AWSAddress = ":443"
+		if a.cfg.Dev { // whose keys are public
+			a.server.AWSAddress = "127.0.0.1:443"
+		}
+	}
+	if err := a.server.Bind(); err != nil {
+		return err
+	}
+	a.onClose(func() error { a.server.Close(); return nil })
+	return nil
+}
 
 // openData takes the data directory for this process and opens the database.
 func (a *App) openData(ctx context.Context) error {
@@ -221,24 +240,17 @@ func (a *App) listen(context.Context) error {
 	}
 	guard := server.NewGuard(a.names)
 	ops := &server.OpsHandler{Gatherer: a.metrics, Ready: a.ready, Guard: guard, Log: a.logger("ops")}
-	a.server = &server.Server{
-		APIAddress: a.cfg.API, DeviceAddress: a.cfg.Device, OpsAddress: a.cfg.Ops,
-		InsecureHTTP: a.cfg.InsecureHTTP, PKI: a.pki, Handler: router,
-		OnShutdown: a.shutdown, Registerer: a.metrics, Log: a.logger("server"),
-	}
+	a.server.PKI, a.server.Handler, a.server.OnShutdown = a.pki, router, a.shutdown
+	a.server.Registerer, a.server.Log = a.metrics, a.logger("server")
 	if a.cfg.Dev {
 		// Its keys are public: no web page may use them from a browser.
 		a.server.Handler = guard.Wrap(router)
 		ops.Reset = a.reset
 	}
-	if a.cfg.AWSNames {
-		a.server.AWSAddress = ":443"
-	}
 	a.server.OpsHandler = ops.Handler()
 	if err := a.server.Listen(); err != nil {
 		return err
 	}
-	a.onClose(func() error { a.server.Close(); return nil })
 	a.endpoints.apiPort = port(a.server.Addr(server.API))
 	a.endpoints.devicePort = port(a.server.Addr(server.Device))
 	a.registry.Endpoints = registry.Endpoints{Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames}

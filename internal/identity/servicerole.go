@@ -42,7 +42,7 @@ func (s *Service) AssumeRoleForService(ctx context.Context, r ServiceRole) (*Ses
 	}
 	in := policy.Input{Principal: policy.Principal{Type: policy.Service, Service: r.Service}, Resource: role.trust, Trust: true}
 	d := in.Decide(&policy.Request{
-		Action: "sts:AssumeRole", Resource: r.RoleARN, ResourceAccount: role.account, Keys: s.serviceKeys(r),
+		Action: "sts:AssumeRole", Resource: r.RoleARN, ResourceAccount: role.account, Keys: s.serviceKeys(r, role),
 	})
 	if d.Outcome != policy.Allowed {
 		s.Log.Debug("role does not trust service", "role", r.RoleARN, "service", r.Service, "outcome", d.Outcome.String(), "sid", d.Sid)
@@ -59,7 +59,7 @@ func (s *Service) AssumeRoleForService(ctx context.Context, r ServiceRole) (*Ses
 }
 
 // serviceKeys are the context keys of a service's request for a role.
-func (s *Service) serviceKeys(r ServiceRole) policy.Keys {
+func (s *Service) serviceKeys(r ServiceRole, role *principal) policy.Keys {
 	now := s.Now().UTC()
 	keys := policy.Keys{
 		policy.Single("sts:RoleSessionName", r.SessionName),
@@ -76,6 +76,9 @@ func (s *Service) serviceKeys(r ServiceRole) policy.Keys {
 	}
 	if r.SourceARN != "" {
 		keys = append(keys, policy.Single("aws:SourceArn", r.SourceARN))
+	}
+	for _, t := range role.tags {
+		keys = append(keys, policy.Single("aws:ResourceTag/"+t.Key, t.Value), policy.Single("iam:ResourceTag/"+t.Key, t.Value))
 	}
 	return keys
 }

@@ -245,6 +245,19 @@ func TestAssumeRoleForService(t *testing.T) {
 				t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 			}
 		}
+		// A trust policy may speak of the role's own tags.
+		tagged := g.role("tagged", `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Principal":{"Service":"credentials.iot.amazonaws.com"},"Action":"sts:AssumeRole"},
+			{"Effect":"Deny","Principal":{"Service":"credentials.iot.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:ResourceTag/retired":"yes"}}}]}`, "")
+		retired := in
+		retired.RoleARN = tagged.Arn
+		if _, err := g.AssumeRoleForService(t.Context(), retired); err != nil {
+			t.Errorf("untagged: %v", err)
+		}
+		must(iamDo(g, root, "TagRole", g.TagRole, &iam.TagRoleRequest{RoleName: "tagged", Tags: []iam.Tag{{Key: "retired", Value: "yes"}}}))(t)
+		if _, err := g.AssumeRoleForService(t.Context(), retired); err != ErrCannotAssume {
+			t.Errorf("denied by its tag: %v", err)
+		}
 		// A change of the role counts for the next request.
 		must(iamDo(g, root, "UpdateRole", g.UpdateRole, &iam.UpdateRoleRequest{RoleName: "cam", MaxSessionDuration: new(int64(43200))}))(t)
 		in.Duration = 12 * time.Hour

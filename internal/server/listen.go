@@ -62,22 +62,21 @@ type listener struct {
 	pending map[*rawConn]struct{} // not yet handed on
 }
 
-// listen binds the address.
-func (l *listener) listen() error {
-	ln, err := net.Listen("tcp", l.address)
+// bind binds an option's address.
+func bind(name, address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--%s %s: the port is in use by another program", l.name, l.address)
+		return nil, fmt.Errorf("--%s %s: the port is in use by another program", name, address)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("--%s %s: no right to use this port (ports below 1024 need root or CAP_NET_BIND_SERVICE)", l.name, l.address)
+		return nil, fmt.Errorf("--%s %s: no right to use this port (ports below 1024 need root or CAP_NET_BIND_SERVICE)", name, address)
 	case err != nil:
 		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err
 		}
-		return fmt.Errorf("--%s %s: %w", l.name, l.address, err)
+		return nil, fmt.Errorf("--%s %s: %w", name, address, err)
 	}
-	l.prepare(ln)
-	return nil
+	return ln, nil
 }
 
 // prepare makes what serve needs.

@@ -85,8 +85,12 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	h, ok := rt.Services[name]
 	if !ok {
-		answerJSON(w, http.StatusNotImplemented, "NotImplementedException",
-			fmt.Sprintf("thingd does not serve the service %.64q.", name), uuid.NewString(), false)
+		why := fmt.Sprintf("thingd does not serve the service %.64q.", name)
+		if action, _ := queryAction(r); action != "" { // its clients read XML
+			answerXML(w, http.StatusNotImplemented, "", "NotImplementedException", why, uuid.NewString())
+			return
+		}
+		answerJSON(w, http.StatusNotImplemented, "NotImplementedException", why, uuid.NewString(), false)
 		return
 	}
 	h.ServeHTTP(w, r)

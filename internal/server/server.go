@@ -43,12 +43,46 @@ type Server struct {
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 
+	bound     map[string]net.Listener // by Bind, until Listen takes them over
 	listeners []*listener
 }
 
-// Listen binds all addresses, or none. Its errors are for the user: they name
-// the option and the address.
+// Bind binds all addresses, or none, and nothing else: a port that is taken
+// shows before anything is made. Its errors are for the user: they name the
+// option and the address.
+func (s *Server) Bind() error {
+	s.bound = map[string]net.Listener{}
+	for _, a := range []struct{ name, address string }{
+		{API, s.APIAddress}, {Device, s.DeviceAddress}, {Ops, s.OpsAddress}, {AWS, s.AWSAddress},
+	} {
+		if a.address == "" {
+			continue
+		}
+		ln, err := bind(a.name, a.address)
+		if err != nil {
+			s.unbind()
+			return err
+		}
+		s.bound[a.name] = ln
+	}
+	return nil
+}
+
+func (s *Server) unbind() {
+	for _, ln := range s.bound {
+		_ = ln.Close()
+	}
+	s.bound = nil
+}
+
+// Listen makes the bound addresses ready for Serve, and binds them first if
+// that is not done.
 func (s *Server) Listen() error {
+	if s.bound == nil {
+		if err := s.Bind(); err != nil {
+			return err
+		}
+	}
 	m, err := newMetrics(s.Registerer)
 	if err != nil {
 		return fmt.Errorf("server metrics: %w", err)
@@ -65,16 +99,11 @@ func (s *Server) Listen() error {
 	if s.AWSAddress != "" {
 		all = append(all, &listener{name: AWS, address: s.AWSAddress, handler: s.Handler, tls: s.PKI.DeviceTLS(), plain: plainNever, mqtt: s.MQTT})
 	}
-	for i, l := range all {
+	for _, l := range all {
 		l.log, l.metrics, l.maxConns = s.Log, m, s.MaxConns
-		if err := l.listen(); err != nil {
-			for _, bound := range all[:i] {
-				_ = bound.ln.Close()
-			}
-			return err
-		}
+		l.prepare(s.bound[l.name])
 	}
-	s.listeners = all
+	s.listeners, s.bound = all, nil
 	return nil
 }
 
@@ -141,6 +170,7 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // Close unbinds the addresses if Serve is not going to be called.
 func (s *Server) Close() {
+	s.unbind()
 	for _, l := range s.listeners {
 		l.stop()
 	}
