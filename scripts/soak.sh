@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the tests under the race detector, in changing order, until the time is
-# over: scripts/soak.sh 1h. Fails at the first failure.
+# Kills the server a hundred times (KILL_ROUNDS) in the middle of its work, and
+# then runs the tests under the race detector, in changing order, until the time
+# is over: scripts/soak.sh 1h. Fails at the first failure.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,7 @@ if [ -z "${THINGD_TEST_POSTGRES:-}" ]; then
 	[ -n "$running" ] || trap 'scripts/test-postgres.sh stop' EXIT
 	trap 'exit 130' INT TERM
 fi
+go test -count 1 -timeout 60m ./e2e -run TestKill -v -kill-rounds "${KILL_ROUNDS:-100}"
 round=0
 while [ "$(date +%s)" -lt "$end" ]; do
 	round=$((round + 1))
