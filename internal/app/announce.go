@@ -41,7 +41,7 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	}
 	data := ""
 	if os.Getenv("THINGD_DATA") == "" && a.cfg.Data != config.DefaultDataDir(os.Getenv) && !a.cfg.Dev {
-		data = " --data " + a.cfg.Data
+		data = " --data " + config.ShellQuote(a.cfg.Data)
 	}
 	if a.cfg.Dev {
 		data = " --dev"

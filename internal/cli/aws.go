@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,8 +22,7 @@ func (a *awsCmd) Run(c *CLI) error {
 	if err != nil {
 		return errors.New("the AWS CLI is not installed (apt-get install awscli)")
 	}
-	dev := strings.ToLower(os.Getenv("THINGD_DEV"))
-	r, err := config.Find(os.Getenv("THINGD_DATA"), dev == "1" || dev == "true" || dev == "yes", os.Getenv)
+	r, err := awsServer(os.Getenv)
 	if err != nil {
 		return err
 	}
@@ -30,17 +30,31 @@ func (a *awsCmd) Run(c *CLI) error {
 	return execute(path, append([]string{"aws"}, args...), env, c)
 }
 
+// awsServer finds the server by the environment alone.
+func awsServer(getenv func(string) string) (*config.Running, error) {
+	dev, err := config.ParseBool(getenv("THINGD_DEV"))
+	if err != nil {
+		return nil, fmt.Errorf("THINGD_DEV: %w", err)
+	}
+	r, err := config.Find(getenv("THINGD_DATA"), dev, getenv)
+	if several, ok := errors.AsType[*config.SeveralError](err); ok {
+		return nil, fmt.Errorf("several servers are running (%s); choose one by a variable: THINGD_DATA=DIR or THINGD_DEV=1", strings.Join(several.Dirs, ", "))
+	}
+	return r, err
+}
+
 // awsCommand is how the AWS CLI is to be run to speak to r: with its endpoint
 // as an option, which every version has (endpoint_url in profiles and
-// AWS_ENDPOINT_URL came with 1.29 and 2.13), and with r's root credentials
-// unless the caller has chosen others.
+// AWS_ENDPOINT_URL came with 1.29 and 2.13), with r's root of TLS, which no
+// other is of use for, and with r's root credentials unless the caller has
+// chosen others.
 func awsCommand(r *config.Running, args, environ []string) (newArgs, newEnv []string) {
 	env := map[string]string{}
 	for _, kv := range environ {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	drop := map[string]bool{}
+	drop := map[string]bool{"AWS_CA_BUNDLE": true}
 	var set []string
 	profile := hasOption(args, "--profile") || env["AWS_PROFILE"] != "" || env["AWS_DEFAULT_PROFILE"] != ""
 	if !profile && env["AWS_ACCESS_KEY_ID"] == "" {
@@ -53,10 +67,7 @@ func awsCommand(r *config.Running, args, environ []string) (newArgs, newEnv []st
 		drop["AWS_DEFAULT_REGION"] = true
 		set = append(set, "AWS_DEFAULT_REGION="+r.Credentials.Region)
 	}
-	if env["AWS_CA_BUNDLE"] == "" {
-		drop["AWS_CA_BUNDLE"] = true
-		set = append(set, "AWS_CA_BUNDLE="+filepath.Join(r.Dir, config.ServerRootFile))
-	}
+	set = append(set, "AWS_CA_BUNDLE="+filepath.Join(r.Dir, config.ServerRootFile))
 	for _, kv := range environ {
 		if k, _, _ := strings.Cut(kv, "="); !drop[k] {
 			newEnv = append(newEnv, kv)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -39,6 +40,8 @@ type commands struct {
 	AWS         awsCmd         `cmd:"" name:"aws" passthrough:"" help:"Run the AWS CLI against the running server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the running server is ready."`
+
+	ShowVersion kong.VersionFlag `name:"version" short:"v" help:"Print the version."`
 }
 
 // exitCode ends a command with a code and without a message.
@@ -47,20 +50,21 @@ type exitCode int
 func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Run parses the arguments, does what they ask, and answers the exit code:
-// 0, 1 for a failure, 2 for a command line that is not understood.
+// 0, 1 for a failure (a bad value of an option too, wherever it stands), 2 for
+// a command line that is not understood.
 func (c *CLI) Run(ctx context.Context) int {
 	var cmds commands
 	exited := -1
-	parser, err := kong.New(&cmds,
+	parser, err := kong.New(&cmds, append(config.Options(),
 		kong.Name("thingd"),
 		kong.Description("AWS's device platform, self-hosted: IoT Core, IAM, STS, the credentials provider and Kinesis Video Streams."),
 		kong.Writers(c.Stdout, c.Stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.Configuration(config.File),
+		kong.Vars{"version": c.title()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(c),
-	)
+	)...)
 	if err != nil {
 		return c.fail(err, 2)
 	}
@@ -69,11 +73,11 @@ func (c *CLI) Run(ctx context.Context) int {
 		args = []string{"--help"}
 	}
 	run, err := parser.Parse(args)
-	if exited >= 0 { // help
+	if exited >= 0 { // help, version
 		return exited
 	}
 	if err != nil {
-		return c.fail(err, 2)
+		return c.misread(err)
 	}
 	err = run.Run()
 	if code, ok := errors.AsType[exitCode](err); ok {
@@ -84,6 +88,23 @@ func (c *CLI) Run(ctx context.Context) int {
 	}
 	return 0
 }
+
+// misread tells an error of the parser's. Its exit codes set faults of the
+// command line apart from those of variables and of the file.
+func (c *CLI) misread(err error) int {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok { // the one file that it reads
+		return c.fail(fmt.Errorf("configuration file %s: %w", pe.Path, pe.Err), 1)
+	}
+	if _, ok := errors.AsType[*config.ValueError](err); ok {
+		return c.fail(err, 1)
+	}
+	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.ExitCode() == 1 {
+		return c.fail(err, 1)
+	}
+	return c.fail(err, 2)
+}
+
+func (c *CLI) title() string { return "thingd " + c.Version }
 
 // fail prints each line of an error as a line of the command.
 func (c *CLI) fail(err error, code int) int {
@@ -105,6 +126,6 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(c *CLI) error {
-	_, err := fmt.Fprintln(c.Stdout, "thingd "+c.Version)
+	_, err := fmt.Fprintln(c.Stdout, c.title())
 	return err
 }

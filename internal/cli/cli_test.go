@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -67,7 +66,13 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"serve", "--port", "1"}, 2, "", "thingd: unknown flag --port"},
 		{[]string{"configure"}, 2, "", "thingd: missing flags: --profile=NAME"},
 		{[]string{"serve", "--api", "x", "--region", "y"}, 1, "", "thingd: --api: \"x\" is not an address such as 127.0.0.1:4566 or :4566\nthingd: --region: "},
-		{[]string{"env", "--data", "/nonexistent"}, 1, "", "thingd: no thingd server is running here; start one with: thingd serve\n"},
+		{[]string{"env", "--data", "/nonexistent"}, 1, "", "thingd: no thingd server is running in /nonexistent; start one with: thingd serve --data /nonexistent\n"},
+		{[]string{"--version"}, 0, "thingd v1.2.3\n", ""},
+		{[]string{"-v"}, 0, "thingd v1.2.3\n", ""},
+		{[]string{"serve", "--help"}, 0, "--database=URL", ""},
+		{[]string{"serve", "--dev=perhaps"}, 1, "", "thingd: --dev: \"perhaps\" is neither true nor false\n"},
+		{[]string{"serve", "--api"}, 2, "", "thingd: --api"},
+		{[]string{"serve", "--config", "/nonexistent/f"}, 1, "", "thingd: configuration file /nonexistent/f: no such file or directory\n"},
 	} {
 		code, stdout, stderr := run(t, tt.args...)
 		if code != tt.code || !strings.Contains(stdout, tt.stdout) || !strings.Contains(stderr, tt.stderr) {
@@ -75,6 +80,35 @@ func TestCommandLine(t *testing.T) {
 		}
 		if tt.stderr == "" && stderr != "" {
 			t.Errorf("%q: stderr %s", tt.args, stderr)
+		}
+	}
+}
+
+// Values that cannot be are one kind of failure, wherever they stand.
+func TestBadValues(t *testing.T) {
+	running(t)
+	file := filepath.Join(t.TempDir(), "f.json")
+	if err := os.WriteFile(file, []byte(`{"api":1,"zone":"x"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := run(t, "serve", "--config", file)
+	want := "thingd: configuration file " + file + ": api: a string such as \"127.0.0.1:4566\" is wanted\n" +
+		"thingd: configuration file " + file + ": no option is called \"zone\"\n"
+	if code != 1 || stderr != want {
+		t.Errorf("%d %s\nwant %s", code, stderr, want)
+	}
+	t.Setenv("THINGD_REGION", "nowhere")
+	if code, _, stderr := run(t, "serve"); code != 1 || stderr != "thingd: --region: \"nowhere\" is not a region name such as us-east-1\n" {
+		t.Errorf("%d %s", code, stderr)
+	}
+	t.Setenv("THINGD_DEV", "perhaps")
+	for _, args := range [][]string{{"serve"}, {"env"}, {"aws", "sts", "x"}} {
+		code, _, stderr := run(t, args...)
+		if args[0] == "aws" && strings.Contains(stderr, "not installed") {
+			continue
+		}
+		if code != 1 || !strings.Contains(stderr, `"perhaps" is neither true nor false`) || !strings.Contains(stderr, "THINGD_DEV") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: %d %s", args, code, stderr)
 		}
 	}
 }
@@ -136,7 +170,7 @@ export THINGD_DEVICE_ADDRESS=localhost:8443
 
 func TestShellQuote(t *testing.T) {
 	for in, want := range map[string]string{"": "''", "a/b-c_1": "a/b-c_1", "a b": "'a b'", "$x": "'$x'", "it's": `'it'\''s'`, "~": "'~'", "a\nb": "'a\nb'", "é": "'é'"} {
-		if got := shellQuote(in); got != want {
+		if got := config.ShellQuote(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}
@@ -159,7 +193,7 @@ func TestAWSCommand(t *testing.T) {
 			[]string{"AWS_ACCESS_KEY_ID=A", "AWS_SECRET_ACCESS_KEY=S", "AWS_SESSION_TOKEN=T", "AWS_DEFAULT_REGION=us-east-1", "AWS_CA_BUNDLE=/d/server-root.pem"}},
 		{"profile", []string{"--profile", "kvs", "iot", "list-things"}, []string{"AWS_CA_BUNDLE=/own"},
 			[]string{"--endpoint-url", "http://127.0.0.1:4566", "--profile", "kvs", "iot", "list-things"},
-			[]string{"AWS_CA_BUNDLE=/own"}},
+			[]string{"AWS_CA_BUNDLE=/d/server-root.pem"}},
 		{"profile by variable", []string{"iot", "list-things"}, []string{"AWS_PROFILE=kvs"},
 			[]string{"--endpoint-url", "http://127.0.0.1:4566", "iot", "list-things"},
 			[]string{"AWS_PROFILE=kvs", "AWS_CA_BUNDLE=/d/server-root.pem"}},
@@ -179,117 +213,79 @@ func TestAWSCommand(t *testing.T) {
 	}
 }
 
-func TestConfigure(t *testing.T) {
+// What thingd aws says must be of use where every argument is the AWS CLI's.
+func TestAWSServer(t *testing.T) {
 	r := running(t)
-	home := t.TempDir()
-	t.Setenv("HOME", home)
-	code, stdout, stderr := run(t, "configure", "--data", r.Dir, "--profile", "kvs")
-	if code != 0 || !strings.Contains(stdout, "aws --profile kvs sts get-caller-identity") {
-		t.Fatalf("%d %s%s", code, stdout, stderr)
-	}
-	conf, cred := filepath.Join(home, ".aws", "config"), filepath.Join(home, ".aws", "credentials")
-	wantConf := "[profile kvs]\nregion = eu-west-1\noutput = json\nendpoint_url = http://127.0.0.1:4566\nca_bundle = " + r.Dir + "/server-root.pem\n"
-	wantCred := "[kvs]\naws_access_key_id = AKIA0000000000000000\naws_secret_access_key = sec/ret+\n"
-	check := func(path, want string, mode fs.FileMode) {
-		t.Helper()
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(b) != want {
-			t.Errorf("%s:\n%s\nwant\n%s", path, b, want)
-		}
-		if fi, _ := os.Stat(path); fi.Mode().Perm() != mode {
-			t.Errorf("%s: mode %o, want %o", path, fi.Mode().Perm(), mode)
+	for _, dir := range config.DevDirs(func(string) string { return "" }) {
+		if _, err := config.ReadEndpoints(dir); err == nil {
+			t.Skip("a --dev server of this user's is running")
 		}
 	}
-	check(conf, wantConf, 0o600)
-	check(cred, wantCred, 0o600)
-
-	// Never over an existing profile, in whichever file it is.
-	if code, _, stderr := run(t, "configure", "--data", r.Dir, "--profile", "kvs"); code != 1 || !strings.Contains(stderr, "already in "+conf) {
-		t.Errorf("%d %s", code, stderr)
-	}
-	check(conf, wantConf, 0o600)
-	if err := os.WriteFile(cred, []byte("[ other ]\naws_access_key_id=x"), 0o644); err != nil {
+	other := filepath.Join(t.TempDir(), "thingd-dev")
+	if err := os.Mkdir(other, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := run(t, "configure", "--data", r.Dir, "--profile", "other"); code != 1 || !strings.Contains(stderr, "already in "+cred) {
-		t.Errorf("%d %s", code, stderr)
+	var addrs []string
+	for range 2 { // both answer
+		s := httptest.NewServer(http.NotFoundHandler())
+		t.Cleanup(s.Close)
+		addrs = append(addrs, s.URL)
 	}
-	check(conf, wantConf, 0o600)
-
-	// Appended, what was there stays; default has no word "profile".
-	code, _, stderr = run(t, "configure", "--data", r.Dir, "--profile", "default")
-	if code != 0 {
-		t.Fatal(stderr)
-	}
-	check(conf, wantConf+"\n"+strings.Replace(wantConf, "profile kvs", "default", 1), 0o600)
-	check(cred, "[ other ]\naws_access_key_id=x\n\n"+strings.Replace(wantCred, "kvs", "default", 1), 0o600)
-
-	if code, _, stderr := run(t, "configure", "--data", r.Dir, "--profile", "a]\nb"); code != 1 || !strings.Contains(stderr, "use letters") {
-		t.Errorf("%d %s", code, stderr)
-	}
-}
-
-func TestConfigureElsewhere(t *testing.T) {
-	r := running(t)
-	dir := t.TempDir()
-	target := filepath.Join(dir, "dotfiles-config")
-	if err := os.WriteFile(target, []byte("[default]\nregion = x\n"), 0o644); err != nil {
+	r.Endpoints.API = addrs[0]
+	if err := errors.Join(r.Endpoints.Write(r.Dir), config.Endpoints{API: addrs[1], PID: 1}.Write(other), r.Credentials.Write(other)); err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(dir, "config")
-	if err := os.Symlink(target, link); err != nil {
+	// The default place is thingd in XDG_DATA_HOME.
+	home := filepath.Join(filepath.Dir(r.Dir), "thingd")
+	if err := os.Rename(r.Dir, home); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("AWS_CONFIG_FILE", link)
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "new", "credentials"))
-	if code, _, stderr := run(t, "configure", "--data", r.Dir, "--profile", "p"); code != 0 {
-		t.Fatal(stderr)
-	}
-	if fi, err := os.Lstat(link); err != nil || fi.Mode().Type() != fs.ModeSymlink {
-		t.Errorf("the link is gone: %v %v", fi.Mode(), err)
-	}
-	if b, _ := os.ReadFile(target); !strings.Contains(string(b), "[profile p]") || !strings.HasPrefix(string(b), "[default]\nregion = x\n") {
-		t.Errorf("got %s", b)
-	}
-	// Credentials that cannot be written leave the configuration as it was.
-	blocked := filepath.Join(dir, "blocked")
-	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	before, _ := os.ReadFile(target)
-	f := awsFiles{target, filepath.Join(dir, "taken")}
-	if err := os.MkdirAll(filepath.Join(dir, "taken"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.addProfile("q", r); err == nil {
-		t.Error("no error")
-	}
-	if after, _ := os.ReadFile(target); !bytes.Equal(before, after) {
-		t.Errorf("changed to %s", after)
-	}
-}
-
-func TestHasSection(t *testing.T) {
 	for _, tt := range []struct {
-		text, name string
-		want       bool
+		data, dev string
+		want      string // directory, or error
 	}{
-		{"[profile kvs]\n", "profile kvs", true},
-		{"  [ profile   kvs ] # comment\n", "profile kvs", true},
-		{"[profile \"kvs\"]", "profile kvs", true},
-		{"[profile kvs2]", "profile kvs", false},
-		{"# [profile kvs]", "profile kvs", false},
-		{"[profile default]", "default", true},
-		{"[default]", "default", true},
-		{"[kvs", "kvs", false},
-		{"", "kvs", false},
+		{"", "", "several servers are running (" + other + ", " + home + "); choose one by a variable: THINGD_DATA=DIR or THINGD_DEV=1"},
+		{home, "", home},
+		{"", "YES", other},
+		{"", "maybe", `THINGD_DEV: "maybe" is neither true nor false`},
+		{"/nonexistent", "1", "no thingd server is running in /nonexistent; start one with: thingd serve --data /nonexistent"},
 	} {
-		if got := hasSection(tt.text, tt.name); got != tt.want {
-			t.Errorf("%q in %q: %v", tt.name, tt.text, got)
+		env := map[string]string{"THINGD_DATA": tt.data, "THINGD_DEV": tt.dev, "XDG_DATA_HOME": filepath.Dir(home), "XDG_RUNTIME_DIR": filepath.Dir(other)}
+		got := ""
+		if r, err := awsServer(func(k string) string { return env[k] }); err != nil {
+			got = err.Error()
+		} else {
+			got = r.Dir
 		}
+		if got != tt.want {
+			t.Errorf("THINGD_DATA=%s THINGD_DEV=%s: %s\nwant %s", tt.data, tt.dev, got, tt.want)
+		}
+	}
+	t.Setenv("XDG_DATA_HOME", filepath.Dir(home))
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Dir(other))
+	if code, _, stderr := run(t, "env"); code != 1 || !strings.Contains(stderr, "choose one with --data DIR or --dev") {
+		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+// A relative --data comes out as paths that hold in other directories too.
+func TestRelativeData(t *testing.T) {
+	r := running(t)
+	t.Chdir(filepath.Dir(r.Dir))
+	t.Setenv("HOME", t.TempDir())
+	code, stdout, stderr := run(t, "env", "--data", filepath.Base(r.Dir))
+	dir := config.ShellQuote(r.Dir)
+	if code != 0 || !strings.Contains(stdout, "export THINGD_DATA="+dir+"\n") ||
+		!strings.Contains(stdout, "export AWS_CA_BUNDLE="+config.ShellQuote(r.Dir+"/server-root.pem")+"\n") ||
+		!strings.Contains(stdout, "export THINGD_CA_FILE="+config.ShellQuote(r.Dir+"/server-root.pem")+"\n") {
+		t.Errorf("%d %s\n%s", code, stderr, stdout)
+	}
+	if code, _, stderr := run(t, "configure", "--data", filepath.Base(r.Dir), "--profile", "p"); code != 0 || stderr != "" {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	b, err := os.ReadFile(filepath.Join(os.Getenv("HOME"), ".aws", "config"))
+	if err != nil || !strings.Contains(string(b), "\nca_bundle = "+r.Dir+"/server-root.pem\n") {
+		t.Errorf("%v %s", err, b)
 	}
 }
 

@@ -33,7 +33,25 @@ func (p *configureCmd) Run(c *CLI) error {
 	_, err = fmt.Fprintf(c.Stdout, "Profile %s written to %s and %s.\nTry: aws --profile %[1]s sts get-caller-identity\n"+
 		"     thingd aws --profile %[1]s …   with AWS CLIs before 1.29 and 2.13, which know no endpoint in profiles\n",
 		p.Profile, f.config, f.credentials)
+	for _, line := range shadowing(r, os.Getenv) {
+		_, _ = fmt.Fprintf(c.Stderr, "thingd: %s\n", line)
+	}
 	return err
+}
+
+// shadowing are hints on variables that win over what r's profile says (AWS
+// SDKs and Tools reference guide, "AWS_CA_BUNDLE" and "AWS_ENDPOINT_URL").
+func shadowing(r *config.Running, getenv func(string) string) []string {
+	var hints []string
+	for _, v := range []struct{ name, setting, ours string }{
+		{"AWS_CA_BUNDLE", "ca_bundle", filepath.Join(r.Dir, config.ServerRootFile)},
+		{"AWS_ENDPOINT_URL", "endpoint_url", r.Endpoints.API},
+	} {
+		if now := getenv(v.name); now != "" && now != v.ours {
+			hints = append(hints, fmt.Sprintf("hint: %s is set (%s) and wins over the profile's %s; to use the profile: unset %[1]s", v.name, now, v.setting))
+		}
+	}
+	return hints
 }
 
 // awsFiles are the AWS CLI's two files.

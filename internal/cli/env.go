@@ -53,24 +53,9 @@ func exports(r *config.Running, environ []string) string {
 		{"THINGD_CA_FILE", filepath.Join(r.Dir, config.ServerRootFile)},
 		{"THINGD_DEVICE_ADDRESS", r.Endpoints.Device},
 	} {
-		fmt.Fprintf(&b, "export %s=%s\n", v[0], shellQuote(v[1]))
+		fmt.Fprintf(&b, "export %s=%s\n", v[0], config.ShellQuote(v[1]))
 	}
 	return b.String()
-}
-
-// shellQuote makes one word of s for a POSIX shell.
-func shellQuote(s string) string {
-	plain := s != ""
-	for _, c := range s {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-./:@%+=,", c)) {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func shellName(s string) bool {

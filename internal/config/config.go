@@ -34,7 +34,7 @@ type Config struct {
 
 	Region    string   `default:"us-east-1" placeholder:"NAME" env:"THINGD_REGION" help:"AWS region that the server stands for (${default})."`
 	Advertise []string `placeholder:"NAME" env:"THINGD_ADVERTISE" help:"Names or addresses by which clients reach this server; the first goes into the endpoints that it hands out (localhost)."`
-	AWSNames  bool     `name:"aws-names" env:"THINGD_AWS_NAMES" help:"Serve port 443 too, under AWS's own host names, for clients that cannot be told an endpoint."`
+	AWSNames  bool     `name:"aws-names" env:"THINGD_AWS_NAMES" help:"Serve port 443 too, on all addresses (with --dev: on loopback), under AWS's own host names, for clients that cannot be told an endpoint."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"THINGD_INSECURE_HTTP" help:"Accept plain HTTP from other machines."`
 	Dev          bool `env:"THINGD_DEV" help:"For test suites: well-known keys, no fsync, POST /reset on the ops address."`
@@ -42,10 +42,12 @@ type Config struct {
 	LogLevel  string `default:"info" placeholder:"LEVEL" env:"THINGD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
 	LogFormat string `default:"text" placeholder:"FORMAT" env:"THINGD_LOG_FORMAT" help:"Form of the log on standard error: text or json (${default})."`
 
-	Database string `hidden:"" placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE or postgres://… (a SQLite file in the data directory)."`
+	Database string `placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE, or postgres://… for a PostgreSQL database with collation C (a SQLite file in the data directory)."`
 	Limits   string `default:"aws" hidden:"" placeholder:"SET" env:"THINGD_LIMITS" help:"aws: AWS's own limits and refusals; mqtt: the whole MQTT standards."`
 
 	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file with any of these options; flags and variables win over it."`
+
+	dataByVariable bool // Data is what THINGD_DATA says
 }
 
 // Finish fills in the defaults that depend on the environment and then checks
@@ -58,6 +60,7 @@ func (c *Config) Finish(getenv func(string) string) error {
 			c.Data = DefaultDataDir(getenv)
 		}
 	}
+	c.dataByVariable = c.Data != "" && c.Data == getenv("THINGD_DATA")
 	if c.Data != "" {
 		abs, err := filepath.Abs(c.Data)
 		if err != nil {

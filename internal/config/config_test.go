@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func parse(t *testing.T, args ...string) (*Config, error) {
 	var c struct {
 		Config `embed:""`
 	}
-	p, err := kong.New(&c, kong.Configuration(File), kong.Exit(func(int) { t.Error("exit") }))
+	p, err := kong.New(&c, append(Options(), kong.Exit(func(int) { t.Error("exit") }))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,19 +85,40 @@ func TestPrecedence(t *testing.T) {
 
 func TestFileFaults(t *testing.T) {
 	clearEnv(t)
-	for content, want := range map[string]string{
-		`{"apy":"x","zone":1}`: `no option is called "apy"`,
-		`{"config":"x"}`:       `no option is called "config"`,
-		`{"api":`:              `configuration file: `,
-		`{} {}`:                `more than one JSON value`,
-		`{"dev":"perhaps"}`:    `dev`,
+	for content, want := range map[string]string{ // want: FILE is the file
+		`{"apy":"x","zone":1}`:         "FILE: no option is called \"apy\"\nFILE: no option is called \"zone\"",
+		`{"config":"x"}`:               `FILE: no option is called "config"`,
+		`{"help":true}`:                `FILE: no option is called "help"`,
+		``:                             `FILE: ends before the JSON object does`,
+		`{"api":`:                      `FILE: ends before the JSON object does`,
+		`{"api":}`:                     `FILE: not JSON: invalid character '}' looking for beginning of value`,
+		`[]`:                           `FILE: not a JSON object, such as {"region": "us-east-1"}`,
+		`null`:                         `FILE: not a JSON object, such as {"region": "us-east-1"}`,
+		`{} {}`:                        `FILE: more than one JSON value`,
+		`{"dev":"perhaps"}`:            `FILE: dev: true or false is wanted`,
+		`{"dev":1}`:                    `FILE: dev: true or false is wanted`,
+		`{"api":4566}`:                 `FILE: api: a string such as "127.0.0.1:4566" is wanted`,
+		`{"api":{"host":"h"}}`:         `FILE: api: a string such as "127.0.0.1:4566" is wanted`,
+		`{"data":null}`:                `FILE: data: a string is wanted`,
+		`{"advertise":["a",1]}`:        `FILE: advertise: a list of strings, or one string, is wanted`,
+		`{"apy":"x","mqtt":["a","b"]}`: "FILE: mqtt: a string such as \":8883\" is wanted\nFILE: no option is called \"apy\"",
 	} {
 		file := filepath.Join(t.TempDir(), "f.json")
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parse(t, "--config", file); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", content, err, want)
+		want = strings.ReplaceAll(want, "FILE", "configuration file "+file)
+		_, err := parse(t, "--config", file)
+		if _, ok := errors.AsType[*ValueError](err); !ok || err.Error() != want {
+			t.Errorf("%s: %v\nwant %s", content, err, want)
+		}
+	}
+	for _, content := range []string{`{}`, `{"dev":"yes","advertise":"a,b"}`, `{"advertise":["a","b"],"dev":true}`} {
+		file := filepath.Join(t.TempDir(), "f.json")
+		write(t, os.WriteFile(file, []byte(content), 0o600))
+		c, err := parse(t, "--config", file)
+		if err != nil || c.Dev != (content != `{}`) || c.Dev && len(c.Advertise) != 2 {
+			t.Errorf("%s: %+v %v", content, c, err)
 		}
 	}
 	if _, err := parse(t, "--config", "/nonexistent/f"); !errors.Is(err, fs.ErrNotExist) {
@@ -183,6 +205,28 @@ func TestPrepare(t *testing.T) {
 		{"dev on real data", true, func(t *testing.T, d string) { mkdir(t, d, 0o700); write(t, own.Write(d)) }, "belongs to a server without --dev"},
 		{"real on dev data", false, func(t *testing.T, d string) { mkdir(t, d, 0o700); write(t, dev.Write(d)) }, "belongs to a --dev server"},
 		{"a file", false, func(t *testing.T, d string) { write(t, os.WriteFile(d, nil, 0o600)) }, "not a directory"},
+		{"a checkout", false, func(t *testing.T, d string) { mkdir(t, filepath.Join(d, ".git"), 0o700) }, "data: is not empty and not thingd's: choose an empty or new one with --data"},
+		{"somebody's", true, func(t *testing.T, d string) {
+			mkdir(t, filepath.Join(d, "keys"), 0o700)
+			write(t, os.WriteFile(filepath.Join(d, "README.md"), nil, 0o600))
+		}, "data: is not empty and not thingd's: choose an empty or new one with --data"},
+		{"large", false, func(t *testing.T, d string) {
+			mkdir(t, d, 0o700)
+			for i := range 250 {
+				write(t, os.WriteFile(filepath.Join(d, fmt.Sprintf(".%03d", i)), nil, 0o600))
+			}
+			write(t, os.WriteFile(filepath.Join(d, "seen"), nil, 0o600))
+		}, "is not empty"},
+		{"a fresh mount", false, func(t *testing.T, d string) { mkdir(t, filepath.Join(d, "lost+found"), 0o700) }, ""},
+		{"a fresh home", false, func(t *testing.T, d string) {
+			mkdir(t, d, 0o700)
+			write(t, os.WriteFile(filepath.Join(d, ".profile"), nil, 0o600))
+		}, ""},
+		{"a start that came to nothing", false, func(t *testing.T, d string) {
+			mkdir(t, d, 0o700)
+			write(t, os.WriteFile(filepath.Join(d, "lock"), nil, 0o600))
+			write(t, os.WriteFile(filepath.Join(d, "more"), nil, 0o600))
+		}, ""},
 		{"spoiled", false, func(t *testing.T, d string) {
 			mkdir(t, d, 0o700)
 			write(t, os.WriteFile(filepath.Join(d, RootCredentialsFile), []byte("{"), 0o600))
@@ -215,6 +259,44 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// Which directory could not be made is said.
+func TestPrepareCannotMake(t *testing.T) {
+	base := t.TempDir()
+	file := filepath.Join(base, "file")
+	write(t, os.WriteFile(file, nil, 0o600))
+	data := filepath.Join(file, "x", "y")
+	if err := (&Config{Data: data}).Prepare(); err == nil || err.Error() != "data directory "+data+": "+file+": not a directory" {
+		t.Errorf("got %v", err)
+	}
+	if os.Geteuid() == 0 {
+		return // may make any
+	}
+	base = t.TempDir()
+	write(t, os.Chmod(base, 0o500))
+	data = filepath.Join(base, "x", "y")
+	want := "data directory " + data + ": no right to make " + filepath.Dir(data) + ": make it and give it to this user, or choose another with --data"
+	if err := (&Config{Data: data}).Prepare(); err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A directory of the other kind that a variable named is said to be that.
+func TestPrepareByVariable(t *testing.T) {
+	dir := t.TempDir()
+	write(t, RootCredentials{DevAccountID, DevAccessKeyID, DevSecretAccessKey, "us-east-1"}.Write(dir))
+	for variable, want := range map[string]string{
+		"":         "data directory " + dir + ": belongs to a --dev server, whose keys are public",
+		"/another": "data directory " + dir + ": belongs to a --dev server, whose keys are public",
+		dir:        "data directory " + dir + ": belongs to a --dev server, whose keys are public; THINGD_DATA names it: unset THINGD_DATA, or choose another with --data",
+	} {
+		c := &Config{Data: dir, API: ":1", Device: ":2", MQTT: ":3", Ops: ":4", Region: "us-east-1", LogLevel: "info", LogFormat: "text", Limits: "aws"}
+		write(t, c.Finish(func(k string) string { return map[string]string{"THINGD_DATA": variable}[k] }))
+		if err := c.Prepare(); err == nil || err.Error() != want {
+			t.Errorf("THINGD_DATA=%s: %v\nwant %s", variable, err, want)
+		}
+	}
+}
+
 // The shared place for --dev must be the user's own.
 func TestPrepareSharedPlace(t *testing.T) {
 	tmp := t.TempDir()
@@ -241,7 +323,7 @@ func TestPrepareSharedPlace(t *testing.T) {
 	} else {
 		ro := filepath.Join(t.TempDir(), "ro")
 		mkdir(t, ro, 0o500)
-		if err := (&Config{Data: ro}).Prepare(); err == nil || !strings.Contains(err.Error(), "no right to write in the data directory ") {
+		if err := (&Config{Data: ro}).Prepare(); err == nil || !strings.Contains(err.Error(), "no right to read and write in the data directory ") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -6,16 +6,28 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// ErrNotRunning says that no server was found.
-var ErrNotRunning = errors.New("no thingd server is running here; start one with: thingd serve")
+// ErrNotRunning is in what Find answers when it found no server.
+var ErrNotRunning = errors.New("no thingd server is running")
+
+// SeveralError is what Find answers when it cannot tell which server is meant.
+type SeveralError struct {
+	Dirs []string // of the running servers
+}
+
+func (e *SeveralError) Error() string {
+	return "several servers are running (" + strings.Join(e.Dirs, ", ") + "); choose one with --data DIR or --dev"
+}
 
 // Running is a server as its data directory describes it.
 type Running struct {
-	Dir         string
+	Dir         string // absolute
 	Endpoints   Endpoints
 	Credentials RootCredentials
 }
@@ -23,30 +35,40 @@ type Running struct {
 // Find looks for the server that a client-side command is to speak of: the one
 // on the given data directory; with dev, the --dev server; else the one that
 // runs on the default directory or as --dev server. Two of them running is an
-// error, since a guess could send a test suite's commands to real data.
+// error (SeveralError), since a guess could send a test suite's commands to
+// real data.
 func Find(data string, dev bool, getenv func(string) string) (*Running, error) {
 	switch {
 	case data != "":
-		return find([]string{data})
+		return find([]string{data}, "--data "+ShellQuote(data))
 	case dev:
-		for _, dir := range DevDirs(getenv) { // this environment's own first
-			if r, err := find([]string{dir}); err == nil {
-				return r, nil
+		dirs := DevDirs(getenv)
+		for _, dir := range dirs { // this environment's own first
+			r, err := find([]string{dir}, "")
+			if !errors.Is(err, ErrNotRunning) {
+				return r, err
 			}
 		}
-		return nil, ErrNotRunning
+		return find(dirs, "--dev")
 	}
-	return find(append(DevDirs(getenv), DefaultDataDir(getenv)))
+	return find(append(DevDirs(getenv), DefaultDataDir(getenv)), "")
 }
 
-func find(dirs []string) (*Running, error) {
+// find looks into dirs; options are those by which serve would start there.
+func find(dirs []string, options string) (*Running, error) {
 	var found []*Running
+	var asked []string
 	for _, dir := range dirs {
 		if dir == "" {
 			continue
 		}
+		dir, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, dir)
 		r, err := read(dir)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !alive(r.Endpoints.PID) {
 			continue
 		}
 		if err != nil {
@@ -61,15 +83,25 @@ func find(dirs []string) (*Running, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, ErrNotRunning
+		return nil, fmt.Errorf("%w in %s; start one with: %s", ErrNotRunning, strings.Join(asked, " or "), strings.TrimSpace("thingd serve "+options))
 	case 1:
 		return found[0], nil
 	}
-	var names []string
+	several := &SeveralError{}
 	for _, r := range found {
-		names = append(names, r.Dir)
+		several.Dirs = append(several.Dirs, r.Dir)
 	}
-	return nil, fmt.Errorf("several servers are running (%s); choose one with --data DIR or --dev", strings.Join(names, ", "))
+	return nil, several
+}
+
+// alive says whether the process may be there; a killed one cannot remove its
+// file. A process of another user counts, and so does one that is not known.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if pid <= 0 || err != nil {
+		return true
+	}
+	return !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 func read(dir string) (*Running, error) {
@@ -84,8 +116,8 @@ func read(dir string) (*Running, error) {
 	return &Running{Dir: dir, Endpoints: e, Credentials: c}, nil
 }
 
-// answering keeps the servers whose API port takes connections: a file that a
-// killed server left behind says nothing.
+// answering keeps the servers whose API port takes connections: another process
+// may have a killed server's number by now.
 func answering(all []*Running) []*Running {
 	var up []*Running
 	for _, r := range all {

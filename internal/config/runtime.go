@@ -89,6 +89,9 @@ func writeJSON(path string, v any) error {
 
 func readJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("no right to read %s: run it as the server's user", path)
+	}
 	if err != nil {
 		return err
 	}

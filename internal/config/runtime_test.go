@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,12 +82,12 @@ func TestFind(t *testing.T) {
 	}
 	dev, data := filepath.Join(t.TempDir(), "dev"), filepath.Join(t.TempDir(), "data")
 	both := []string{dev, "", data}
-	if _, err := find(both); !errors.Is(err, ErrNotRunning) {
+	if _, err := find(both, ""); !errors.Is(err, ErrNotRunning) || err.Error() != "no thingd server is running in "+dev+" or "+data+"; start one with: thingd serve" {
 		t.Errorf("got %v", err)
 	}
 	expect := func(dirs []string, want string) {
 		t.Helper()
-		r, err := find(dirs)
+		r, err := find(dirs, "")
 		if err != nil {
 			t.Error(err)
 		} else if r.Endpoints.API != want {
@@ -98,13 +99,77 @@ func TestFind(t *testing.T) {
 	expect(both, devAPI)
 	dataAPI, _ := listen()
 	put(data, dataAPI)
-	if _, err := find(both); err == nil || !strings.Contains(err.Error(), "several servers are running") {
+	_, err := find(both, "")
+	if several, ok := errors.AsType[*SeveralError](err); !ok || len(several.Dirs) != 2 || !strings.HasSuffix(err.Error(), "choose one with --data DIR or --dev") {
 		t.Errorf("got %v", err)
 	}
 	expect([]string{dev}, devAPI)
 	if r, err := Find(data, true, os.Getenv); err != nil || r.Endpoints.API != dataAPI || r.Dir != data {
 		t.Errorf("%+v %v", r, err)
 	}
-	_ = devListener.Close() // killed: its file stays
+	_ = devListener.Close() // killed, and another process has its number
 	expect(both, dataAPI)
+}
+
+func TestFindIsAbsolute(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	write(t, err)
+	want := filepath.Join(here, "om")
+	mkdir(t, want, 0o700)
+	if _, err := Find("om", false, os.Getenv); err == nil || err.Error() != "no thingd server is running in "+want+"; start one with: thingd serve --data om" {
+		t.Errorf("got %v", err)
+	}
+	write(t, RootCredentials{"1", "AKIA", "s", "us-east-1"}.Write("om"))
+	write(t, Endpoints{API: "http://127.0.0.1:1", PID: os.Getpid()}.Write("om"))
+	if r, err := Find("om", false, os.Getenv); err != nil || r.Dir != want {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// A server ended by kill -9 leaves its file.
+func TestFindKilled(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	write(t, cmd.Start())
+	dir := filepath.Join(t.TempDir(), "thingd-dev")
+	mkdir(t, dir, 0o700)
+	write(t, RootCredentials{"1", "AKIA", "s", "us-east-1"}.Write(dir))
+	write(t, Endpoints{API: "http://127.0.0.1:1", PID: cmd.Process.Pid}.Write(dir))
+	env := func(k string) string {
+		return map[string]string{"XDG_RUNTIME_DIR": filepath.Dir(dir)}[k]
+	}
+	for _, by := range []func() (*Running, error){
+		func() (*Running, error) { return Find(dir, false, env) },
+		func() (*Running, error) { return find(DevDirs(env)[:1], "--dev") },
+	} {
+		if r, err := by(); err != nil || r.Endpoints.PID != cmd.Process.Pid {
+			t.Errorf("alive: %+v %v", r, err)
+		}
+	}
+	write(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	if _, err := Find(dir, false, env); !errors.Is(err, ErrNotRunning) || err.Error() != "no thingd server is running in "+dir+"; start one with: thingd serve --data "+dir {
+		t.Errorf("got %v", err)
+	}
+	if _, err := find(DevDirs(env)[:1], "--dev"); err == nil || err.Error() != "no thingd server is running in "+dir+"; start one with: thingd serve --dev" {
+		t.Errorf("got %v", err)
+	}
+	for _, pid := range []int{0, -1, 1, os.Getpid()} { // unknown, another user's, one's own
+		if !alive(pid) {
+			t.Errorf("process %d is said to be gone", pid)
+		}
+	}
+}
+
+func TestFindNoRights(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	dir := t.TempDir()
+	write(t, Endpoints{API: "http://127.0.0.1:1", PID: os.Getpid()}.Write(dir))
+	write(t, os.Chmod(dir, 0))
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	if _, err := Find(dir, false, os.Getenv); err == nil || err.Error() != "no right to read "+filepath.Join(dir, EndpointsFile)+": run it as the server's user" {
+		t.Errorf("got %v", err)
+	}
 }
