@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,7 @@ type App struct {
 	firstRun  bool
 	names     []string // under which this server is known
 	ending    atomic.Bool
+	resetting sync.Mutex
 
 	closers []func() error // in start order
 }
@@ -223,7 +225,7 @@ func APIs(id *identity.Service, reg *registry.Service, vid *video.Service) []*aw
 	}
 }
 
-// listen builds the edge and binds the addresses.
+// listen builds the edge on the bound addresses.
 func (a *App) listen(context.Context) error {
 	observe, err := newObserver(a.metrics, a.logger("api"))
 	if err != nil {
@@ -282,6 +284,8 @@ func (a *App) ready(ctx context.Context) error {
 
 // reset is --dev's POST /reset: an empty database, the same roots and keys.
 func (a *App) reset(ctx context.Context) error {
+	a.resetting.Lock() // two at once would each start video anew
+	defer a.resetting.Unlock()
 	if err := a.video.Close(); err != nil {
 		return err
 	}

@@ -57,6 +57,9 @@ func (c *call) stream(status int, s Stream) {
 				p.Patient()
 			}
 		}
+		// A producer sends on until its connection fails, whatever it is told:
+		// once the answer has ended the connection ends too. See drainTimeout.
+		c.w.Header().Set("Connection", "close")
 		if c.r.Header.Get("Expect") == "100-continue" {
 			// After the final status net/http sends none, and libcurl would
 			// wait a second for it before it sends the body.
@@ -78,11 +81,19 @@ func (c *call) stream(status int, s Stream) {
 	}
 	stop()
 	w.extend() // for what net/http has to write at the end
+	if c.streamsIn() {
+		_ = c.rc.SetReadDeadline(time.Now().Add(drainTimeout))
+	}
 	c.finish(status, nil)
 	if err != nil {
 		c.g.Log.Debug("stream ended", "request", c.req.ID, "operation", c.op.Name, "err", err, "cause", context.Cause(ctx))
 	}
 }
+
+// drainTimeout is how long what a producer still sends after the answer's end is
+// read and thrown away, so that the last acks reach it before its connection is
+// reset. net/http alone would read 256 KiB of it, ten seconds of a camera.
+const drainTimeout = 500 * time.Millisecond
 
 // reauthorizeEvery is how long a stream goes on after what allowed it is gone.
 const reauthorizeEvery = 15 * time.Second

@@ -1,8 +1,12 @@
 package awsapi_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -143,4 +147,65 @@ func TestStreamEndsWithItsPermission(t *testing.T) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// hasty ends PutMedia's answer as soon as something has come.
+type hasty struct{ *video }
+
+func (hasty) PutMedia(_ context.Context, in *kvmedia.PutMediaInput) (*kvmedia.PutMediaOutput, error) {
+	return &kvmedia.PutMediaOutput{Payload: func(w *awsapi.StreamWriter) error {
+		if _, err := in.Payload.Read(make([]byte, 1)); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, "last ack\n")
+		return err
+	}}, nil
+}
+
+// A producer that sends on after the end of the answer loses its connection
+// soon, and has read the answer to its end by then.
+func TestProducerNoticesTheEnd(t *testing.T) {
+	s := newStand()
+	server := httptest.NewServer(s.gateway.Handler(kinesisvideo.Service.Bind(), kvmedia.Service.Bind(hasty{&video{f: s.fakeIdentity}})))
+	defer server.Close()
+	r, err := http.NewRequest("POST", server.URL+"/putMedia", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Amzn-Stream-Name", "mine")
+	r.Header.Set("X-Amzn-Fragment-Timecode-Type", "ABSOLUTE")
+	signed(t, kvmedia.Service, r)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the test is over
+	fmt.Fprintf(conn, "POST /putMedia HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n", r.URL.Host)
+	if err := r.Header.Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "\r\n")
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.ReadResponse(bufio.NewReader(conn), r)
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		b, err := io.ReadAll(resp.Body)
+		answer <- fmt.Sprint(string(b), err)
+	}()
+	began := time.Now()
+	for { // a slow camera: 256 KiB of it would last for minutes
+		if _, err := fmt.Fprint(conn, "1\r\nx\r\n"); err != nil {
+			break
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("the producer sends on")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if a := <-answer; a != "last ack\n<nil>" {
+		t.Errorf("the answer was %q", a)
+	}
 }

@@ -74,8 +74,10 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 			interrupt(body)
 		}
 	}()
-	stop := context.AfterFunc(x.ctx, func() { interrupt(body) })
-	defer stop()
+	for _, over := range []context.Context{x.ctx, ctx} { // we end, or the client has gone or may not go on
+		stop := context.AfterFunc(over, func() { interrupt(body) })
+		defer stop()
+	}
 
 	err := x.read(ctx, body)
 	<-x.stopped
