@@ -112,7 +112,7 @@ func (c *call) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop 
 			case <-ctx.Done():
 				return
 			case <-t.C:
-				if err := c.g.Identity.Authorize(ctx, c.req, c.checks); err != nil && ctx.Err() == nil {
+				if err := c.reauthorize(ctx); err != nil && ctx.Err() == nil {
 					if _, fault := c.api.toError(err); fault {
 						c.g.Log.Warn("stream not authorized again", "request", c.req.ID, "err", err)
 						continue // the database is away, not the permission

@@ -1,14 +1,12 @@
 package awsapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -50,13 +48,6 @@ type Gateway struct {
 	bodies atomic.Int64 // bytes of large bodies in memory
 }
 
-const (
-	// smallBody is what is read from anybody.
-	smallBody = 64 << 10
-	// maxBodies bounds the larger bodies in memory, of all requests together.
-	maxBodies = 64 << 20
-)
-
 // Handler serves the APIs of one signing name, which must have disjoint paths.
 func (g *Gateway) Handler(apis ...*API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +85,6 @@ type call struct {
 	body     []byte
 	reserved int64 // of Gateway.bodies
 	in       any
-	checks   []Check
 	answered bool
 }
 
@@ -179,59 +169,6 @@ func (c *call) route(apis []*API) error {
 
 func (c *call) streamsIn() bool {
 	return c.op != nil && c.op.in.payload != nil && c.op.in.payload.val.kind == kStream
-}
-
-func (c *call) readBody() error {
-	if c.r.ContentLength == 0 {
-		c.body = []byte{}
-		return nil
-	}
-	most := c.api.MaxBodyBytes
-	if c.r.ContentLength > most {
-		return &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
-	}
-	if err := c.reserveBody(most); err != nil {
-		return err
-	}
-	var buf bytes.Buffer
-	if c.r.ContentLength > 0 {
-		buf.Grow(int(min(c.r.ContentLength, 64<<10)) + bytes.MinRead)
-	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, most))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
-	}
-	if err != nil {
-		return invalidf("The request body did not arrive whole.")
-	}
-	c.body = buf.Bytes()
-	if c.body == nil {
-		c.body = []byte{}
-	}
-	return nil
-}
-
-// reserveBody makes room for a body that is not small, or may not be: only for
-// those who name a good key, and not beyond what the process can hold.
-func (c *call) reserveBody(most int64) error {
-	n := c.r.ContentLength
-	if n < 0 {
-		n = most
-	}
-	if n <= smallBody {
-		return nil
-	}
-	if c.sig == nil {
-		return c.unsigned()
-	}
-	if err := c.g.Identity.Recognize(c.r.Context(), c.sig); err != nil {
-		return err
-	}
-	c.reserved = n
-	if c.g.bodies.Add(n) > maxBodies {
-		return &commonError{kind: busy, msg: "Too many large requests at once. Try again."}
-	}
-	return nil
 }
 
 func (c *call) unsigned() error {
@@ -326,36 +263,56 @@ type patient interface{ Patient() }
 // SetReadDeadline is net.Conn's, of the request's connection.
 func (b *streamedBody) SetReadDeadline(t time.Time) error { return b.rc.SetReadDeadline(t) }
 
+// authorize asks for everything that the request needs to be allowed.
 func (c *call) authorize() error {
 	if c.op.Resource == "-" {
 		return nil
 	}
 	c.req.Tags, c.req.TagKeys = requestTags(c.in)
-	checks := make([]Check, 1, 2)
+	checks, target, err := c.checks(c.r.Context())
+	if err != nil {
+		return err
+	}
+	c.req.Target = target
+	return c.g.Identity.Authorize(c.r.Context(), c.req, checks)
+}
+
+// reauthorize asks again, as of now, for a stream that goes on.
+func (c *call) reauthorize(ctx context.Context) error {
+	now := *c.req
+	now.Time = c.g.Now()
+	ctx = WithRequest(ctx, &now)
+	checks, _, err := c.checks(ctx)
+	if err != nil {
+		return err
+	}
+	return c.g.Identity.Authorize(ctx, &now, checks)
+}
+
+// checks finds what the request is about, and what that needs to be allowed.
+func (c *call) checks(ctx context.Context) (checks []Check, target any, err error) {
 	if r := c.api.resolvers[c.op]; r != nil {
-		res, err := r.Resolve(c.r.Context(), c.op, c.in)
+		res, err := r.Resolve(ctx, c.op, c.in)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		checks = res.Checks
-		c.req.Target = res.Target
-		if len(checks) == 0 {
-			return errors.New("resolved to nothing that could be authorized")
+		if len(res.Checks) == 0 {
+			return nil, nil, errors.New("resolved to nothing that could be authorized")
 		}
+		checks, target = res.Checks, res.Target
 	} else {
 		arn, err := c.api.resourceARN(c.op, c.in, c.req.Region, c.req.Caller.Account)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		checks[0].Resource = arn
+		checks = []Check{{Resource: arn}}
 	}
 	for i := range checks {
 		if checks[i].Action == "" {
 			checks[i].Action = c.api.FullAction(c.op)
 		}
 	}
-	c.checks = checks
-	return c.g.Identity.Authorize(c.r.Context(), c.req, checks)
+	return checks, target, nil
 }
 
 // sourceIP is the peer's address, without an IPv6 zone: aws:SourceIp knows none.

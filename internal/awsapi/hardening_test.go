@@ -78,10 +78,18 @@ func TestLargeBodyOfStranger(t *testing.T) {
 	}
 }
 
-// waiting is a body of which nothing comes until its end.
-type waiting struct{ begun, end chan struct{} }
+// waiting is a body of which all but the end has come.
+type waiting struct {
+	left       int
+	begun, end chan struct{}
+}
 
-func (w waiting) Read([]byte) (int, error) {
+func (w *waiting) Read(p []byte) (int, error) {
+	if w.left > 0 {
+		n := min(len(p), w.left)
+		w.left -= n
+		return n, nil
+	}
 	w.begun <- struct{}{}
 	<-w.end
 	return 0, io.ErrUnexpectedEOF
@@ -101,12 +109,16 @@ func TestLargeBodiesTogether(t *testing.T) {
 		return w
 	}
 	s.fakeIdentity.mute, s.gateway.Observe = true, nil
-	for range 32 {
-		wg.Go(func() { post(waiting{begun, end}) })
+	for range 33 { // 64 KiB of each are free
+		wg.Go(func() { post(&waiting{2<<20 - 1, begun, end}) })
 		<-begun
 	}
-	if w := post(unread{t}); w.Code != 503 || errorCode(t, iam.Service, w) != "ServiceUnavailable" {
+	if w := post(strings.NewReader(strings.Repeat("a", 2<<20))); w.Code != 503 || errorCode(t, iam.Service, w) != "ServiceUnavailable" {
 		t.Errorf("one more was answered %d %s", w.Code, w.Body)
+	}
+	// What is small passes, and what is only announced takes no room.
+	if w := post(strings.NewReader("Action=ListUsers")); w.Code != 200 {
+		t.Errorf("a small one was answered %d %s", w.Code, w.Body)
 	}
 	close(end)
 	wg.Wait()
@@ -142,6 +154,9 @@ func TestStreamEndsWithItsPermission(t *testing.T) {
 		s.gateway.Handler(kinesisvideo.Service.Bind(), kvmedia.Service.Bind(endless{&video{f: s.fakeIdentity}})).ServeHTTP(w, signed(t, kvmedia.Service, r))
 		if took := time.Since(began); took < time.Hour || took > time.Hour+time.Minute {
 			t.Errorf("the stream lasted %v", took)
+		}
+		if asked := s.request.Time.Sub(began); asked < time.Hour {
+			t.Errorf("asked last as of %v after the start", asked)
 		}
 		if w.Code != 200 || w.Body.String() != "not any more" {
 			t.Errorf("%d %s", w.Code, w.Body)

@@ -53,9 +53,6 @@ func (s *Service) Authenticate(ctx context.Context, r *http.Request, sig *sigv4.
 		return nil, err
 	}
 	id := caller.Identity.(*credential)
-	if id.session != nil && now.UnixMilli() >= id.session.claims.Expires {
-		return nil, sigv4.NewError(sigv4.ExpiredToken)
-	}
 	if err := sig.Verify(r, s.signingKeys.Get(sig, secret), payload, now); err != nil {
 		return nil, err
 	}
@@ -93,6 +90,9 @@ func (s *Service) claimant(ctx context.Context, sig *sigv4.Signature) (*awsapi.C
 	}
 	if subtle.ConstantTimeCompare([]byte(session.claims.KeyID), []byte(sig.AccessKeyID)) != 1 {
 		return nil, "", sigv4.NewError(sigv4.UnknownKey)
+	}
+	if s.Now().UnixMilli() >= session.claims.Expires {
+		return nil, "", sigv4.NewError(sigv4.ExpiredToken)
 	}
 	caller, err := s.sessionCaller(ctx, session)
 	if err != nil {

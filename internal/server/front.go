@@ -35,7 +35,10 @@ func (l *listener) front(next http.Handler) http.Handler {
 			b := &pausedBody{ReadCloser: r.Body, rc: http.NewResponseController(w), last: time.Now().Add(bodyLongest)}
 			// From the start: net/http itself reads what a handler leaves.
 			_ = b.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-			r.Body = b
+			// In a request of its own: net/http goes by what it finds in its.
+			own := *r
+			own.Body = b
+			r = &own
 		}
 		next.ServeHTTP(w, r)
 	})

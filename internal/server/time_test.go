@@ -127,6 +127,23 @@ func TestUnreadBody(t *testing.T) {
 	})
 }
 
+// Who waits to be asked for his body is answered at once.
+func TestRefusedExpect(t *testing.T) {
+	inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+	}, func(t *testing.T, c net.Conn) {
+		start := time.Now()
+		fmt.Fprint(c, "POST /x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 50\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); resp.StatusCode != http.StatusForbidden || took > time.Second {
+			t.Errorf("%s after %v", resp.Status, took)
+		}
+	})
+}
+
 // An answer that nobody takes ends too.
 func TestUnreadAnswer(t *testing.T) {
 	ended := make(chan error, 1)

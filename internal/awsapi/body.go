@@ -1,0 +1,90 @@
+package awsapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+const (
+	// smallBody is what is read from anybody, and the step in which more is
+	// accounted for.
+	smallBody = 64 << 10
+	// maxBodies bounds what is in memory of larger bodies, of all requests
+	// together.
+	maxBodies = 64 << 20
+)
+
+// readBody reads an ordinary request's body into memory.
+func (c *call) readBody() error {
+	if c.r.ContentLength == 0 {
+		c.body = []byte{}
+		return nil
+	}
+	most := c.api.MaxBodyBytes
+	tooLarge := &commonError{kind: bodyTooLarge, msg: "The request body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
+	if c.r.ContentLength > most {
+		return tooLarge
+	}
+	if c.r.ContentLength > smallBody {
+		if err := c.recognize(); err != nil {
+			return err
+		}
+	}
+	var buf bytes.Buffer
+	if c.r.ContentLength > 0 {
+		buf.Grow(int(min(c.r.ContentLength, smallBody)) + bytes.MinRead)
+	}
+	in := &meteredBody{c: c, r: http.MaxBytesReader(c.w, c.r.Body, most), free: smallBody}
+	_, err := buf.ReadFrom(in)
+	switch _, large := errors.AsType[*http.MaxBytesError](err); {
+	case in.refused != nil:
+		return in.refused
+	case large:
+		return tooLarge
+	case err != nil:
+		return invalidf("The request body did not arrive whole.")
+	}
+	if c.body = buf.Bytes(); c.body == nil {
+		c.body = []byte{}
+	}
+	return nil
+}
+
+// recognize refuses those who name no key that is good.
+func (c *call) recognize() error {
+	if c.sig == nil {
+		return c.unsigned()
+	}
+	return c.g.Identity.Recognize(c.r.Context(), c.sig)
+}
+
+// meteredBody accounts for a body as it arrives: what goes beyond smallBody is
+// read only from those who name a good key, and not beyond what the process can
+// hold. What is announced and does not come takes no room.
+type meteredBody struct {
+	c       *call
+	r       io.Reader
+	n, free int64
+	refused error // why, if the body was not read on
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	for b.n += int64(n); b.n > b.free; b.free += smallBody {
+		if b.free == smallBody {
+			b.refused = b.c.recognize()
+		}
+		if b.refused == nil && b.c.g.bodies.Add(smallBody) > maxBodies {
+			b.c.g.bodies.Add(-smallBody)
+			b.refused = &commonError{kind: busy, msg: "Too many large requests at once. Try again."}
+		}
+		if b.refused != nil {
+			return n, b.refused
+		}
+		b.c.reserved += smallBody
+	}
+	return n, err
+}
