@@ -61,15 +61,6 @@ func (g *Gateway) Handler(apis ...*API) http.Handler {
 	})
 }
 
-// Refuse answers a request that no service took, in the protocol its path and
-// form suggest: err is an *Error or a *sigv4.Error.
-func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, s *Service, err error) {
-	c := &call{g: g, w: w, r: r, rc: http.NewResponseController(w), api: &API{Service: s},
-		req: &Request{ID: uuid.NewString(), Service: s, Caller: &Caller{Type: Anonymous}, SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now()}}
-	w.Header().Set("x-amzn-RequestId", c.req.ID)
-	c.fail(err)
-}
-
 // call is one request on its way.
 type call struct {
 	g   *Gateway
