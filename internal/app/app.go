@@ -33,6 +33,7 @@ import (
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/credentials"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/identity"
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/seal"
@@ -169,7 +170,7 @@ func (a *App) openKeys(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.identity = &identity.Service{DB: a.db, Seal: box, Log: a.logger("identity"), Now: a.now, Region: a.cfg.Region}
+	a.identity = &identity.Service{DB: a.db, Seal: box, Log: a.logger("identity"), Now: a.now, Region: a.cfg.Region, Refusals: &explain.Log{}}
 	a.registry = &registry.Service{DB: a.db, Log: a.logger("registry"), Now: a.now}
 	a.registry.Issuer = &registry.Issuer{Dir: keys, Seal: box, Now: a.now, Log: a.logger("issuer")}
 	return nil

@@ -151,6 +151,9 @@ func (c *call) fail(err error) {
 	}
 	c.answered = true
 	h := c.w.Header()
+	if c.req.Explained {
+		h.Set("X-Thingd-Explain", c.req.ID)
+	}
 	var body []byte
 	if c.api.Protocol == Query {
 		h.Set("Content-Type", "text/xml")

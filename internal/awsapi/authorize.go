@@ -12,6 +12,7 @@ import (
 //
 //	"*"                  the operation has no resource of its own
 //	"@"                  the domain resolves it from the decoded input
+//	"@user"              the same; the word is the domain's, for how to
 //	"-"                  the method decides by itself (sts:AssumeRole, GetCallerIdentity)
 //	"thing/{thingName}"  the ARN's last part, with members of the input
 func (s *Service) resourceARN(op *Operation, in any, region, account string) (string, error) {
@@ -116,6 +117,10 @@ func ResourceTags(tags map[string]string) map[string][]string {
 	}
 	return keys
 }
+
+// Member is the string, or pointer to one, that an input has under a name;
+// empty for none.
+func Member(in any, name string) string { return stringMember(reflect.ValueOf(in).Elem(), name) }
 
 func stringMember(v reflect.Value, name string) string {
 	f := v.FieldByName(name)

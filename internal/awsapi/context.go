@@ -42,6 +42,7 @@ type Request struct {
 	TLS       bool
 	Time      time.Time // of arrival, by the server's clock
 	Target    any       // what Resolve found
+	Explained bool      // its refusal can be asked about, by its ID
 
 	Tags    map[string]string // aws:RequestTag/… of the input, nil if none
 	TagKeys []string          // aws:TagKeys

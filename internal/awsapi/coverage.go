@@ -39,6 +39,9 @@ func Coverage(apis []*API) []byte {
 
 // authorizedOn says in words what Operation.Resource says.
 func (s *Service) authorizedOn(op *Operation) string {
+	if noun, ok := strings.CutPrefix(op.Resource, "@"); ok && noun != "" {
+		return "the " + strings.ReplaceAll(noun, "-", " ") + ", looked up"
+	}
 	switch op.Resource {
 	case "":
 		return "not said yet"

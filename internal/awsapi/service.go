@@ -139,10 +139,10 @@ func (s *Service) Bind(impls ...any) *API {
 				panic(fmt.Sprintf("awsapi: two implementations of %s.%s, the second is %T", s.Name, op.Name, impl))
 			}
 			a.methods[op] = m
-			switch op.Resource {
-			case "":
+			switch {
+			case op.Resource == "":
 				panic(fmt.Sprintf("awsapi: %s.%s is served but internal/api/overlay/%s.json does not say on what it is authorized", s.Name, op.Name, s.Name))
-			case "@":
+			case op.Resource[0] == '@':
 				r, ok := impl.(Resolver)
 				if !ok {
 					panic(fmt.Sprintf("awsapi: %T serves %s.%s, whose resource is to be resolved, without a Resolve method", impl, s.Name, op.Name))

@@ -200,8 +200,7 @@ func (a *assumption) authorize(role *principal) error {
 	for _, action := range actions {
 		pr.Action = action
 		if d := in.Decide(&pr); d.Outcome != policy.Allowed {
-			a.s.Log.Debug("access denied", "request", a.req.ID, "caller", a.req.Caller.ARN, "action", action, "resource", a.in.RoleArn,
-				"outcome", d.Outcome.String(), "by", d.Source.String(), "policy", d.PolicyID, "sid", d.Sid, "statement", d.Statement)
+			a.s.noteRefusal(a.req, &in, &pr, d)
 			return a.refused(action)
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -36,7 +38,8 @@ func (s *Service) Authorize(ctx context.Context, req *awsapi.Request, checks []a
 		}
 		pr.Keys = requestKeys(req, c, pr.ResourceAccount)
 		if d := in.Decide(&pr); d.Outcome != policy.Allowed {
-			return s.denied(req, c, d)
+			s.noteRefusal(req, in, &pr, d)
+			return awsapi.ErrAccessDenied("%s", deniedText(req.Caller, c.Action, c.Resource, d.Reason(c.Action)))
 		}
 	}
 	return nil
@@ -151,14 +154,25 @@ func multivalued(name string) bool {
 	return false
 }
 
-// denied logs a refusal with what decided it and puts it in AWS's words
-// (iam-policy.md §9).
-func (s *Service) denied(req *awsapi.Request, c *awsapi.Check, d policy.Decision) error {
-	s.Log.Debug("access denied", "request", req.ID, "caller", req.Caller.ARN, "action", c.Action, "resource", c.Resource,
+// noteRefusal logs a refusal with what decided it, and keeps it for those who
+// ask why. in and pr are not changed any more.
+func (s *Service) noteRefusal(req *awsapi.Request, in *policy.Input, pr *policy.Request, d policy.Decision) {
+	s.Log.Debug("access denied", "request", req.ID, "caller", req.Caller.ARN, "action", pr.Action, "resource", pr.Resource,
 		"outcome", d.Outcome.String(), "by", d.Source.String(), "policy", d.PolicyID, "sid", d.Sid, "statement", d.Statement)
-	return awsapi.ErrAccessDenied("%s", deniedText(req.Caller, c.Action, c.Resource, d.Reason(c.Action)))
+	if s.Refusals == nil {
+		return
+	}
+	asked := *pr
+	asked.Resource, asked.Keys = strings.Clone(pr.Resource), slices.Clone(pr.Keys)
+	req.Explained = true
+	s.Refusals.Add(explain.Refusal{
+		ID: req.ID, Account: req.Caller.Account, Time: req.Time, Principal: req.Caller.ARN, UserID: req.Caller.UserID,
+		Action: asked.Action, Resource: asked.Resource, Keys: slices.Concat(asked.Keys, in.Keys),
+		Explain: func() policy.Explanation { return in.Explain(&asked) },
+	})
 }
 
+// deniedText is AWS's wording (iam-policy.md §9).
 func deniedText(caller *awsapi.Caller, action, resource, reason string) string {
 	who := caller.ARN
 	if who == "" {

@@ -23,9 +23,10 @@ type reader interface {
 type kind string
 
 const (
-	kindUser kind = "user"
-	kindRole kind = "role"
-	kindRoot kind = "root" // the root user of an account: no row, no policies
+	kindUser  kind = "user"
+	kindGroup kind = "group"
+	kindRole  kind = "role"
+	kindRoot  kind = "root" // the root user of an account: no row, no policies
 )
 
 // kindRules is what differs between the kinds in operations they share.
@@ -33,14 +34,26 @@ type kindRules struct {
 	table       string
 	quotaName   string // as in PoliciesPerUser
 	maxEntities int
-	maxInline   int // characters of all inline policies together
+	maxInline   int  // characters of all inline policies together
+	bounded     bool // it can have a permissions boundary
 }
 
 func (k kind) rules() kindRules {
-	if k == kindRole {
-		return kindRules{table: "iam_roles", quotaName: "Role", maxEntities: 1000, maxInline: 10240}
+	switch k {
+	case kindGroup:
+		return kindRules{table: "iam_groups", quotaName: "Group", maxEntities: 300, maxInline: 5120}
+	case kindRole:
+		return kindRules{table: "iam_roles", quotaName: "Role", maxEntities: 1000, maxInline: 10240, bounded: true}
 	}
-	return kindRules{table: "iam_users", quotaName: "User", maxEntities: 5000, maxInline: 2048}
+	return kindRules{table: "iam_users", quotaName: "User", maxEntities: 5000, maxInline: 2048, bounded: true}
+}
+
+// columns are those that scanEntity reads.
+func (r kindRules) columns() string {
+	if r.bounded {
+		return "id, name, path, COALESCE(boundary, ''), created"
+	}
+	return "id, name, path, '', created"
 }
 
 // Quotas that the kinds share (IAM User Guide, "IAM and AWS STS quotas").
@@ -100,7 +113,7 @@ func nameKey(name string) string { return strings.ToLower(name) }
 // db.ErrNotFound when there is none.
 func entityByName(ctx context.Context, r reader, account string, k kind, name string) (*entity, error) {
 	return scanEntity(account, k, r.QueryRow(ctx,
-		`SELECT id, name, path, COALESCE(boundary, ''), created FROM `+k.rules().table+` WHERE account = $1 AND name_key = $2`,
+		`SELECT `+k.rules().columns()+` FROM `+k.rules().table+` WHERE account = $1 AND name_key = $2`,
 		account, nameKey(name)))
 }
 
@@ -108,7 +121,7 @@ func entityByName(ctx context.Context, r reader, account string, k kind, name st
 // there is none.
 func entityByID(ctx context.Context, r reader, account string, k kind, id string) (*entity, error) {
 	return scanEntity(account, k, r.QueryRow(ctx,
-		`SELECT id, name, path, COALESCE(boundary, ''), created FROM `+k.rules().table+` WHERE account = $1 AND id = $2`,
+		`SELECT `+k.rules().columns()+` FROM `+k.rules().table+` WHERE account = $1 AND id = $2`,
 		account, id))
 }
 
@@ -122,13 +135,15 @@ func scanEntity(account string, k kind, row *db.Row) (*entity, error) {
 	return e, nil
 }
 
-// entityOfID tells users from roles by the prefix of a unique id.
+// entityOfID tells users, groups and roles by the prefix of a unique id.
 func entityOfID(ctx context.Context, r reader, account, id string) (*entity, error) {
 	switch {
 	case id == account:
 		return rootEntity(account), nil
 	case strings.HasPrefix(id, prefixUser):
 		return entityByID(ctx, r, account, kindUser, id)
+	case strings.HasPrefix(id, prefixGroup):
+		return entityByID(ctx, r, account, kindGroup, id)
 	case strings.HasPrefix(id, prefixRole):
 		return entityByID(ctx, r, account, kindRole, id)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/fresh"
 	"github.com/thingd/thingd/internal/policy"
 	"github.com/thingd/thingd/internal/seal"
@@ -34,6 +35,8 @@ type Service struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 	Region string // where IAM and STS say that they are
+
+	Refusals *explain.Log // takes what is refused; nil: nobody will ask why
 
 	gens        fresh.Generations[string] // by account
 	keys        fresh.Cache[string, *cachedKey]

@@ -107,7 +107,7 @@ func do[I, O any](g *rig, c *awsapi.Caller, s *awsapi.Service, name string, meth
 	ctx := awsapi.WithRequest(g.t.Context(), req)
 	if req.Operation.Resource != "-" {
 		checks := []awsapi.Check{{Resource: "*"}}
-		if req.Operation.Resource == "@" {
+		if strings.HasPrefix(req.Operation.Resource, "@") {
 			r, err := g.Resolve(ctx, req.Operation, in)
 			if err != nil {
 				return nil, err

@@ -16,7 +16,9 @@ import (
 // unique ID prefixes").
 const (
 	prefixUser      = "AIDA"
+	prefixGroup     = "AGPA"
 	prefixRole      = "AROA"
+	prefixProfile   = "AIPA" // instance profile
 	prefixPolicy    = "ANPA"
 	prefixKey       = "AKIA"
 	prefixTemporary = "ASIA"

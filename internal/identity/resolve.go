@@ -15,7 +15,7 @@ import (
 // are then on the ARN that it would have.
 func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
 	r := &resolution{s: s, account: awsapi.Account(ctx)}
-	if err := r.resolve(ctx, in); err != nil {
+	if err := r.resolve(ctx, op.Resource[1:], in); err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", op.Name, err)
 	}
 	return &awsapi.Resolution{Checks: r.checks, Target: r.target}, nil
@@ -29,7 +29,22 @@ type resolution struct {
 	target  any
 }
 
-func (r *resolution) resolve(ctx context.Context, in any) error {
+// resolve goes by the word behind the @ of the overlay's resource: it says
+// which member of the input names what. Without a word the operation has a case
+// of its own.
+func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
+	switch noun {
+	case "user":
+		return r.entity(ctx, kindUser, awsapi.Member(in, "UserName"), paramsOf(in))
+	case "caller":
+		return r.userOrCaller(ctx, awsapi.Member(in, "UserName"))
+	case "group":
+		return r.entity(ctx, kindGroup, awsapi.Member(in, "GroupName"), paramsOf(in))
+	case "role":
+		return r.entity(ctx, kindRole, awsapi.Member(in, "RoleName"), paramsOf(in))
+	case "policy":
+		return r.policy(ctx, awsapi.Member(in, "PolicyArn"))
+	}
 	switch in := in.(type) {
 	case *iam.CreateUserRequest:
 		return r.create(entityARN(r.account, kindUser, or(in.Path, "/"), in.UserName), "iam:TagUser", in.Tags, or(in.PermissionsBoundary, ""))
@@ -42,36 +57,7 @@ func (r *resolution) resolve(ctx context.Context, in any) error {
 	case *iam.GetAccessKeyLastUsedRequest:
 		return r.accessKey(ctx, in.AccessKeyId)
 	}
-	if user, ok := optionalUser(in); ok {
-		return r.userOrCaller(ctx, user)
-	}
-	if name, of, ok := userOf(in); ok {
-		return r.entity(ctx, kindUser, name, of)
-	}
-	if name, of, ok := roleOf(in); ok {
-		return r.entity(ctx, kindRole, name, of)
-	}
-	if a, ok := policyOf(in); ok {
-		return r.policy(ctx, a)
-	}
 	return fmt.Errorf("%T names no resource", in)
-}
-
-// optionalUser is the UserName of operations for which the caller stands in.
-func optionalUser(in any) (*string, bool) {
-	switch in := in.(type) {
-	case *iam.GetUserRequest:
-		return in.UserName, true
-	case *iam.CreateAccessKeyRequest:
-		return in.UserName, true
-	case *iam.ListAccessKeysRequest:
-		return in.UserName, true
-	case *iam.UpdateAccessKeyRequest:
-		return in.UserName, true
-	case *iam.DeleteAccessKeyRequest:
-		return in.UserName, true
-	}
-	return nil, false
 }
 
 // params are what else a request names that conditions can ask for.
@@ -80,111 +66,8 @@ type params struct {
 	boundary string // iam:PermissionsBoundary, where it is not the current one
 }
 
-// userOf is the user that a request is about.
-func userOf(in any) (name string, p params, ok bool) {
-	switch in := in.(type) {
-	case *iam.DeleteUserRequest:
-		return in.UserName, p, true
-	case *iam.PutUserPolicyRequest:
-		return in.UserName, p, true
-	case *iam.GetUserPolicyRequest:
-		return in.UserName, p, true
-	case *iam.DeleteUserPolicyRequest:
-		return in.UserName, p, true
-	case *iam.ListUserPoliciesRequest:
-		return in.UserName, p, true
-	case *iam.AttachUserPolicyRequest:
-		return in.UserName, params{policy: in.PolicyArn}, true
-	case *iam.DetachUserPolicyRequest:
-		return in.UserName, params{policy: in.PolicyArn}, true
-	case *iam.ListAttachedUserPoliciesRequest:
-		return in.UserName, p, true
-	case *iam.TagUserRequest:
-		return in.UserName, p, true
-	case *iam.UntagUserRequest:
-		return in.UserName, p, true
-	case *iam.ListUserTagsRequest:
-		return in.UserName, p, true
-	case *iam.PutUserPermissionsBoundaryRequest:
-		return in.UserName, params{boundary: in.PermissionsBoundary}, true
-	case *iam.DeleteUserPermissionsBoundaryRequest:
-		return in.UserName, p, true
-	case *iam.ListGroupsForUserRequest:
-		return in.UserName, p, true
-	}
-	return "", p, false
-}
-
-// roleOf is the role that a request is about.
-func roleOf(in any) (name string, p params, ok bool) {
-	switch in := in.(type) {
-	case *iam.GetRoleRequest:
-		return in.RoleName, p, true
-	case *iam.UpdateRoleRequest:
-		return in.RoleName, p, true
-	case *iam.UpdateRoleDescriptionRequest:
-		return in.RoleName, p, true
-	case *iam.UpdateAssumeRolePolicyRequest:
-		return in.RoleName, p, true
-	case *iam.DeleteRoleRequest:
-		return in.RoleName, p, true
-	case *iam.PutRolePolicyRequest:
-		return in.RoleName, p, true
-	case *iam.GetRolePolicyRequest:
-		return in.RoleName, p, true
-	case *iam.DeleteRolePolicyRequest:
-		return in.RoleName, p, true
-	case *iam.ListRolePoliciesRequest:
-		return in.RoleName, p, true
-	case *iam.AttachRolePolicyRequest:
-		return in.RoleName, params{policy: in.PolicyArn}, true
-	case *iam.DetachRolePolicyRequest:
-		return in.RoleName, params{policy: in.PolicyArn}, true
-	case *iam.ListAttachedRolePoliciesRequest:
-		return in.RoleName, p, true
-	case *iam.TagRoleRequest:
-		return in.RoleName, p, true
-	case *iam.UntagRoleRequest:
-		return in.RoleName, p, true
-	case *iam.ListRoleTagsRequest:
-		return in.RoleName, p, true
-	case *iam.PutRolePermissionsBoundaryRequest:
-		return in.RoleName, params{boundary: in.PermissionsBoundary}, true
-	case *iam.DeleteRolePermissionsBoundaryRequest:
-		return in.RoleName, p, true
-	case *iam.ListInstanceProfilesForRoleRequest:
-		return in.RoleName, p, true
-	}
-	return "", p, false
-}
-
-// policyOf is the ARN of the managed policy that a request is about.
-func policyOf(in any) (string, bool) {
-	switch in := in.(type) {
-	case *iam.GetPolicyRequest:
-		return in.PolicyArn, true
-	case *iam.DeletePolicyRequest:
-		return in.PolicyArn, true
-	case *iam.CreatePolicyVersionRequest:
-		return in.PolicyArn, true
-	case *iam.GetPolicyVersionRequest:
-		return in.PolicyArn, true
-	case *iam.ListPolicyVersionsRequest:
-		return in.PolicyArn, true
-	case *iam.SetDefaultPolicyVersionRequest:
-		return in.PolicyArn, true
-	case *iam.DeletePolicyVersionRequest:
-		return in.PolicyArn, true
-	case *iam.ListEntitiesForPolicyRequest:
-		return in.PolicyArn, true
-	case *iam.TagPolicyRequest:
-		return in.PolicyArn, true
-	case *iam.UntagPolicyRequest:
-		return in.PolicyArn, true
-	case *iam.ListPolicyTagsRequest:
-		return in.PolicyArn, true
-	}
-	return "", false
+func paramsOf(in any) params {
+	return params{policy: awsapi.Member(in, "PolicyArn"), boundary: awsapi.Member(in, "PermissionsBoundary")}
 }
 
 // create is for what does not exist yet. Tags at creation need the permission
@@ -249,9 +132,9 @@ func (p params) keys(tags []iam.Tag) map[string][]string {
 }
 
 // userOrCaller is for operations whose UserName may be left out.
-func (r *resolution) userOrCaller(ctx context.Context, name *string) error {
-	if name != nil {
-		return r.entity(ctx, kindUser, *name, params{})
+func (r *resolution) userOrCaller(ctx context.Context, name string) error {
+	if name != "" {
+		return r.entity(ctx, kindUser, name, params{})
 	}
 	switch c := awsapi.CallerOf(ctx); c.Type {
 	case awsapi.Root:

@@ -47,6 +47,10 @@ type claims struct {
 	Transitive     []string          `json:"v,omitempty"` // keys of those that go on to the next session
 	SourceIdentity string            `json:"o,omitempty"`
 	Keys           map[string]string `json:"c,omitempty"` // further context keys: credentials-iot:…
+	MFA            int64             `json:"m,omitempty"` // ms when a code of an MFA device was checked; 0: none was
+	Chained        bool              `json:"h,omitempty"` // made with temporary credentials
+	Federated      string            `json:"f,omitempty"` // name of a GetFederationToken session
+	Console        bool              `json:"n,omitempty"` // of a sign-in: may call IAM, as no GetSessionToken session may
 }
 
 func (c *claims) expiry() time.Time { return time.UnixMilli(c.Expires).UTC() }

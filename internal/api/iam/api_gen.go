@@ -41,8 +41,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AddClientIDToOpenIDConnectProvider", Method: "POST", URI: "/",
-			New: func() any { return new(AddClientIDToOpenIDConnectProviderRequest) },
-			Out: (*AddClientIDToOpenIDConnectProviderResponse)(nil),
+			Resource: "@oidc-provider",
+			New:      func() any { return new(AddClientIDToOpenIDConnectProviderRequest) },
+			Out:      (*AddClientIDToOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AddClientIDToOpenIDConnectProvider); ok {
 					return awsapi.Call(s.AddClientIDToOpenIDConnectProvider)
@@ -51,8 +52,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AddRoleToInstanceProfile", Method: "POST", URI: "/",
-			New: func() any { return new(AddRoleToInstanceProfileRequest) },
-			Out: (*AddRoleToInstanceProfileResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(AddRoleToInstanceProfileRequest) },
+			Out:      (*AddRoleToInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AddRoleToInstanceProfile); ok {
 					return awsapi.Call(s.AddRoleToInstanceProfile)
@@ -61,8 +63,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AddUserToGroup", Method: "POST", URI: "/",
-			New: func() any { return new(AddUserToGroupRequest) },
-			Out: (*AddUserToGroupResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(AddUserToGroupRequest) },
+			Out:      (*AddUserToGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AddUserToGroup); ok {
 					return awsapi.Call(s.AddUserToGroup)
@@ -81,8 +84,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachGroupPolicy", Method: "POST", URI: "/",
-			New: func() any { return new(AttachGroupPolicyRequest) },
-			Out: (*AttachGroupPolicyResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(AttachGroupPolicyRequest) },
+			Out:      (*AttachGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AttachGroupPolicy); ok {
 					return awsapi.Call(s.AttachGroupPolicy)
@@ -91,7 +95,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachRolePolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(AttachRolePolicyRequest) },
 			Out:      (*AttachRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -102,7 +106,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachUserPolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(AttachUserPolicyRequest) },
 			Out:      (*AttachUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -113,8 +117,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ChangePassword", Method: "POST", URI: "/",
-			New: func() any { return new(ChangePasswordRequest) },
-			Out: (*ChangePasswordResponse)(nil),
+			Resource: "@caller",
+			New:      func() any { return new(ChangePasswordRequest) },
+			Out:      (*ChangePasswordResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ChangePassword); ok {
 					return awsapi.Call(s.ChangePassword)
@@ -123,7 +128,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateAccessKey", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@caller",
 			ResultWrapper: "CreateAccessKeyResult",
 			New:           func() any { return new(CreateAccessKeyRequest) },
 			Out:           (*CreateAccessKeyResponse)(nil),
@@ -135,8 +140,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateAccountAlias", Method: "POST", URI: "/",
-			New: func() any { return new(CreateAccountAliasRequest) },
-			Out: (*CreateAccountAliasResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(CreateAccountAliasRequest) },
+			Out:      (*CreateAccountAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateAccountAlias); ok {
 					return awsapi.Call(s.CreateAccountAlias)
@@ -155,6 +161,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateGroup", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "CreateGroupResult",
 			New:           func() any { return new(CreateGroupRequest) },
 			Out:           (*CreateGroupResponse)(nil),
@@ -166,6 +173,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateInstanceProfile", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "CreateInstanceProfileResult",
 			New:           func() any { return new(CreateInstanceProfileRequest) },
 			Out:           (*CreateInstanceProfileResponse)(nil),
@@ -177,6 +185,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateLoginProfile", Method: "POST", URI: "/",
+			Resource:      "@caller",
 			ResultWrapper: "CreateLoginProfileResult",
 			New:           func() any { return new(CreateLoginProfileRequest) },
 			Out:           (*CreateLoginProfileResponse)(nil),
@@ -188,6 +197,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateOpenIDConnectProvider", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "CreateOpenIDConnectProviderResult",
 			New:           func() any { return new(CreateOpenIDConnectProviderRequest) },
 			Out:           (*CreateOpenIDConnectProviderResponse)(nil),
@@ -211,7 +221,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreatePolicyVersion", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@policy",
 			ResultWrapper: "CreatePolicyVersionResult",
 			New:           func() any { return new(CreatePolicyVersionRequest) },
 			Out:           (*CreatePolicyVersionResponse)(nil),
@@ -235,6 +245,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateSAMLProvider", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "CreateSAMLProviderResult",
 			New:           func() any { return new(CreateSAMLProviderRequest) },
 			Out:           (*CreateSAMLProviderResponse)(nil),
@@ -246,6 +257,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateServiceLinkedRole", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "CreateServiceLinkedRoleResult",
 			New:           func() any { return new(CreateServiceLinkedRoleRequest) },
 			Out:           (*CreateServiceLinkedRoleResponse)(nil),
@@ -280,6 +292,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateVirtualMFADevice", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "CreateVirtualMFADeviceResult",
 			New:           func() any { return new(CreateVirtualMFADeviceRequest) },
 			Out:           (*CreateVirtualMFADeviceResponse)(nil),
@@ -291,8 +304,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeactivateMFADevice", Method: "POST", URI: "/",
-			New: func() any { return new(DeactivateMFADeviceRequest) },
-			Out: (*DeactivateMFADeviceResponse)(nil),
+			Resource: "@caller",
+			New:      func() any { return new(DeactivateMFADeviceRequest) },
+			Out:      (*DeactivateMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeactivateMFADevice); ok {
 					return awsapi.Call(s.DeactivateMFADevice)
@@ -301,7 +315,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteAccessKey", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@caller",
 			New:      func() any { return new(DeleteAccessKeyRequest) },
 			Out:      (*DeleteAccessKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -312,8 +326,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteAccountAlias", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteAccountAliasRequest) },
-			Out: (*DeleteAccountAliasResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(DeleteAccountAliasRequest) },
+			Out:      (*DeleteAccountAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteAccountAlias); ok {
 					return awsapi.Call(s.DeleteAccountAlias)
@@ -322,8 +337,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteAccountPasswordPolicy", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteAccountPasswordPolicyRequest) },
-			Out: (*DeleteAccountPasswordPolicyResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(DeleteAccountPasswordPolicyRequest) },
+			Out:      (*DeleteAccountPasswordPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteAccountPasswordPolicy); ok {
 					return awsapi.Call(s.DeleteAccountPasswordPolicy)
@@ -332,8 +348,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteGroup", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteGroupRequest) },
-			Out: (*DeleteGroupResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(DeleteGroupRequest) },
+			Out:      (*DeleteGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteGroup); ok {
 					return awsapi.Call(s.DeleteGroup)
@@ -342,8 +359,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteGroupPolicy", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteGroupPolicyRequest) },
-			Out: (*DeleteGroupPolicyResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(DeleteGroupPolicyRequest) },
+			Out:      (*DeleteGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteGroupPolicy); ok {
 					return awsapi.Call(s.DeleteGroupPolicy)
@@ -352,8 +370,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteInstanceProfile", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteInstanceProfileRequest) },
-			Out: (*DeleteInstanceProfileResponse)(nil),
+			Resource: "@instance-profile",
+			New:      func() any { return new(DeleteInstanceProfileRequest) },
+			Out:      (*DeleteInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteInstanceProfile); ok {
 					return awsapi.Call(s.DeleteInstanceProfile)
@@ -362,8 +381,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteLoginProfile", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteLoginProfileRequest) },
-			Out: (*DeleteLoginProfileResponse)(nil),
+			Resource: "@caller",
+			New:      func() any { return new(DeleteLoginProfileRequest) },
+			Out:      (*DeleteLoginProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteLoginProfile); ok {
 					return awsapi.Call(s.DeleteLoginProfile)
@@ -372,8 +392,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteOpenIDConnectProvider", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteOpenIDConnectProviderRequest) },
-			Out: (*DeleteOpenIDConnectProviderResponse)(nil),
+			Resource: "@oidc-provider",
+			New:      func() any { return new(DeleteOpenIDConnectProviderRequest) },
+			Out:      (*DeleteOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteOpenIDConnectProvider); ok {
 					return awsapi.Call(s.DeleteOpenIDConnectProvider)
@@ -382,7 +403,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@policy",
 			New:      func() any { return new(DeletePolicyRequest) },
 			Out:      (*DeletePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -393,7 +414,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePolicyVersion", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@policy",
 			New:      func() any { return new(DeletePolicyVersionRequest) },
 			Out:      (*DeletePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -404,7 +425,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteRole", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(DeleteRoleRequest) },
 			Out:      (*DeleteRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -415,7 +436,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteRolePermissionsBoundary", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(DeleteRolePermissionsBoundaryRequest) },
 			Out:      (*DeleteRolePermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -426,7 +447,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteRolePolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(DeleteRolePolicyRequest) },
 			Out:      (*DeleteRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -437,8 +458,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteSAMLProvider", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteSAMLProviderRequest) },
-			Out: (*DeleteSAMLProviderResponse)(nil),
+			Resource: "@saml-provider",
+			New:      func() any { return new(DeleteSAMLProviderRequest) },
+			Out:      (*DeleteSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteSAMLProvider); ok {
 					return awsapi.Call(s.DeleteSAMLProvider)
@@ -467,6 +489,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteServiceLinkedRole", Method: "POST", URI: "/",
+			Resource:      "@role",
 			ResultWrapper: "DeleteServiceLinkedRoleResult",
 			New:           func() any { return new(DeleteServiceLinkedRoleRequest) },
 			Out:           (*DeleteServiceLinkedRoleResponse)(nil),
@@ -498,7 +521,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteUser", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(DeleteUserRequest) },
 			Out:      (*DeleteUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -509,7 +532,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteUserPermissionsBoundary", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(DeleteUserPermissionsBoundaryRequest) },
 			Out:      (*DeleteUserPermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -520,7 +543,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteUserPolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(DeleteUserPolicyRequest) },
 			Out:      (*DeleteUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -531,8 +554,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteVirtualMFADevice", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteVirtualMFADeviceRequest) },
-			Out: (*DeleteVirtualMFADeviceResponse)(nil),
+			Resource: "@mfa",
+			New:      func() any { return new(DeleteVirtualMFADeviceRequest) },
+			Out:      (*DeleteVirtualMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteVirtualMFADevice); ok {
 					return awsapi.Call(s.DeleteVirtualMFADevice)
@@ -541,8 +565,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachGroupPolicy", Method: "POST", URI: "/",
-			New: func() any { return new(DetachGroupPolicyRequest) },
-			Out: (*DetachGroupPolicyResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(DetachGroupPolicyRequest) },
+			Out:      (*DetachGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DetachGroupPolicy); ok {
 					return awsapi.Call(s.DetachGroupPolicy)
@@ -551,7 +576,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachRolePolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(DetachRolePolicyRequest) },
 			Out:      (*DetachRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -562,7 +587,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachUserPolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(DetachUserPolicyRequest) },
 			Out:      (*DetachUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -603,8 +628,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "EnableMFADevice", Method: "POST", URI: "/",
-			New: func() any { return new(EnableMFADeviceRequest) },
-			Out: (*EnableMFADeviceResponse)(nil),
+			Resource: "@user",
+			New:      func() any { return new(EnableMFADeviceRequest) },
+			Out:      (*EnableMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(EnableMFADevice); ok {
 					return awsapi.Call(s.EnableMFADevice)
@@ -643,6 +669,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GenerateCredentialReport", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "GenerateCredentialReportResult",
 			New:           func() any { return new(GenerateCredentialReportRequest) },
 			Out:           (*GenerateCredentialReportResponse)(nil),
@@ -688,6 +715,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetAccountAuthorizationDetails", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "GetAccountAuthorizationDetailsResult",
 			New:           func() any { return new(GetAccountAuthorizationDetailsRequest) },
 			Out:           (*GetAccountAuthorizationDetailsResponse)(nil),
@@ -699,6 +727,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetAccountPasswordPolicy", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "GetAccountPasswordPolicyResult",
 			New:           func() any { return new(GetAccountPasswordPolicyRequest) },
 			Out:           (*GetAccountPasswordPolicyResponse)(nil),
@@ -722,6 +751,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetContextKeysForCustomPolicy", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "GetContextKeysForCustomPolicyResult",
 			New:           func() any { return new(GetContextKeysForCustomPolicyRequest) },
 			Out:           (*GetContextKeysForPolicyResponse)(nil),
@@ -733,6 +763,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetContextKeysForPrincipalPolicy", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "GetContextKeysForPrincipalPolicyResult",
 			New:           func() any { return new(GetContextKeysForPrincipalPolicyRequest) },
 			Out:           (*GetContextKeysForPolicyResponse)(nil),
@@ -744,6 +775,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetCredentialReport", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "GetCredentialReportResult",
 			New:           func() any { return new(GetCredentialReportRequest) },
 			Out:           (*GetCredentialReportResponse)(nil),
@@ -765,6 +797,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetGroup", Method: "POST", URI: "/",
+			Resource:      "@group",
 			ResultWrapper: "GetGroupResult",
 			New:           func() any { return new(GetGroupRequest) },
 			Out:           (*GetGroupResponse)(nil),
@@ -776,6 +809,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetGroupPolicy", Method: "POST", URI: "/",
+			Resource:      "@group",
 			ResultWrapper: "GetGroupPolicyResult",
 			New:           func() any { return new(GetGroupPolicyRequest) },
 			Out:           (*GetGroupPolicyResponse)(nil),
@@ -797,6 +831,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetInstanceProfile", Method: "POST", URI: "/",
+			Resource:      "@instance-profile",
 			ResultWrapper: "GetInstanceProfileResult",
 			New:           func() any { return new(GetInstanceProfileRequest) },
 			Out:           (*GetInstanceProfileResponse)(nil),
@@ -808,6 +843,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetLoginProfile", Method: "POST", URI: "/",
+			Resource:      "@caller",
 			ResultWrapper: "GetLoginProfileResult",
 			New:           func() any { return new(GetLoginProfileRequest) },
 			Out:           (*GetLoginProfileResponse)(nil),
@@ -819,6 +855,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetMFADevice", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "GetMFADeviceResult",
 			New:           func() any { return new(GetMFADeviceRequest) },
 			Out:           (*GetMFADeviceResponse)(nil),
@@ -830,6 +867,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetOpenIDConnectProvider", Method: "POST", URI: "/",
+			Resource:      "@oidc-provider",
 			ResultWrapper: "GetOpenIDConnectProviderResult",
 			New:           func() any { return new(GetOpenIDConnectProviderRequest) },
 			Out:           (*GetOpenIDConnectProviderResponse)(nil),
@@ -862,7 +900,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPolicy", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@policy",
 			ResultWrapper: "GetPolicyResult",
 			New:           func() any { return new(GetPolicyRequest) },
 			Out:           (*GetPolicyResponse)(nil),
@@ -874,7 +912,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPolicyVersion", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@policy",
 			ResultWrapper: "GetPolicyVersionResult",
 			New:           func() any { return new(GetPolicyVersionRequest) },
 			Out:           (*GetPolicyVersionResponse)(nil),
@@ -886,7 +924,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetRole", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "GetRoleResult",
 			New:           func() any { return new(GetRoleRequest) },
 			Out:           (*GetRoleResponse)(nil),
@@ -898,7 +936,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetRolePolicy", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "GetRolePolicyResult",
 			New:           func() any { return new(GetRolePolicyRequest) },
 			Out:           (*GetRolePolicyResponse)(nil),
@@ -910,6 +948,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetSAMLProvider", Method: "POST", URI: "/",
+			Resource:      "@saml-provider",
 			ResultWrapper: "GetSAMLProviderResult",
 			New:           func() any { return new(GetSAMLProviderRequest) },
 			Out:           (*GetSAMLProviderResponse)(nil),
@@ -965,6 +1004,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetServiceLinkedRoleDeletionStatus", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "GetServiceLinkedRoleDeletionStatusResult",
 			New:           func() any { return new(GetServiceLinkedRoleDeletionStatusRequest) },
 			Out:           (*GetServiceLinkedRoleDeletionStatusResponse)(nil),
@@ -976,7 +1016,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetUser", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@caller",
 			ResultWrapper: "GetUserResult",
 			New:           func() any { return new(GetUserRequest) },
 			Out:           (*GetUserResponse)(nil),
@@ -988,7 +1028,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetUserPolicy", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@user",
 			ResultWrapper: "GetUserPolicyResult",
 			New:           func() any { return new(GetUserPolicyRequest) },
 			Out:           (*GetUserPolicyResponse)(nil),
@@ -1000,7 +1040,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAccessKeys", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@caller",
 			ResultWrapper: "ListAccessKeysResult",
 			New:           func() any { return new(ListAccessKeysRequest) },
 			Out:           (*ListAccessKeysResponse)(nil),
@@ -1024,6 +1064,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAttachedGroupPolicies", Method: "POST", URI: "/",
+			Resource:      "@group",
 			ResultWrapper: "ListAttachedGroupPoliciesResult",
 			New:           func() any { return new(ListAttachedGroupPoliciesRequest) },
 			Out:           (*ListAttachedGroupPoliciesResponse)(nil),
@@ -1035,7 +1076,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAttachedRolePolicies", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "ListAttachedRolePoliciesResult",
 			New:           func() any { return new(ListAttachedRolePoliciesRequest) },
 			Out:           (*ListAttachedRolePoliciesResponse)(nil),
@@ -1047,7 +1088,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAttachedUserPolicies", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@user",
 			ResultWrapper: "ListAttachedUserPoliciesResult",
 			New:           func() any { return new(ListAttachedUserPoliciesRequest) },
 			Out:           (*ListAttachedUserPoliciesResponse)(nil),
@@ -1069,7 +1110,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListEntitiesForPolicy", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@policy",
 			ResultWrapper: "ListEntitiesForPolicyResult",
 			New:           func() any { return new(ListEntitiesForPolicyRequest) },
 			Out:           (*ListEntitiesForPolicyResponse)(nil),
@@ -1081,6 +1122,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListGroupPolicies", Method: "POST", URI: "/",
+			Resource:      "@group",
 			ResultWrapper: "ListGroupPoliciesResult",
 			New:           func() any { return new(ListGroupPoliciesRequest) },
 			Out:           (*ListGroupPoliciesResponse)(nil),
@@ -1104,7 +1146,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListGroupsForUser", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@user",
 			ResultWrapper: "ListGroupsForUserResult",
 			New:           func() any { return new(ListGroupsForUserRequest) },
 			Out:           (*ListGroupsForUserResponse)(nil),
@@ -1116,6 +1158,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListInstanceProfileTags", Method: "POST", URI: "/",
+			Resource:      "@instance-profile",
 			ResultWrapper: "ListInstanceProfileTagsResult",
 			New:           func() any { return new(ListInstanceProfileTagsRequest) },
 			Out:           (*ListInstanceProfileTagsResponse)(nil),
@@ -1139,7 +1182,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListInstanceProfilesForRole", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "ListInstanceProfilesForRoleResult",
 			New:           func() any { return new(ListInstanceProfilesForRoleRequest) },
 			Out:           (*ListInstanceProfilesForRoleResponse)(nil),
@@ -1151,6 +1194,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListMFADeviceTags", Method: "POST", URI: "/",
+			Resource:      "@mfa",
 			ResultWrapper: "ListMFADeviceTagsResult",
 			New:           func() any { return new(ListMFADeviceTagsRequest) },
 			Out:           (*ListMFADeviceTagsResponse)(nil),
@@ -1162,6 +1206,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListMFADevices", Method: "POST", URI: "/",
+			Resource:      "@caller",
 			ResultWrapper: "ListMFADevicesResult",
 			New:           func() any { return new(ListMFADevicesRequest) },
 			Out:           (*ListMFADevicesResponse)(nil),
@@ -1173,6 +1218,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListOpenIDConnectProviderTags", Method: "POST", URI: "/",
+			Resource:      "@oidc-provider",
 			ResultWrapper: "ListOpenIDConnectProviderTagsResult",
 			New:           func() any { return new(ListOpenIDConnectProviderTagsRequest) },
 			Out:           (*ListOpenIDConnectProviderTagsResponse)(nil),
@@ -1184,6 +1230,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListOpenIDConnectProviders", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "ListOpenIDConnectProvidersResult",
 			New:           func() any { return new(ListOpenIDConnectProvidersRequest) },
 			Out:           (*ListOpenIDConnectProvidersResponse)(nil),
@@ -1228,7 +1275,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPolicyTags", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@policy",
 			ResultWrapper: "ListPolicyTagsResult",
 			New:           func() any { return new(ListPolicyTagsRequest) },
 			Out:           (*ListPolicyTagsResponse)(nil),
@@ -1240,7 +1287,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPolicyVersions", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@policy",
 			ResultWrapper: "ListPolicyVersionsResult",
 			New:           func() any { return new(ListPolicyVersionsRequest) },
 			Out:           (*ListPolicyVersionsResponse)(nil),
@@ -1252,7 +1299,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListRolePolicies", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "ListRolePoliciesResult",
 			New:           func() any { return new(ListRolePoliciesRequest) },
 			Out:           (*ListRolePoliciesResponse)(nil),
@@ -1264,7 +1311,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListRoleTags", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "ListRoleTagsResult",
 			New:           func() any { return new(ListRoleTagsRequest) },
 			Out:           (*ListRoleTagsResponse)(nil),
@@ -1288,6 +1335,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListSAMLProviderTags", Method: "POST", URI: "/",
+			Resource:      "@saml-provider",
 			ResultWrapper: "ListSAMLProviderTagsResult",
 			New:           func() any { return new(ListSAMLProviderTagsRequest) },
 			Out:           (*ListSAMLProviderTagsResponse)(nil),
@@ -1299,6 +1347,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListSAMLProviders", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "ListSAMLProvidersResult",
 			New:           func() any { return new(ListSAMLProvidersRequest) },
 			Out:           (*ListSAMLProvidersResponse)(nil),
@@ -1365,7 +1414,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListUserPolicies", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@user",
 			ResultWrapper: "ListUserPoliciesResult",
 			New:           func() any { return new(ListUserPoliciesRequest) },
 			Out:           (*ListUserPoliciesResponse)(nil),
@@ -1377,7 +1426,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListUserTags", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@user",
 			ResultWrapper: "ListUserTagsResult",
 			New:           func() any { return new(ListUserTagsRequest) },
 			Out:           (*ListUserTagsResponse)(nil),
@@ -1401,6 +1450,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListVirtualMFADevices", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "ListVirtualMFADevicesResult",
 			New:           func() any { return new(ListVirtualMFADevicesRequest) },
 			Out:           (*ListVirtualMFADevicesResponse)(nil),
@@ -1412,8 +1462,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutGroupPolicy", Method: "POST", URI: "/",
-			New: func() any { return new(PutGroupPolicyRequest) },
-			Out: (*PutGroupPolicyResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(PutGroupPolicyRequest) },
+			Out:      (*PutGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(PutGroupPolicy); ok {
 					return awsapi.Call(s.PutGroupPolicy)
@@ -1422,7 +1473,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutRolePermissionsBoundary", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(PutRolePermissionsBoundaryRequest) },
 			Out:      (*PutRolePermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1433,7 +1484,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutRolePolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(PutRolePolicyRequest) },
 			Out:      (*PutRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1444,7 +1495,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutUserPermissionsBoundary", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(PutUserPermissionsBoundaryRequest) },
 			Out:      (*PutUserPermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1455,7 +1506,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutUserPolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(PutUserPolicyRequest) },
 			Out:      (*PutUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1476,8 +1527,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "RemoveClientIDFromOpenIDConnectProvider", Method: "POST", URI: "/",
-			New: func() any { return new(RemoveClientIDFromOpenIDConnectProviderRequest) },
-			Out: (*RemoveClientIDFromOpenIDConnectProviderResponse)(nil),
+			Resource: "@oidc-provider",
+			New:      func() any { return new(RemoveClientIDFromOpenIDConnectProviderRequest) },
+			Out:      (*RemoveClientIDFromOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(RemoveClientIDFromOpenIDConnectProvider); ok {
 					return awsapi.Call(s.RemoveClientIDFromOpenIDConnectProvider)
@@ -1486,8 +1538,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "RemoveRoleFromInstanceProfile", Method: "POST", URI: "/",
-			New: func() any { return new(RemoveRoleFromInstanceProfileRequest) },
-			Out: (*RemoveRoleFromInstanceProfileResponse)(nil),
+			Resource: "@instance-profile",
+			New:      func() any { return new(RemoveRoleFromInstanceProfileRequest) },
+			Out:      (*RemoveRoleFromInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(RemoveRoleFromInstanceProfile); ok {
 					return awsapi.Call(s.RemoveRoleFromInstanceProfile)
@@ -1496,8 +1549,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "RemoveUserFromGroup", Method: "POST", URI: "/",
-			New: func() any { return new(RemoveUserFromGroupRequest) },
-			Out: (*RemoveUserFromGroupResponse)(nil),
+			Resource: "@group",
+			New:      func() any { return new(RemoveUserFromGroupRequest) },
+			Out:      (*RemoveUserFromGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(RemoveUserFromGroup); ok {
 					return awsapi.Call(s.RemoveUserFromGroup)
@@ -1517,8 +1571,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ResyncMFADevice", Method: "POST", URI: "/",
-			New: func() any { return new(ResyncMFADeviceRequest) },
-			Out: (*ResyncMFADeviceResponse)(nil),
+			Resource: "@user",
+			New:      func() any { return new(ResyncMFADeviceRequest) },
+			Out:      (*ResyncMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ResyncMFADevice); ok {
 					return awsapi.Call(s.ResyncMFADevice)
@@ -1537,7 +1592,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetDefaultPolicyVersion", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@policy",
 			New:      func() any { return new(SetDefaultPolicyVersionRequest) },
 			Out:      (*SetDefaultPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1558,6 +1613,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SimulateCustomPolicy", Method: "POST", URI: "/",
+			Resource:      "*",
 			ResultWrapper: "SimulateCustomPolicyResult",
 			New:           func() any { return new(SimulateCustomPolicyRequest) },
 			Out:           (*SimulatePolicyResponse)(nil),
@@ -1569,6 +1625,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SimulatePrincipalPolicy", Method: "POST", URI: "/",
+			Resource:      "@",
 			ResultWrapper: "SimulatePrincipalPolicyResult",
 			New:           func() any { return new(SimulatePrincipalPolicyRequest) },
 			Out:           (*SimulatePolicyResponse)(nil),
@@ -1580,8 +1637,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagInstanceProfile", Method: "POST", URI: "/",
-			New: func() any { return new(TagInstanceProfileRequest) },
-			Out: (*TagInstanceProfileResponse)(nil),
+			Resource: "@instance-profile",
+			New:      func() any { return new(TagInstanceProfileRequest) },
+			Out:      (*TagInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TagInstanceProfile); ok {
 					return awsapi.Call(s.TagInstanceProfile)
@@ -1590,8 +1648,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagMFADevice", Method: "POST", URI: "/",
-			New: func() any { return new(TagMFADeviceRequest) },
-			Out: (*TagMFADeviceResponse)(nil),
+			Resource: "@mfa",
+			New:      func() any { return new(TagMFADeviceRequest) },
+			Out:      (*TagMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TagMFADevice); ok {
 					return awsapi.Call(s.TagMFADevice)
@@ -1600,8 +1659,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagOpenIDConnectProvider", Method: "POST", URI: "/",
-			New: func() any { return new(TagOpenIDConnectProviderRequest) },
-			Out: (*TagOpenIDConnectProviderResponse)(nil),
+			Resource: "@oidc-provider",
+			New:      func() any { return new(TagOpenIDConnectProviderRequest) },
+			Out:      (*TagOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TagOpenIDConnectProvider); ok {
 					return awsapi.Call(s.TagOpenIDConnectProvider)
@@ -1610,7 +1670,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagPolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@policy",
 			New:      func() any { return new(TagPolicyRequest) },
 			Out:      (*TagPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1621,7 +1681,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagRole", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(TagRoleRequest) },
 			Out:      (*TagRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1632,8 +1692,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagSAMLProvider", Method: "POST", URI: "/",
-			New: func() any { return new(TagSAMLProviderRequest) },
-			Out: (*TagSAMLProviderResponse)(nil),
+			Resource: "@saml-provider",
+			New:      func() any { return new(TagSAMLProviderRequest) },
+			Out:      (*TagSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TagSAMLProvider); ok {
 					return awsapi.Call(s.TagSAMLProvider)
@@ -1652,7 +1713,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagUser", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(TagUserRequest) },
 			Out:      (*TagUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1663,8 +1724,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagInstanceProfile", Method: "POST", URI: "/",
-			New: func() any { return new(UntagInstanceProfileRequest) },
-			Out: (*UntagInstanceProfileResponse)(nil),
+			Resource: "@instance-profile",
+			New:      func() any { return new(UntagInstanceProfileRequest) },
+			Out:      (*UntagInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UntagInstanceProfile); ok {
 					return awsapi.Call(s.UntagInstanceProfile)
@@ -1673,8 +1735,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagMFADevice", Method: "POST", URI: "/",
-			New: func() any { return new(UntagMFADeviceRequest) },
-			Out: (*UntagMFADeviceResponse)(nil),
+			Resource: "@mfa",
+			New:      func() any { return new(UntagMFADeviceRequest) },
+			Out:      (*UntagMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UntagMFADevice); ok {
 					return awsapi.Call(s.UntagMFADevice)
@@ -1683,8 +1746,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagOpenIDConnectProvider", Method: "POST", URI: "/",
-			New: func() any { return new(UntagOpenIDConnectProviderRequest) },
-			Out: (*UntagOpenIDConnectProviderResponse)(nil),
+			Resource: "@oidc-provider",
+			New:      func() any { return new(UntagOpenIDConnectProviderRequest) },
+			Out:      (*UntagOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UntagOpenIDConnectProvider); ok {
 					return awsapi.Call(s.UntagOpenIDConnectProvider)
@@ -1693,7 +1757,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagPolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@policy",
 			New:      func() any { return new(UntagPolicyRequest) },
 			Out:      (*UntagPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1704,7 +1768,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagRole", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(UntagRoleRequest) },
 			Out:      (*UntagRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1715,8 +1779,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagSAMLProvider", Method: "POST", URI: "/",
-			New: func() any { return new(UntagSAMLProviderRequest) },
-			Out: (*UntagSAMLProviderResponse)(nil),
+			Resource: "@saml-provider",
+			New:      func() any { return new(UntagSAMLProviderRequest) },
+			Out:      (*UntagSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UntagSAMLProvider); ok {
 					return awsapi.Call(s.UntagSAMLProvider)
@@ -1735,7 +1800,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagUser", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@user",
 			New:      func() any { return new(UntagUserRequest) },
 			Out:      (*UntagUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1746,7 +1811,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateAccessKey", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@caller",
 			New:      func() any { return new(UpdateAccessKeyRequest) },
 			Out:      (*UpdateAccessKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1757,8 +1822,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateAccountPasswordPolicy", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateAccountPasswordPolicyRequest) },
-			Out: (*UpdateAccountPasswordPolicyResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(UpdateAccountPasswordPolicyRequest) },
+			Out:      (*UpdateAccountPasswordPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateAccountPasswordPolicy); ok {
 					return awsapi.Call(s.UpdateAccountPasswordPolicy)
@@ -1767,7 +1833,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateAssumeRolePolicy", Method: "POST", URI: "/",
-			Resource: "@",
+			Resource: "@role",
 			New:      func() any { return new(UpdateAssumeRolePolicyRequest) },
 			Out:      (*UpdateAssumeRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1788,8 +1854,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateGroup", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateGroupRequest) },
-			Out: (*UpdateGroupResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(UpdateGroupRequest) },
+			Out:      (*UpdateGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateGroup); ok {
 					return awsapi.Call(s.UpdateGroup)
@@ -1798,8 +1865,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateLoginProfile", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateLoginProfileRequest) },
-			Out: (*UpdateLoginProfileResponse)(nil),
+			Resource: "@user",
+			New:      func() any { return new(UpdateLoginProfileRequest) },
+			Out:      (*UpdateLoginProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateLoginProfile); ok {
 					return awsapi.Call(s.UpdateLoginProfile)
@@ -1808,8 +1876,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateOpenIDConnectProviderThumbprint", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateOpenIDConnectProviderThumbprintRequest) },
-			Out: (*UpdateOpenIDConnectProviderThumbprintResponse)(nil),
+			Resource: "@oidc-provider",
+			New:      func() any { return new(UpdateOpenIDConnectProviderThumbprintRequest) },
+			Out:      (*UpdateOpenIDConnectProviderThumbprintResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateOpenIDConnectProviderThumbprint); ok {
 					return awsapi.Call(s.UpdateOpenIDConnectProviderThumbprint)
@@ -1818,7 +1887,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateRole", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "UpdateRoleResult",
 			New:           func() any { return new(UpdateRoleRequest) },
 			Out:           (*UpdateRoleResponse)(nil),
@@ -1830,7 +1899,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateRoleDescription", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@role",
 			ResultWrapper: "UpdateRoleDescriptionResult",
 			New:           func() any { return new(UpdateRoleDescriptionRequest) },
 			Out:           (*UpdateRoleDescriptionResponse)(nil),
@@ -1842,6 +1911,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateSAMLProvider", Method: "POST", URI: "/",
+			Resource:      "@saml-provider",
 			ResultWrapper: "UpdateSAMLProviderResult",
 			New:           func() any { return new(UpdateSAMLProviderRequest) },
 			Out:           (*UpdateSAMLProviderResponse)(nil),
