@@ -22,7 +22,7 @@ var layers = []layer{
 	{"edge", true, []string{"internal/server", "internal/console"}},
 	// Domains never import each other. They meet in app.
 	{"domains", false, []string{
-		"internal/identity", "internal/registry", "internal/credentials", "internal/signin", "internal/audit", "internal/signin", "internal/audit", "internal/broker", "internal/shadow", "internal/jobs",
+		"internal/identity", "internal/registry", "internal/credentials", "internal/signin", "internal/audit", "internal/broker", "internal/shadow", "internal/jobs",
 		"internal/rules", "internal/provisioning", "internal/video", "internal/fleet",
 	}},
 	{"wire and seams", true, []string{"internal/api", "internal/awsapi", "internal/db", "internal/bus", "internal/blob", "internal/seal", "internal/fresh", "internal/explain", "internal/config"}},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 const (
@@ -15,7 +16,40 @@ const (
 	// maxBodies bounds what is in memory of larger bodies, of all requests
 	// together.
 	maxBodies = 64 << 20
+	// maxKeyBodies is one access key's part of it: ids of keys are no secrets,
+	// and whoever knows one could else keep all others out.
+	maxKeyBodies = maxBodies / 4
 )
+
+// bodies counts the bytes of large bodies in memory.
+type bodies struct {
+	mu    sync.Mutex
+	total int64
+	byKey map[string]int64 // by access key id
+}
+
+func (b *bodies) take(key string, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.total+n > maxBodies || b.byKey[key]+n > maxKeyBodies {
+		return false
+	}
+	if b.byKey == nil {
+		b.byKey = map[string]int64{}
+	}
+	b.total += n
+	b.byKey[key] += n
+	return true
+}
+
+func (b *bodies) give(key string, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total -= n
+	if b.byKey[key] -= n; b.byKey[key] <= 0 {
+		delete(b.byKey, key)
+	}
+}
 
 // readBody reads an ordinary request's body into memory.
 func (c *call) readBody() error {
@@ -77,8 +111,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		if b.free == smallBody {
 			b.refused = b.c.recognize()
 		}
-		if b.refused == nil && b.c.g.bodies.Add(smallBody) > maxBodies {
-			b.c.g.bodies.Add(-smallBody)
+		if b.refused == nil && !b.c.g.bodies.take(b.c.sig.AccessKeyID, smallBody) {
 			b.refused = &commonError{kind: busy, msg: "Too many large requests at once. Try again."}
 		}
 		if b.refused != nil {

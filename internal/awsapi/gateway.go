@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +44,7 @@ type Gateway struct {
 	Now      func() time.Time
 	Observe  func(Outcome) // called once a request; may be nil
 
-	bodies atomic.Int64 // bytes of large bodies in memory
+	bodies bodies
 }
 
 // Handler serves the APIs of one signing name, which must have disjoint paths.
@@ -83,7 +82,11 @@ type call struct {
 // validate, authorize, the method, encode. Every step may end it with an error.
 func (c *call) serve(apis []*API) {
 	defer c.recover()
-	defer func() { c.g.bodies.Add(-c.reserved) }()
+	defer func() {
+		if c.reserved > 0 {
+			c.g.bodies.give(c.sig.AccessKeyID, c.reserved)
+		}
+	}()
 	c.w.Header().Set("x-amzn-RequestId", c.req.ID)
 	if err := c.route(apis); err != nil {
 		c.fail(err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -95,34 +96,47 @@ func (w *waiting) Read(p []byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// Those with keys cannot make it hold too many.
+// Those with keys cannot make it hold too many, and one key not so many that
+// there is no room for others.
 func TestLargeBodiesTogether(t *testing.T) {
 	s := newStand()
 	h := s.handler(iam.Service)
 	begun, end := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
-	post := func(b io.Reader) *httptest.ResponseRecorder {
+	post := func(key string, b io.Reader) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", "/", b)
 		r.ContentLength = 2 << 20
+		if err := sigv4.Sign(r, nil, sigv4.Credentials{AccessKeyID: key, SecretAccessKey: "secret"}, "us-east-1", "iam", time.Now()); err != nil {
+			t.Error(err)
+		}
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, signed(t, iam.Service, r))
+		h.ServeHTTP(w, r)
 		return w
 	}
+	refused := func(key, when string) {
+		t.Helper()
+		if w := post(key, strings.NewReader(strings.Repeat("a", 2<<20))); w.Code != 503 || errorCode(t, iam.Service, w) != "ServiceUnavailable" {
+			t.Errorf("%s: answered %d %s", when, w.Code, w.Body)
+		}
+	}
 	s.fakeIdentity.mute, s.gateway.Observe = true, nil
-	for range 33 { // 64 KiB of each are free
-		wg.Go(func() { post(&waiting{2<<20 - 1, begun, end}) })
+	for i := range 32 { // 64 KiB of each are free
+		if i == 8 {
+			refused("KEY0", "one more of a key that has its share")
+		}
+		wg.Go(func() { post("KEY"+strconv.Itoa(i/8), &waiting{2<<20 - 1, begun, end}) })
 		<-begun
 	}
-	if w := post(strings.NewReader(strings.Repeat("a", 2<<20))); w.Code != 503 || errorCode(t, iam.Service, w) != "ServiceUnavailable" {
-		t.Errorf("one more was answered %d %s", w.Code, w.Body)
-	}
+	wg.Go(func() { post("KEY4", &waiting{2<<20 - 1, begun, end}) })
+	<-begun
+	refused("KEY5", "one more than there is room for")
 	// What is small passes, and what is only announced takes no room.
-	if w := post(strings.NewReader("Action=ListUsers")); w.Code != 200 {
+	if w := post("KEY0", strings.NewReader("Action=ListUsers")); w.Code != 200 {
 		t.Errorf("a small one was answered %d %s", w.Code, w.Body)
 	}
 	close(end)
 	wg.Wait()
-	if w := post(strings.NewReader("Action=ListUsers")); w.Code != 200 {
+	if w := post("KEY0", strings.NewReader("Action=ListUsers")); w.Code != 200 {
 		t.Errorf("afterwards: %d %s", w.Code, w.Body)
 	}
 }
