@@ -12,7 +12,8 @@ import (
 //
 //	"*"                  the operation has no resource of its own
 //	"@"                  the domain resolves it from the decoded input
-//	"@user"              the same; the word is the domain's, for how to
+//	"@user"              the same; the word says to the domain how
+//	"@policy/{policyName}"  the same: a template, and what the domain knows of it
 //	"-"                  the method decides by itself (sts:AssumeRole, GetCallerIdentity)
 //	"thing/{thingName}"  the ARN's last part, with members of the input
 func (s *Service) resourceARN(op *Operation, in any, region, account string) (string, error) {
@@ -22,9 +23,17 @@ func (s *Service) resourceARN(op *Operation, in any, region, account string) (st
 	if s.ARNService == "iam" {
 		region = "" // IAM's ARNs have none
 	}
+	resource, err := Expand(op.Resource, in)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", op.Name, err)
+	}
+	return "arn:aws:" + s.ARNService + ":" + region + ":" + account + ":" + resource, nil
+}
+
+// Expand puts members of an input into a template: "thing/{thingName}".
+func Expand(template string, in any) (string, error) {
 	var b strings.Builder
-	b.WriteString("arn:aws:" + s.ARNService + ":" + region + ":" + account + ":")
-	rest := op.Resource
+	rest := template
 	v := reflect.ValueOf(in).Elem()
 	for {
 		before, after, ok := strings.Cut(rest, "{")
@@ -38,7 +47,7 @@ func (s *Service) resourceARN(op *Operation, in any, region, account string) (st
 			f = f.Elem()
 		}
 		if !f.IsValid() || f.Kind() != reflect.String {
-			return "", fmt.Errorf("%s: resource template %q names %q, which the input does not have", op.Name, op.Resource, name)
+			return "", fmt.Errorf("resource template %q names %q, which the input does not have", template, name)
 		}
 		b.WriteString(f.String())
 		rest = tail

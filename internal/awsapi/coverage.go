@@ -39,7 +39,9 @@ func Coverage(apis []*API) []byte {
 
 // authorizedOn says in words what Operation.Resource says.
 func (s *Service) authorizedOn(op *Operation) string {
-	if noun, ok := strings.CutPrefix(op.Resource, "@"); ok && noun != "" {
+	if noun, ok := strings.CutPrefix(op.Resource, "@"); ok && strings.Contains(noun, "/") {
+		return "`" + strings.Join([]string{"arn:aws", s.ARNService, "REGION", "ACCOUNT", noun}, ":") + "`, with its tags"
+	} else if ok && noun != "" {
 		return "the " + strings.ReplaceAll(noun, "-", " ") + ", looked up"
 	}
 	switch op.Resource {

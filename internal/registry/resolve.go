@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/arn"
@@ -30,12 +32,20 @@ func targetOf(ctx context.Context) (principal, error) {
 	return t.principal, t.err
 }
 
-// Resolve implements awsapi.Resolver. Operations on principals are authorized
-// on the certificate, those on what can have tags on that with its tags, and
-// those that name a role on the role alias and on passing the role.
+// Resolve implements awsapi.Resolver, as the word behind the @ of the overlay's
+// resource says: operations on a principal are authorized on the certificate,
+// those with a template on that with its tags. Those without a word are cases
+// of their own: who names a role needs to be allowed to pass it.
 func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
 	at := placeOf(ctx)
-	if resource, ok := taggableOf(in); ok {
+	switch word := op.Resource[1:]; {
+	case word == "principal":
+		return at.onPrincipal(cmp.Or(awsapi.Member(in, "Principal"), awsapi.Member(in, "Target"))), nil
+	case strings.Contains(word, "/"):
+		resource, err := awsapi.Expand(word, in)
+		if err != nil {
+			return nil, err
+		}
 		tags, err := s.resourceTags(ctx, at, resource)
 		if err != nil {
 			return nil, err
@@ -43,20 +53,6 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: at.arn(resource), Keys: tags}}}, nil
 	}
 	switch in := in.(type) {
-	case *iot.AttachPolicyRequest:
-		return at.onPrincipal(in.Target), nil
-	case *iot.DetachPolicyRequest:
-		return at.onPrincipal(in.Target), nil
-	case *iot.AttachPrincipalPolicyRequest:
-		return at.onPrincipal(in.Principal), nil
-	case *iot.DetachPrincipalPolicyRequest:
-		return at.onPrincipal(in.Principal), nil
-	case *iot.AttachThingPrincipalRequest:
-		return at.onPrincipal(in.Principal), nil
-	case *iot.DetachThingPrincipalRequest:
-		return at.onPrincipal(in.Principal), nil
-	case *iot.ListPrincipalThingsRequest:
-		return at.onPrincipal(in.Principal), nil
 	case *iot.CreateRoleAliasRequest:
 		return at.onRoleAlias(in.RoleAlias, &in.RoleArn, nil), nil
 	case *iot.UpdateRoleAliasRequest:
@@ -73,40 +69,6 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return s.onTags(ctx, at, in.ResourceArn)
 	}
 	return nil, fmt.Errorf("registry: %s has nothing to resolve", op.Name)
-}
-
-// taggableOf is the resource that an operation is about, where it is one that
-// can have tags, names no other, and is there already.
-func taggableOf(in any) (resource string, ok bool) {
-	switch in := in.(type) {
-	case *iot.GetPolicyRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.DeletePolicyRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.CreatePolicyVersionRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.GetPolicyVersionRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.ListPolicyVersionsRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.SetDefaultPolicyVersionRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.DeletePolicyVersionRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.ListTargetsForPolicyRequest:
-		return "policy/" + in.PolicyName, true
-	case *iot.DescribeRoleAliasRequest:
-		return "rolealias/" + in.RoleAlias, true
-	case *iot.DeleteRoleAliasRequest:
-		return "rolealias/" + in.RoleAlias, true
-	case *iot.DescribeThingTypeRequest:
-		return "thingtype/" + in.ThingTypeName, true
-	case *iot.DeprecateThingTypeRequest:
-		return "thingtype/" + in.ThingTypeName, true
-	case *iot.DeleteThingTypeRequest:
-		return "thingtype/" + in.ThingTypeName, true
-	}
-	return "", false
 }
 
 func (p place) onPrincipal(name string) *awsapi.Resolution {

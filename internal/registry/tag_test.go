@@ -120,8 +120,8 @@ func TestDenyByResourceTag(t *testing.T) {
 			if _, ok := tagged[typ]; ok && op.Name != "CreatePolicy" && op.Name != "CreateThingType" {
 				t.Errorf("%s is authorized on %s without its tags", op.Name, op.Resource)
 			}
-			if resource, ok := taggableOf(op.New()); ok && (op.Resource != "@" || all[op.Name] == nil) {
-				t.Errorf("%s is about %s and authorized on %s; tested: %v", op.Name, resource, op.Resource, all[op.Name] != nil)
+			if strings.HasPrefix(op.Resource, "@") && strings.Contains(op.Resource, "/") && all[op.Name] == nil {
+				t.Errorf("%s is authorized on %s and not tested", op.Name, op.Resource)
 			}
 		}
 	})

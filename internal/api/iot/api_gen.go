@@ -42,8 +42,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AddThingToBillingGroup", Method: "PUT", URI: "/billing-groups/addThingToBillingGroup",
-			New: func() any { return new(AddThingToBillingGroupRequest) },
-			Out: (*AddThingToBillingGroupResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(AddThingToBillingGroupRequest) },
+			Out:      (*AddThingToBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AddThingToBillingGroup); ok {
 					return awsapi.Call(s.AddThingToBillingGroup)
@@ -52,8 +53,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AddThingToThingGroup", Method: "PUT", URI: "/thing-groups/addThingToThingGroup",
-			New: func() any { return new(AddThingToThingGroupRequest) },
-			Out: (*AddThingToThingGroupResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(AddThingToThingGroupRequest) },
+			Out:      (*AddThingToThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AddThingToThingGroup); ok {
 					return awsapi.Call(s.AddThingToThingGroup)
@@ -82,7 +84,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachPolicy", Method: "PUT", URI: "/target-policies/{policyName}",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(AttachPolicyRequest) },
 			Out:      (*AttachPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -93,7 +95,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachPrincipalPolicy", Method: "PUT", URI: "/principal-policies/{policyName}",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(AttachPrincipalPolicyRequest) },
 			Out:      (*AttachPrincipalPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -114,7 +116,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachThingPrincipal", Method: "PUT", URI: "/things/{thingName}/principals",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(AttachThingPrincipalRequest) },
 			Out:      (*AttachThingPrincipalResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -226,8 +228,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateBillingGroup", Method: "POST", URI: "/billing-groups/{billingGroupName}",
-			New: func() any { return new(CreateBillingGroupRequest) },
-			Out: (*CreateBillingGroupResponse)(nil),
+			Resource: "billinggroup/{billingGroupName}",
+			New:      func() any { return new(CreateBillingGroupRequest) },
+			Out:      (*CreateBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateBillingGroup); ok {
 					return awsapi.Call(s.CreateBillingGroup)
@@ -399,7 +402,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreatePolicyVersion", Method: "POST", URI: "/policies/{policyName}/version",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(CreatePolicyVersionRequest) },
 			Out:      (*CreatePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -492,8 +495,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateThingGroup", Method: "POST", URI: "/thing-groups/{thingGroupName}",
-			New: func() any { return new(CreateThingGroupRequest) },
-			Out: (*CreateThingGroupResponse)(nil),
+			Resource: "thinggroup/{thingGroupName}",
+			New:      func() any { return new(CreateThingGroupRequest) },
+			Out:      (*CreateThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateThingGroup); ok {
 					return awsapi.Call(s.CreateThingGroup)
@@ -563,8 +567,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteBillingGroup", Method: "DELETE", URI: "/billing-groups/{billingGroupName}",
-			New: func() any { return new(DeleteBillingGroupRequest) },
-			Out: (*DeleteBillingGroupResponse)(nil),
+			Resource: "@billinggroup/{billingGroupName}",
+			New:      func() any { return new(DeleteBillingGroupRequest) },
+			Out:      (*DeleteBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteBillingGroup); ok {
 					return awsapi.Call(s.DeleteBillingGroup)
@@ -573,7 +578,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteCACertificate", Method: "DELETE", URI: "/cacertificate/{caCertificateId}",
-			Resource: "cacert/{certificateId}",
+			Resource: "@cacert/{certificateId}",
 			New:      func() any { return new(DeleteCACertificateRequest) },
 			Out:      (*DeleteCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -745,7 +750,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePolicy", Method: "DELETE", URI: "/policies/{policyName}",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(DeletePolicyRequest) },
 			Out:      (*DeletePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -756,7 +761,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePolicyVersion", Method: "DELETE", URI: "/policies/{policyName}/version/{policyVersionId}",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(DeletePolicyVersionRequest) },
 			Out:      (*DeletePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -798,7 +803,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteRoleAlias", Method: "DELETE", URI: "/role-aliases/{roleAlias}",
-			Resource: "@",
+			Resource: "@rolealias/{roleAlias}",
 			New:      func() any { return new(DeleteRoleAliasRequest) },
 			Out:      (*DeleteRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -850,7 +855,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteThingGroup", Method: "DELETE", URI: "/thing-groups/{thingGroupName}",
-			Resource: "thinggroup/{thingGroupName}",
+			Resource: "@thinggroup/{thingGroupName}",
 			New:      func() any { return new(DeleteThingGroupRequest) },
 			Out:      (*DeleteThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -861,7 +866,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteThingType", Method: "DELETE", URI: "/thing-types/{thingTypeName}",
-			Resource: "@",
+			Resource: "@thingtype/{thingTypeName}",
 			New:      func() any { return new(DeleteThingTypeRequest) },
 			Out:      (*DeleteThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -892,8 +897,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteV2LoggingLevel", Method: "DELETE", URI: "/v2LoggingLevel",
-			New: func() any { return new(DeleteV2LoggingLevelRequest) },
-			Out: (*DeleteV2LoggingLevelResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(DeleteV2LoggingLevelRequest) },
+			Out:      (*DeleteV2LoggingLevelResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteV2LoggingLevel); ok {
 					return awsapi.Call(s.DeleteV2LoggingLevel)
@@ -902,7 +908,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeprecateThingType", Method: "POST", URI: "/thing-types/{thingTypeName}/deprecate",
-			Resource: "@",
+			Resource: "@thingtype/{thingTypeName}",
 			New:      func() any { return new(DeprecateThingTypeRequest) },
 			Out:      (*DeprecateThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -973,8 +979,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeBillingGroup", Method: "GET", URI: "/billing-groups/{billingGroupName}",
-			New: func() any { return new(DescribeBillingGroupRequest) },
-			Out: (*DescribeBillingGroupResponse)(nil),
+			Resource: "@billinggroup/{billingGroupName}",
+			New:      func() any { return new(DescribeBillingGroupRequest) },
+			Out:      (*DescribeBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeBillingGroup); ok {
 					return awsapi.Call(s.DescribeBillingGroup)
@@ -983,7 +990,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeCACertificate", Method: "GET", URI: "/cacertificate/{caCertificateId}",
-			Resource: "cacert/{certificateId}",
+			Resource: "@cacert/{certificateId}",
 			New:      func() any { return new(DescribeCACertificateRequest) },
 			Out:      (*DescribeCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1086,8 +1093,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeEventConfigurations", Method: "GET", URI: "/event-configurations",
-			New: func() any { return new(DescribeEventConfigurationsRequest) },
-			Out: (*DescribeEventConfigurationsResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(DescribeEventConfigurationsRequest) },
+			Out:      (*DescribeEventConfigurationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeEventConfigurations); ok {
 					return awsapi.Call(s.DescribeEventConfigurations)
@@ -1186,7 +1194,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeRoleAlias", Method: "GET", URI: "/role-aliases/{roleAlias}",
-			Resource: "@",
+			Resource: "@rolealias/{roleAlias}",
 			New:      func() any { return new(DescribeRoleAliasRequest) },
 			Out:      (*DescribeRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1238,7 +1246,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeThingGroup", Method: "GET", URI: "/thing-groups/{thingGroupName}",
-			Resource: "thinggroup/{thingGroupName}",
+			Resource: "@thinggroup/{thingGroupName}",
 			New:      func() any { return new(DescribeThingGroupRequest) },
 			Out:      (*DescribeThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1259,7 +1267,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeThingType", Method: "GET", URI: "/thing-types/{thingTypeName}",
-			Resource: "@",
+			Resource: "@thingtype/{thingTypeName}",
 			New:      func() any { return new(DescribeThingTypeRequest) },
 			Out:      (*DescribeThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1270,7 +1278,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachPolicy", Method: "POST", URI: "/target-policies/{policyName}",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(DetachPolicyRequest) },
 			Out:      (*DetachPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1281,7 +1289,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachPrincipalPolicy", Method: "DELETE", URI: "/principal-policies/{policyName}",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(DetachPrincipalPolicyRequest) },
 			Out:      (*DetachPrincipalPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1302,7 +1310,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachThingPrincipal", Method: "DELETE", URI: "/things/{thingName}/principals",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(DetachThingPrincipalRequest) },
 			Out:      (*DetachThingPrincipalResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1393,8 +1401,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetEffectivePolicies", Method: "POST", URI: "/effective-policies",
-			New: func() any { return new(GetEffectivePoliciesRequest) },
-			Out: (*GetEffectivePoliciesResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(GetEffectivePoliciesRequest) },
+			Out:      (*GetEffectivePoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetEffectivePolicies); ok {
 					return awsapi.Call(s.GetEffectivePolicies)
@@ -1423,8 +1432,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetLoggingOptions", Method: "GET", URI: "/loggingOptions",
-			New: func() any { return new(GetLoggingOptionsRequest) },
-			Out: (*GetLoggingOptionsResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(GetLoggingOptionsRequest) },
+			Out:      (*GetLoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetLoggingOptions); ok {
 					return awsapi.Call(s.GetLoggingOptions)
@@ -1483,7 +1493,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPolicy", Method: "GET", URI: "/policies/{policyName}",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(GetPolicyRequest) },
 			Out:      (*GetPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1494,7 +1504,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPolicyVersion", Method: "GET", URI: "/policies/{policyName}/version/{policyVersionId}",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(GetPolicyVersionRequest) },
 			Out:      (*GetPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1648,8 +1658,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListBillingGroups", Method: "GET", URI: "/billing-groups",
-			New: func() any { return new(ListBillingGroupsRequest) },
-			Out: (*ListBillingGroupsResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(ListBillingGroupsRequest) },
+			Out:      (*ListBillingGroupsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListBillingGroups); ok {
 					return awsapi.Call(s.ListBillingGroups)
@@ -1924,7 +1935,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPolicyVersions", Method: "GET", URI: "/policies/{policyName}/version",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(ListPolicyVersionsRequest) },
 			Out:      (*ListPolicyVersionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1946,7 +1957,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPrincipalThings", Method: "GET", URI: "/principals/things",
-			Resource: "@",
+			Resource: "@principal",
 			New:      func() any { return new(ListPrincipalThingsRequest) },
 			Out:      (*ListPrincipalThingsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1957,8 +1968,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPrincipalThingsV2", Method: "GET", URI: "/principals/things-v2",
-			New: func() any { return new(ListPrincipalThingsV2Request) },
-			Out: (*ListPrincipalThingsV2Response)(nil),
+			Resource: "@principal",
+			New:      func() any { return new(ListPrincipalThingsV2Request) },
+			Out:      (*ListPrincipalThingsV2Response)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListPrincipalThingsV2); ok {
 					return awsapi.Call(s.ListPrincipalThingsV2)
@@ -2069,7 +2081,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListTargetsForPolicy", Method: "POST", URI: "/policy-targets/{policyName}",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(ListTargetsForPolicyRequest) },
 			Out:      (*ListTargetsForPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2123,8 +2135,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListThingPrincipalsV2", Method: "GET", URI: "/things/{thingName}/principals-v2",
-			New: func() any { return new(ListThingPrincipalsV2Request) },
-			Out: (*ListThingPrincipalsV2Response)(nil),
+			Resource: "thing/{thingName}",
+			New:      func() any { return new(ListThingPrincipalsV2Request) },
+			Out:      (*ListThingPrincipalsV2Response)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListThingPrincipalsV2); ok {
 					return awsapi.Call(s.ListThingPrincipalsV2)
@@ -2175,8 +2188,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListThingsInBillingGroup", Method: "GET", URI: "/billing-groups/{billingGroupName}/things",
-			New: func() any { return new(ListThingsInBillingGroupRequest) },
-			Out: (*ListThingsInBillingGroupResponse)(nil),
+			Resource: "@billinggroup/{billingGroupName}",
+			New:      func() any { return new(ListThingsInBillingGroupRequest) },
+			Out:      (*ListThingsInBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListThingsInBillingGroup); ok {
 					return awsapi.Call(s.ListThingsInBillingGroup)
@@ -2185,7 +2199,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListThingsInThingGroup", Method: "GET", URI: "/thing-groups/{thingGroupName}/things",
-			Resource: "thinggroup/{thingGroupName}",
+			Resource: "@thinggroup/{thingGroupName}",
 			New:      func() any { return new(ListThingsInThingGroupRequest) },
 			Out:      (*ListThingsInThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2217,8 +2231,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListV2LoggingLevels", Method: "GET", URI: "/v2LoggingLevel",
-			New: func() any { return new(ListV2LoggingLevelsRequest) },
-			Out: (*ListV2LoggingLevelsResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(ListV2LoggingLevelsRequest) },
+			Out:      (*ListV2LoggingLevelsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListV2LoggingLevels); ok {
 					return awsapi.Call(s.ListV2LoggingLevels)
@@ -2247,7 +2262,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "RegisterCACertificate", Method: "POST", URI: "/cacertificate",
-			Resource: "*",
+			Resource: "@",
 			New:      func() any { return new(RegisterCACertificateRequest) },
 			Out:      (*RegisterCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2302,8 +2317,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "RemoveThingFromBillingGroup", Method: "PUT", URI: "/billing-groups/removeThingFromBillingGroup",
-			New: func() any { return new(RemoveThingFromBillingGroupRequest) },
-			Out: (*RemoveThingFromBillingGroupResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(RemoveThingFromBillingGroupRequest) },
+			Out:      (*RemoveThingFromBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(RemoveThingFromBillingGroup); ok {
 					return awsapi.Call(s.RemoveThingFromBillingGroup)
@@ -2312,8 +2328,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "RemoveThingFromThingGroup", Method: "PUT", URI: "/thing-groups/removeThingFromThingGroup",
-			New: func() any { return new(RemoveThingFromThingGroupRequest) },
-			Out: (*RemoveThingFromThingGroupResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(RemoveThingFromThingGroupRequest) },
+			Out:      (*RemoveThingFromThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(RemoveThingFromThingGroup); ok {
 					return awsapi.Call(s.RemoveThingFromThingGroup)
@@ -2352,7 +2369,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetDefaultPolicyVersion", Method: "PATCH", URI: "/policies/{policyName}/version/{policyVersionId}",
-			Resource: "@",
+			Resource: "@policy/{policyName}",
 			New:      func() any { return new(SetDefaultPolicyVersionRequest) },
 			Out:      (*SetDefaultPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2363,8 +2380,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetLoggingOptions", Method: "POST", URI: "/loggingOptions",
-			New: func() any { return new(SetLoggingOptionsRequest) },
-			Out: (*SetLoggingOptionsResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(SetLoggingOptionsRequest) },
+			Out:      (*SetLoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(SetLoggingOptions); ok {
 					return awsapi.Call(s.SetLoggingOptions)
@@ -2373,8 +2391,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetV2LoggingLevel", Method: "POST", URI: "/v2LoggingLevel",
-			New: func() any { return new(SetV2LoggingLevelRequest) },
-			Out: (*SetV2LoggingLevelResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(SetV2LoggingLevelRequest) },
+			Out:      (*SetV2LoggingLevelResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(SetV2LoggingLevel); ok {
 					return awsapi.Call(s.SetV2LoggingLevel)
@@ -2455,8 +2474,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TestAuthorization", Method: "POST", URI: "/test-authorization",
-			New: func() any { return new(TestAuthorizationRequest) },
-			Out: (*TestAuthorizationResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(TestAuthorizationRequest) },
+			Out:      (*TestAuthorizationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TestAuthorization); ok {
 					return awsapi.Call(s.TestAuthorization)
@@ -2527,8 +2547,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateBillingGroup", Method: "PATCH", URI: "/billing-groups/{billingGroupName}",
-			New: func() any { return new(UpdateBillingGroupRequest) },
-			Out: (*UpdateBillingGroupResponse)(nil),
+			Resource: "@billinggroup/{billingGroupName}",
+			New:      func() any { return new(UpdateBillingGroupRequest) },
+			Out:      (*UpdateBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateBillingGroup); ok {
 					return awsapi.Call(s.UpdateBillingGroup)
@@ -2537,7 +2558,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateCACertificate", Method: "PUT", URI: "/cacertificate/{caCertificateId}",
-			Resource: "cacert/{certificateId}",
+			Resource: "@cacert/{certificateId}",
 			New:      func() any { return new(UpdateCACertificateRequest) },
 			Out:      (*UpdateCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2629,8 +2650,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateEventConfigurations", Method: "PATCH", URI: "/event-configurations",
-			New: func() any { return new(UpdateEventConfigurationsRequest) },
-			Out: (*UpdateEventConfigurationsResponse)(nil),
+			Resource: "*",
+			New:      func() any { return new(UpdateEventConfigurationsRequest) },
+			Out:      (*UpdateEventConfigurationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateEventConfigurations); ok {
 					return awsapi.Call(s.UpdateEventConfigurations)
@@ -2772,7 +2794,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateThingGroup", Method: "PATCH", URI: "/thing-groups/{thingGroupName}",
-			Resource: "thinggroup/{thingGroupName}",
+			Resource: "@thinggroup/{thingGroupName}",
 			New:      func() any { return new(UpdateThingGroupRequest) },
 			Out:      (*UpdateThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2783,8 +2805,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateThingGroupsForThing", Method: "PUT", URI: "/thing-groups/updateThingGroupsForThing",
-			New: func() any { return new(UpdateThingGroupsForThingRequest) },
-			Out: (*UpdateThingGroupsForThingResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(UpdateThingGroupsForThingRequest) },
+			Out:      (*UpdateThingGroupsForThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateThingGroupsForThing); ok {
 					return awsapi.Call(s.UpdateThingGroupsForThing)
@@ -2793,8 +2816,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateThingType", Method: "PATCH", URI: "/thing-types/{thingTypeName}",
-			New: func() any { return new(UpdateThingTypeRequest) },
-			Out: (*UpdateThingTypeResponse)(nil),
+			Resource: "@thingtype/{thingTypeName}",
+			New:      func() any { return new(UpdateThingTypeRequest) },
+			Out:      (*UpdateThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateThingType); ok {
 					return awsapi.Call(s.UpdateThingType)
