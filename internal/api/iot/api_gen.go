@@ -3917,12 +3917,6 @@ type ListPrincipalThingsV2 interface {
 	ListPrincipalThingsV2(context.Context, *ListPrincipalThingsV2Request) (*ListPrincipalThingsV2Response, error)
 }
 
-// ListPrincipalThingsV2Request has no members.
-type ListPrincipalThingsV2Request struct{}
-
-// ListPrincipalThingsV2Response has no members.
-type ListPrincipalThingsV2Response struct{}
-
 // ListProvisioningTemplateVersions is implemented by who serves the operation of that name.
 type ListProvisioningTemplateVersions interface {
 	ListProvisioningTemplateVersions(context.Context, *ListProvisioningTemplateVersionsRequest) (*ListProvisioningTemplateVersionsResponse, error)
@@ -4008,12 +4002,6 @@ type ListThingPrincipals interface {
 type ListThingPrincipalsV2 interface {
 	ListThingPrincipalsV2(context.Context, *ListThingPrincipalsV2Request) (*ListThingPrincipalsV2Response, error)
 }
-
-// ListThingPrincipalsV2Request has no members.
-type ListThingPrincipalsV2Request struct{}
-
-// ListThingPrincipalsV2Response has no members.
-type ListThingPrincipalsV2Response struct{}
 
 // ListThingRegistrationTaskReports is implemented by who serves the operation of that name.
 type ListThingRegistrationTaskReports interface {
@@ -4381,12 +4369,6 @@ type UpdateThingGroupsForThing interface {
 type UpdateThingType interface {
 	UpdateThingType(context.Context, *UpdateThingTypeRequest) (*UpdateThingTypeResponse, error)
 }
-
-// UpdateThingTypeRequest has no members.
-type UpdateThingTypeRequest struct{}
-
-// UpdateThingTypeResponse has no members.
-type UpdateThingTypeResponse struct{}
 
 // UpdateTopicRuleDestination is implemented by who serves the operation of that name.
 type UpdateTopicRuleDestination interface {
@@ -7465,6 +7447,20 @@ type ListPrincipalThingsResponse struct {
 	Things    []string `aws:"things" shape:"ThingNameList"`
 }
 
+// ListPrincipalThingsV2Request is the shape of that name.
+type ListPrincipalThingsV2Request struct {
+	MaxResults         *int64  `aws:"maxResults,querystring" shape:"RegistryMaxResults"`
+	NextToken          *string `aws:"nextToken,querystring" shape:"NextToken"`
+	Principal          string  `aws:"x-amzn-principal,header,required" shape:"Principal"`
+	ThingPrincipalType *string `aws:"thingPrincipalType,querystring" shape:"ThingPrincipalType"`
+}
+
+// ListPrincipalThingsV2Response is the shape of that name.
+type ListPrincipalThingsV2Response struct {
+	NextToken             *string                `aws:"nextToken" shape:"NextToken"`
+	PrincipalThingObjects []PrincipalThingObject `aws:"principalThingObjects" shape:"PrincipalThingObjects"`
+}
+
 // ListProvisioningTemplateVersionsRequest is the shape of that name.
 type ListProvisioningTemplateVersionsRequest struct {
 	MaxResults   *int64  `aws:"maxResults,querystring" shape:"MaxResults"`
@@ -7646,6 +7642,20 @@ type ListThingPrincipalsRequest struct {
 type ListThingPrincipalsResponse struct {
 	NextToken  *string  `aws:"nextToken" shape:"NextToken"`
 	Principals []string `aws:"principals" shape:"Principals"`
+}
+
+// ListThingPrincipalsV2Request is the shape of that name.
+type ListThingPrincipalsV2Request struct {
+	MaxResults         *int64  `aws:"maxResults,querystring" shape:"RegistryMaxResults"`
+	NextToken          *string `aws:"nextToken,querystring" shape:"NextToken"`
+	ThingName          string  `aws:"thingName,uri,required" shape:"ThingName"`
+	ThingPrincipalType *string `aws:"thingPrincipalType,querystring" shape:"ThingPrincipalType"`
+}
+
+// ListThingPrincipalsV2Response is the shape of that name.
+type ListThingPrincipalsV2Response struct {
+	NextToken             *string                `aws:"nextToken" shape:"NextToken"`
+	ThingPrincipalObjects []ThingPrincipalObject `aws:"thingPrincipalObjects" shape:"ThingPrincipalObjects"`
 }
 
 // ListThingRegistrationTaskReportsRequest is the shape of that name.
@@ -7904,6 +7914,11 @@ type MitigationActionParams struct {
 	UpdateDeviceCertificateParams     *UpdateDeviceCertificateParams     `aws:"updateDeviceCertificateParams" shape:"UpdateDeviceCertificateParams"`
 }
 
+// Mqtt5Configuration is the shape of that name.
+type Mqtt5Configuration struct {
+	PropagatingAttributes []PropagatingAttribute `aws:"propagatingAttributes" shape:"PropagatingAttributeList"`
+}
+
 // MqttContext is the shape of that name.
 type MqttContext struct {
 	ClientId *string `aws:"clientId" shape:"MqttClientId"`
@@ -8030,6 +8045,19 @@ type PolicyVersionIdentifier struct {
 type PresignedUrlConfig struct {
 	ExpiresInSec *int64  `aws:"expiresInSec" shape:"ExpiresInSec"`
 	RoleArn      *string `aws:"roleArn" shape:"RoleArn"`
+}
+
+// PrincipalThingObject is the shape of that name.
+type PrincipalThingObject struct {
+	ThingName          string  `aws:"thingName,required" shape:"ThingName"`
+	ThingPrincipalType *string `aws:"thingPrincipalType" shape:"ThingPrincipalType"`
+}
+
+// PropagatingAttribute is the shape of that name.
+type PropagatingAttribute struct {
+	ConnectionAttribute *string `aws:"connectionAttribute" shape:"ConnectionAttribute"`
+	ThingAttribute      *string `aws:"thingAttribute" shape:"AttributeName"`
+	UserPropertyKey     *string `aws:"userPropertyKey" shape:"UserPropertyKey"`
 }
 
 // ProvisioningHook is the shape of that name.
@@ -8665,6 +8693,12 @@ type ThingIndexingConfiguration struct {
 	ThingIndexingMode             string          `aws:"thingIndexingMode,required" shape:"ThingIndexingMode"`
 }
 
+// ThingPrincipalObject is the shape of that name.
+type ThingPrincipalObject struct {
+	Principal          string  `aws:"principal,required" shape:"Principal"`
+	ThingPrincipalType *string `aws:"thingPrincipalType" shape:"ThingPrincipalType"`
+}
+
 // ThingTypeDefinition is the shape of that name.
 type ThingTypeDefinition struct {
 	ThingTypeArn        *string              `aws:"thingTypeArn" shape:"ThingTypeArn"`
@@ -8682,8 +8716,9 @@ type ThingTypeMetadata struct {
 
 // ThingTypeProperties is the shape of that name.
 type ThingTypeProperties struct {
-	SearchableAttributes []string `aws:"searchableAttributes" shape:"SearchableAttributes"`
-	ThingTypeDescription *string  `aws:"thingTypeDescription" shape:"ThingTypeDescription"`
+	Mqtt5Configuration   *Mqtt5Configuration `aws:"mqtt5Configuration" shape:"Mqtt5Configuration"`
+	SearchableAttributes []string            `aws:"searchableAttributes" shape:"SearchableAttributes"`
+	ThingTypeDescription *string             `aws:"thingTypeDescription" shape:"ThingTypeDescription"`
 }
 
 // TimeoutConfig is the shape of that name.
@@ -9184,6 +9219,16 @@ type UpdateThingRequest struct {
 
 // UpdateThingResponse is the shape of that name.
 type UpdateThingResponse struct {
+}
+
+// UpdateThingTypeRequest is the shape of that name.
+type UpdateThingTypeRequest struct {
+	ThingTypeName       string               `aws:"thingTypeName,uri,required" shape:"ThingTypeName"`
+	ThingTypeProperties *ThingTypeProperties `aws:"thingTypeProperties" shape:"ThingTypeProperties"`
+}
+
+// UpdateThingTypeResponse is the shape of that name.
+type UpdateThingTypeResponse struct {
 }
 
 // UpdateTopicRuleDestinationRequest is the shape of that name.
@@ -9813,6 +9858,7 @@ var shapes = awsapi.Shapes{
 	"ComparisonOperator":                               {Enum: []string{"less-than", "less-than-equals", "greater-than", "greater-than-equals", "in-cidr-set", "not-in-cidr-set", "in-port-set", "not-in-port-set", "in-set", "not-in-set"}},
 	"ConfidenceLevel":                                  {Enum: []string{"LOW", "MEDIUM", "HIGH"}},
 	"ConfirmationToken":                                {Min: awsapi.Limit(1), Max: awsapi.Limit(2048)},
+	"ConnectionAttribute":                              {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:$.]+`},
 	"ConsecutiveDatapointsToAlarm":                     {Min: awsapi.Limit(1), Max: awsapi.Limit(10)},
 	"ConsecutiveDatapointsToClear":                     {Min: awsapi.Limit(1), Max: awsapi.Limit(10)},
 	"ContentType":                                      {Min: awsapi.Limit(0), Max: awsapi.Limit(1024)},
@@ -9986,9 +10032,11 @@ var shapes = awsapi.Shapes{
 	"Port":                                             {Min: awsapi.Limit(0), Max: awsapi.Limit(65535)},
 	"Ports":                                            {Member: "Port"},
 	"PrincipalId":                                      {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9]+`},
+	"PrincipalThingObjects":                            {Member: "PrincipalThingObject"},
 	"Principals":                                       {Member: "PrincipalArn"},
 	"PrivateKey":                                       {Min: awsapi.Limit(1), Sensitive: true},
 	"ProcessingTargetNameList":                         {Member: "ProcessingTargetName"},
+	"PropagatingAttributeList":                         {Member: "PropagatingAttribute"},
 	"Protocol":                                         {Enum: []string{"MQTT", "HTTP"}},
 	"Protocols":                                        {Min: awsapi.Limit(1), Max: awsapi.Limit(2), Member: "Protocol"},
 	"ProvisioningTemplateListing":                      {Member: "ProvisioningTemplateSummary"},
@@ -10093,6 +10141,7 @@ var shapes = awsapi.Shapes{
 	"ThingIndexingMode":              {Enum: []string{"OFF", "REGISTRY", "REGISTRY_AND_SHADOW"}},
 	"ThingName":                      {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:_-]+`},
 	"ThingNameList":                  {Member: "ThingName"},
+	"ThingPrincipalObjects":          {Member: "ThingPrincipalObject"},
 	"ThingPrincipalType":             {Enum: []string{"EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"}},
 	"ThingTypeDescription":           {Max: awsapi.Limit(2028), Pattern: `[\p{Graph}\x20]*`, Regexp: `[!-~\x20]*`},
 	"ThingTypeList":                  {Member: "ThingTypeDefinition"},
@@ -10110,7 +10159,7 @@ var shapes = awsapi.Shapes{
 	"UnsignedLong":                   {Min: awsapi.Limit(0)},
 	"Url":                            {Max: awsapi.Limit(2000)},
 	"UserProperties":                 {Min: awsapi.Limit(1), Max: awsapi.Limit(100), Member: "UserProperty"},
-	"UserPropertyKey":                {Min: awsapi.Limit(0), Max: awsapi.Limit(1024)},
+	"UserPropertyKey":                {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:$.]+`},
 	"UserPropertyValue":              {Min: awsapi.Limit(0), Max: awsapi.Limit(1024)},
 	"ValidationErrors":               {Member: "ValidationError"},
 	"Value":                          {Min: awsapi.Limit(0), Max: awsapi.Limit(4096), Pattern: `[\s\S]*`},
