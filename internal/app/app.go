@@ -28,6 +28,7 @@ import (
 	"github.com/thingd/thingd/internal/api/kvarchive"
 	"github.com/thingd/thingd/internal/api/kvmedia"
 	"github.com/thingd/thingd/internal/api/sts"
+	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/blob"
 	"github.com/thingd/thingd/internal/config"
@@ -223,6 +224,7 @@ func APIs(id *identity.Service, reg *registry.Service, vid *video.Service) []*aw
 		kinesisvideo.Service.Bind(vid),
 		kvmedia.Service.Bind(vid),
 		kvarchive.Service.Bind(vid),
+		thingd.Service.Bind(id),
 	}
 }
 

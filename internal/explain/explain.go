@@ -93,10 +93,27 @@ func (l *Log) Find(account, id string) (Refusal, bool) {
 func (l *Log) Latest(account string, n int) []Refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.down(account, len(l.list)-1, n)
+}
+
+// Before answers what came before a refusal of an account, most recent first, n
+// at most. When the refusal is forgotten so is all that came before.
+func (l *Log) Before(account, id string, n int) []Refusal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.byID[id]
+	if !ok || l.list[at-l.first].Account != account {
+		return nil
+	}
+	return l.down(account, at-l.first-1, n)
+}
+
+// down collects an account's refusals from an index of the list downwards.
+func (l *Log) down(account string, i, n int) []Refusal {
 	var out []Refusal
-	for i := len(l.list) - 1; i >= 0 && len(out) < n; i-- {
-		if l.list[i].Account == account {
-			out = append(out, l.list[i])
+	for ; i >= 0 && len(out) < n; i-- {
+		if r := &l.list[i]; r.Account == account && l.byID[r.ID] == l.first+i {
+			out = append(out, *r)
 		}
 	}
 	return out

@@ -15,6 +15,8 @@ type BootstrapOptions struct {
 	AccountID   string
 	AccessKeyID string
 	Secret      string
+	Name        string // may be empty
+	Email       string // of the root user; may be empty
 }
 
 // RootCredentials are an account and the access key of its root user.
@@ -45,7 +47,7 @@ func (s *Service) Bootstrap(ctx context.Context, o BootstrapOptions) (creds *Roo
 			return err
 		}
 		creds, created = c, true
-		return s.insertAccount(ctx, tx, c)
+		return s.insertAccount(ctx, tx, o, c)
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("make the first account: %w", err)
@@ -53,13 +55,13 @@ func (s *Service) Bootstrap(ctx context.Context, o BootstrapOptions) (creds *Roo
 	return creds, created, nil
 }
 
-// CreateAccount makes a further account with an access key of its root user.
-func (s *Service) CreateAccount(ctx context.Context, o BootstrapOptions) (*RootCredentials, error) {
+// AddAccount makes a further account with an access key of its root user.
+func (s *Service) AddAccount(ctx context.Context, o BootstrapOptions) (*RootCredentials, error) {
 	c, err := completeRoot(o)
 	if err != nil {
 		return nil, err
 	}
-	err = s.write(ctx, c.AccountID, func(tx *db.Tx) error { return s.insertAccount(ctx, tx, c) })
+	err = s.write(ctx, c.AccountID, func(tx *db.Tx) error { return s.insertAccount(ctx, tx, o, c) })
 	if err != nil {
 		return nil, fmt.Errorf("create account %s: %w", c.AccountID, err)
 	}
@@ -91,9 +93,17 @@ func completeRoot(o BootstrapOptions) (*RootCredentials, error) {
 	return c, nil
 }
 
-func (s *Service) insertAccount(ctx context.Context, tx *db.Tx, c *RootCredentials) error {
+// insertAccount stores an account and its root access key. It is younger than
+// all others, whatever the clock says: the oldest is the management account.
+func (s *Service) insertAccount(ctx context.Context, tx *db.Tx, o BootstrapOptions, c *RootCredentials) error {
+	var youngest int64
+	if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(created), 0) FROM accounts`).Scan(&youngest); err != nil {
+		return err
+	}
 	now := s.now()
-	if _, err := tx.Exec(ctx, `INSERT INTO accounts (account, created) VALUES ($1, $2)`, c.AccountID, now.UnixMilli()); err != nil {
+	_, err := tx.Exec(ctx, `INSERT INTO accounts (account, created, name, email) VALUES ($1, $2, $3, $4)`,
+		c.AccountID, max(now.UnixMilli(), youngest+1), o.Name, o.Email)
+	if err != nil {
 		return err
 	}
 	return s.insertKey(ctx, tx, c.AccountID, c.AccountID, c.AccessKeyID, c.SecretAccessKey, now)

@@ -47,7 +47,7 @@ func TestBootstrap(t *testing.T) {
 			t.Errorf("key %s is of account %s", fresh.AccessKeyID, a)
 		}
 		g.caller(sigv4.Credentials{AccessKeyID: fresh.AccessKeyID, SecretAccessKey: fresh.SecretAccessKey})
-		second, err := g.CreateAccount(t.Context(), BootstrapOptions{})
+		second, err := g.AddAccount(t.Context(), BootstrapOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func TestWhatIsCachedEndsWithItsCause(t *testing.T) {
 // changes outdates the role that trusts it.
 func TestTrustAcrossAccounts(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
-		second := must(g.CreateAccount(t.Context(), BootstrapOptions{AccountID: "222222222222"}))(t)
+		second := must(g.AddAccount(t.Context(), BootstrapOptions{AccountID: "222222222222"}))(t)
 		other := g.caller(sigv4.Credentials{AccessKeyID: second.AccessKeyID, SecretAccessKey: second.SecretAccessKey})
 		r := must(iamDo(g, other, "CreateRole", g.CreateRole, &iam.CreateRoleRequest{RoleName: "theirs", AssumeRolePolicyDocument: trust(trustAccount)}))(t)
 		_, creds := g.user("alice", allow("sts:*"))

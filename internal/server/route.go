@@ -21,7 +21,7 @@ import (
 // checks no signature and no certificate. Immutable.
 type Router struct {
 	// Services by signing name: iot, iotdata, iot-jobs-data, iam, sts,
-	// kinesisvideo. A request whose Authorization cannot be read goes to the
+	// kinesisvideo, thingd. A request whose Authorization cannot be read goes to the
 	// one that it most looks like, to be refused in that one's words.
 	Services map[string]http.Handler
 
@@ -163,6 +163,9 @@ func looksLike(r *http.Request) string {
 			return q.name
 		}
 		return "sts"
+	}
+	if strings.HasPrefix(requestPath(r), "/thingd/") {
+		return "thingd"
 	}
 	host, _, _ := strings.Cut(r.Host, ".")
 	switch host {

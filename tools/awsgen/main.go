@@ -1,7 +1,8 @@
 // Command awsgen turns AWS's API models into Go: for each service of the
 // table below it reads api-2.json from the pinned module
 // github.com/aws/aws-sdk-go, merges internal/api/overlay/<package>.json over
-// it, and writes internal/api/<package>/api_gen.go. From the same module's
+// it, and writes internal/api/<package>/api_gen.go. A service without a model
+// of AWS is ours: there the overlay is the whole of it. From the same module's
 // protocol tests it makes internal/awsapi/protocol_gen_test.go. Run it by
 // `make generate`.
 package main
@@ -28,6 +29,7 @@ var services = []struct{ pkg, model string }{
 	{"kinesisvideo", "kinesisvideo/2017-09-30"},
 	{"kvmedia", "kinesis-video-media/2017-09-30"},
 	{"kvarchive", "kinesis-video-archived-media/2017-09-30"},
+	{"thingd", ""},
 }
 
 func main() {
@@ -64,9 +66,14 @@ func modelDir() (string, error) {
 }
 
 func generate(models, root, pkg, model string) error {
-	doc, err := readJSON(filepath.Join(models, "apis", model, "api-2.json"))
-	if err != nil {
-		return err
+	doc := map[string]any{}
+	if model == "" {
+		model = "internal/api/overlay/" + pkg + ".json"
+	} else {
+		var err error
+		if doc, err = readJSON(filepath.Join(models, "apis", model, "api-2.json")); err != nil {
+			return err
+		}
 	}
 	over, err := readJSON(filepath.Join(root, "overlay", pkg+".json"))
 	if err != nil {

@@ -1,0 +1,130 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingd/thingd/internal/arn"
+	"github.com/thingd/thingd/internal/policy"
+)
+
+// Report is a refusal explained: what was asked, what decided, and how every
+// statement that had a say met the request. As JSON it is the member Refusal of
+// the operation ExplainRefusal.
+type Report struct {
+	RequestID   string      `json:"RequestId"`
+	Time        time.Time   `json:"Time"`
+	AccountID   string      `json:"AccountId"`
+	Principal   string      `json:"Principal"`   // ARN of the caller
+	PrincipalID string      `json:"PrincipalId"` // aws:userid
+	Action      string      `json:"Action"`
+	Resource    string      `json:"Resource"`
+	Outcome     string      `json:"Outcome"`            // implicitDeny or explicitDeny
+	PolicyType  string      `json:"PolicyType"`         // "identity-based policy": the kind that decided
+	PolicyID    string      `json:"PolicyId,omitempty"` // of an explicit deny
+	Sid         string      `json:"Sid,omitempty"`
+	Reason      string      `json:"Reason"` // the end of AWS's message
+	Suggestion  string      `json:"Suggestion,omitempty"`
+	Statements  []Statement `json:"Statements"`
+	Keys        []Variable  `json:"Keys"` // context keys of the request and of its caller
+}
+
+// Statement is how one statement of a policy met the request.
+type Statement struct {
+	PolicyType string     `json:"PolicyType"`
+	PolicyID   string     `json:"PolicyId"`
+	Sid        string     `json:"Sid,omitempty"`
+	Position   int        `json:"Position"` // in its policy, from 1
+	Effect     string     `json:"Effect"`
+	Start      Position   `json:"Start"` // of its opening brace in the document
+	End        Position   `json:"End"`   // behind its closing brace
+	Applies    bool       `json:"Applies"`
+	Decided    bool       `json:"Decided"`            // the explicit deny that refused the request
+	Mismatch   string     `json:"Mismatch,omitempty"` // the first element that kept it from applying
+	Variables  []Variable `json:"Variables"`          // context keys that it asks for
+}
+
+// Position is a place in a policy's text, from 1.
+type Position struct {
+	Line   int `json:"Line"`
+	Column int `json:"Column"`
+}
+
+// Variable is a context key, and its values in the request.
+type Variable struct {
+	Name    string   `json:"Name"`
+	Present bool     `json:"Present"` // false: the request has no such key
+	Values  []string `json:"Values"`
+}
+
+// Report explains a refusal. The policies are those that refused it, whatever
+// has become of them since. What another account's policy says on its own
+// resource is not told: only that it did not allow, or denied.
+func (r *Refusal) Report() Report {
+	x := r.Explain()
+	d := x.Decision
+	out := Report{
+		RequestID: r.ID, Time: r.Time, AccountID: r.Account, Principal: r.Principal, PrincipalID: r.UserID,
+		Action: r.Action, Resource: r.Resource, Outcome: d.Outcome.String(), PolicyType: d.Source.String(),
+		PolicyID: d.PolicyID, Sid: d.Sid, Reason: x.Reason, Suggestion: x.Suggestion,
+		Statements: make([]Statement, 0, len(x.Statements)), Keys: keysOf(r.Keys),
+	}
+	foreign := r.foreign()
+	if foreign && ofResource(d.Source) {
+		out.PolicyID, out.Sid = "", ""
+	}
+	for i := range x.Statements {
+		if foreign && ofResource(x.Statements[i].Source) {
+			continue
+		}
+		out.Statements = append(out.Statements, statementOf(&x.Statements[i], d))
+	}
+	return out
+}
+
+// foreign says whether the resource is of another account than the caller.
+func (r *Refusal) foreign() bool {
+	parts, ok := arn.Split(r.Resource)
+	return ok && parts[4] != "" && parts[4] != r.Account
+}
+
+func ofResource(s policy.Source) bool { return s == policy.SourceResource || s == policy.SourceTrust }
+
+func statementOf(s *policy.StatementReport, d policy.Decision) Statement {
+	out := Statement{
+		PolicyType: s.Source.String(), PolicyID: s.PolicyID, Sid: s.Sid, Position: s.Statement + 1, Effect: "Deny",
+		Start: Position{s.Start.Line, s.Start.Column}, End: Position{s.End.Line, s.End.Column},
+		Applies: s.Applies, Mismatch: s.Mismatch, Variables: make([]Variable, 0, len(s.Variables)),
+		Decided: s.Source == d.Source && s.PolicyID == d.PolicyID && s.Statement == d.Statement,
+	}
+	if s.Allow {
+		out.Effect = "Allow"
+	}
+	for _, v := range s.Variables {
+		out.Variables = append(out.Variables, variable(v.Name, v.Values))
+	}
+	return out
+}
+
+func variable(name string, values []string) Variable {
+	if values == nil {
+		return Variable{Name: name, Values: []string{}}
+	}
+	return Variable{Name: name, Present: true, Values: values}
+}
+
+// keysOf lists context keys by name; of those with one name the first counts.
+func keysOf(keys policy.Keys) []Variable {
+	out := make([]Variable, 0, len(keys))
+	seen := make(map[string]bool, len(keys))
+	for i := range keys {
+		name := strings.ToLower(keys[i].Name())
+		if !seen[name] {
+			seen[name] = true
+			out = append(out, variable(keys[i].Name(), keys[i].Values()))
+		}
+	}
+	slices.SortFunc(out, func(a, b Variable) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}

@@ -1,0 +1,74 @@
+package identity
+
+import (
+	"context"
+
+	"github.com/thingd/thingd/internal/api/thingd"
+	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/explain"
+)
+
+// ExplainRefusal tells the whole decision behind one of the account's latest
+// refusals.
+func (s *Service) ExplainRefusal(ctx context.Context, in *thingd.ExplainRefusalRequest) (*thingd.ExplainRefusalResponse, error) {
+	r, ok := s.Refusals.Find(awsapi.Account(ctx), in.RequestId)
+	if !ok {
+		return nil, thingd.ErrResourceNotFoundException("No refusal of the request %s is known in this account. The latest are kept until the server ends.", in.RequestId)
+	}
+	return &thingd.ExplainRefusalResponse{Refusal: refusalOf(r.Report())}, nil
+}
+
+// ListRefusals answers the account's latest refusals, most recent first.
+func (s *Service) ListRefusals(ctx context.Context, in *thingd.ListRefusalsRequest) (*thingd.ListRefusalsResponse, error) {
+	limit := int(or(in.MaxResults, defaultItems))
+	var list []explain.Refusal
+	if in.NextToken == nil {
+		list = s.Refusals.Latest(awsapi.Account(ctx), limit+1)
+	} else {
+		list = s.Refusals.Before(awsapi.Account(ctx), *in.NextToken, limit+1)
+	}
+	out := &thingd.ListRefusalsResponse{Refusals: []thingd.RefusalSummary{}}
+	if len(list) > limit {
+		list = list[:limit]
+		out.NextToken = &list[limit-1].ID
+	}
+	for i := range list {
+		r := list[i].Report()
+		out.Refusals = append(out.Refusals, thingd.RefusalSummary{
+			RequestId: r.RequestID, Time: r.Time, Principal: r.Principal, Action: r.Action, Resource: r.Resource,
+			Outcome: r.Outcome, PolicyType: r.PolicyType, Reason: r.Reason,
+		})
+	}
+	return out, nil
+}
+
+// refusalOf is the wire form of a report.
+func refusalOf(r explain.Report) thingd.Refusal {
+	out := thingd.Refusal{
+		RequestId: r.RequestID, Time: r.Time, AccountId: r.AccountID, Principal: r.Principal, PrincipalId: r.PrincipalID,
+		Action: r.Action, Resource: r.Resource, Outcome: r.Outcome, PolicyType: r.PolicyType,
+		PolicyId: nullable(r.PolicyID), Sid: nullable(r.Sid), Reason: r.Reason, Suggestion: nullable(r.Suggestion),
+		Statements: make([]thingd.Statement, 0, len(r.Statements)), Keys: variablesOf(r.Keys),
+	}
+	for i := range r.Statements {
+		st := &r.Statements[i]
+		out.Statements = append(out.Statements, thingd.Statement{
+			PolicyType: st.PolicyType, PolicyId: st.PolicyID, Sid: nullable(st.Sid), Position: int64(st.Position), Effect: st.Effect,
+			Start: positionOf(st.Start), End: positionOf(st.End), Applies: st.Applies, Decided: st.Decided,
+			Mismatch: nullable(st.Mismatch), Variables: variablesOf(st.Variables),
+		})
+	}
+	return out
+}
+
+func positionOf(p explain.Position) thingd.Position {
+	return thingd.Position{Line: int64(p.Line), Column: int64(p.Column)}
+}
+
+func variablesOf(vars []explain.Variable) []thingd.Variable {
+	out := make([]thingd.Variable, 0, len(vars))
+	for _, v := range vars {
+		out = append(out, thingd.Variable{Name: v.Name, Present: v.Present, Values: v.Values})
+	}
+	return out
+}
