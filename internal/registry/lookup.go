@@ -20,6 +20,7 @@ type Certificate struct {
 	Account, Region string
 	ID, ARN         string
 	Status          string // iot.CertificateStatus…; only ACTIVE ones may do anything
+	Issued          bool   // in this account (mode DEFAULT), not brought to it by anybody who has the text (SNI_ONLY)
 	NotBefore       time.Time
 	NotAfter        time.Time
 	Keys            policy.Keys // iot:CertificateId and iot:Certificate.…
@@ -32,8 +33,12 @@ func (c *Certificate) Active(now time.Time) bool {
 
 // CertificateByID finds a certificate by its id, in whatever account and region
 // it is registered. A server name of AWS's form decides on one account and
-// region; with any other, the oldest registration counts. ok is false when
-// there is none.
+// region. With any other, the account that issued it counts, active or not: the
+// text of a certificate is no secret, so another account's registration of it
+// neither takes a device over nor undoes its revocation. Of registrations of a
+// certificate from elsewhere the oldest ACTIVE one counts: one that is of no
+// use does not keep the device from an account that it may use. ok is false
+// when there is none.
 func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c *Certificate, ok bool, err error) {
 	all, ok, err := fresh.Load(&s.generations, &s.certificates, id, certificateKey(id), func() ([]*Certificate, bool, error) {
 		list, err := s.registrations(ctx, id)
@@ -44,7 +49,7 @@ func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c
 	}
 	prefix, region, ok := endpointName(serverName)
 	if !ok {
-		return all[0], true, nil
+		return nameless(all), true, nil
 	}
 	at, ok, err := s.endpointOwner(ctx, prefix)
 	if err != nil || !ok || at.region != region {
@@ -58,9 +63,24 @@ func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c
 	return nil, false, nil
 }
 
+// nameless is the registration that counts without a server name, of some that
+// are ordered by age.
+func nameless(all []*Certificate) *Certificate {
+	active := -1
+	for i, c := range all {
+		if c.Issued {
+			return c
+		}
+		if active < 0 && c.Status == iot.CertificateStatusActive {
+			active = i
+		}
+	}
+	return all[max(active, 0)]
+}
+
 // registrations reads all registrations of a certificate, the oldest first.
 func (s *Service) registrations(ctx context.Context, id string) ([]*Certificate, error) {
-	rows, err := s.DB.Query(ctx, `SELECT account, region, status, pem FROM iot_certificates WHERE id = $1 ORDER BY created, account, region`, id)
+	rows, err := s.DB.Query(ctx, `SELECT account, region, status, mode, pem FROM iot_certificates WHERE id = $1 ORDER BY created, account, region`, id)
 	if err != nil {
 		return nil, fmt.Errorf("find certificate %s: %w", id, err)
 	}
@@ -70,10 +90,11 @@ func (s *Service) registrations(ctx context.Context, id string) ([]*Certificate,
 	var keys policy.Keys
 	for rows.Next() {
 		c := &Certificate{ID: id}
-		var text string
-		if err := rows.Scan(&c.Account, &c.Region, &c.Status, &text); err != nil {
+		var mode, text string
+		if err := rows.Scan(&c.Account, &c.Region, &c.Status, &mode, &text); err != nil {
 			return nil, fmt.Errorf("find certificate %s: %w", id, err)
 		}
+		c.Issued = mode == iot.CertificateModeDefault
 		if parsed == nil {
 			if parsed, err = parseStored([]byte(text)); err != nil {
 				return nil, fmt.Errorf("certificate %s: %w", id, err)

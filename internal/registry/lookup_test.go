@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/iot"
+	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 
 	"github.com/thingd/thingd/internal/policy"
 )
@@ -56,11 +57,21 @@ func TestCertificateOfSeveralAccounts(t *testing.T) {
 				t.Errorf("%q: got %s, want %s", name, got, want)
 			}
 		}
-		// The oldest goes: the next one counts.
+		// One that is of no use is in nobody's way, unless its name is asked for.
 		must(w.as(other, region).UpdateCertificate(ctx, &sdk.UpdateCertificateInput{CertificateId: &id, NewStatus: "REVOKED"}))(t)
-		if c, _, _ := w.CertificateByID(ctx, id, ""); c.Status != "REVOKED" || c.Active(time.Now()) {
+		if c, _, _ := w.CertificateByID(ctx, id, hosts[0]); c.Status != "REVOKED" || c.Active(time.Now()) {
 			t.Errorf("got %+v", c)
 		}
+		if got := find(""); got != account+" "+region {
+			t.Errorf("got %s", got)
+		}
+		for _, r := range []string{region, "eu-west-1"} {
+			must(w.as(account, r).UpdateCertificate(ctx, &sdk.UpdateCertificateInput{CertificateId: &id, NewStatus: "INACTIVE"}))(t)
+		}
+		if c, _, _ := w.CertificateByID(ctx, id, ""); c.Account != other || c.Status != "REVOKED" {
+			t.Errorf("without an active one: %+v", c)
+		}
+		must(w.as(account, region).UpdateCertificate(ctx, &sdk.UpdateCertificateInput{CertificateId: &id, NewStatus: "ACTIVE"}))(t)
 		must(w.as(other, region).DeleteCertificate(ctx, &sdk.DeleteCertificateInput{CertificateId: &id}))(t)
 		if got := find(""); got != account+" "+region {
 			t.Errorf("got %s", got)
@@ -70,6 +81,30 @@ func TestCertificateOfSeveralAccounts(t *testing.T) {
 		}
 		if _, ok, err := w.CertificateByID(ctx, strings.Repeat("0", 64), ""); ok || err != nil {
 			t.Error(ok, err)
+		}
+	})
+}
+
+// TestIssuedCertificateStaysItsAccounts checks that another account that
+// registers the text of a certificate gets neither the device nor a say in
+// whether it is active.
+func TestIssuedCertificateStaysItsAccounts(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		id, _ := w.certificate()
+		text := must(w.Client.DescribeCertificate(ctx, &sdk.DescribeCertificateInput{CertificateId: &id}))(t).CertificateDescription.CertificatePem
+		w.ahead.Add(int64(-time.Hour)) // the other registration is even older
+		must(w.as(other, region).RegisterCertificateWithoutCA(ctx, &sdk.RegisterCertificateWithoutCAInput{CertificatePem: text, Status: "ACTIVE"}))(t)
+		for _, status := range []types.CertificateStatus{"ACTIVE", "INACTIVE", "ACTIVE", "REVOKED"} {
+			must(w.Client.UpdateCertificate(ctx, &sdk.UpdateCertificateInput{CertificateId: &id, NewStatus: status}))(t)
+			c, ok, err := w.CertificateByID(ctx, id, "localhost")
+			if err != nil || !ok || c.Account != account || c.Status != string(status) {
+				t.Errorf("%s: got %+v, %v", status, c, err)
+			}
+		}
+		must(w.Client.DeleteCertificate(ctx, &sdk.DeleteCertificateInput{CertificateId: &id}))(t)
+		if c, ok, err := w.CertificateByID(ctx, id, "localhost"); err != nil || !ok || c.Account != other {
+			t.Errorf("given up by its account: %+v, %v", c, err)
 		}
 	})
 }
