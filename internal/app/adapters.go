@@ -55,7 +55,7 @@ type roles struct{ identity *identity.Service }
 func (r roles) AssumeRole(ctx context.Context, s credentials.Session) (credentials.Credentials, error) {
 	c, err := r.identity.AssumeRoleForService(ctx, identity.ServiceRole{
 		Account: s.Account, RoleARN: s.RoleARN, Service: s.Service, SessionName: s.Name,
-		Duration: s.Duration, Keys: s.Keys, SourceARN: s.SourceARN,
+		Duration: s.Duration, Keys: s.Keys, SourceARN: s.SourceARN, RequestID: s.RequestID,
 	})
 	switch {
 	case errors.Is(err, identity.ErrCannotAssume):

@@ -239,7 +239,7 @@ func (a *App) listen(context.Context) error {
 	router := &server.Router{
 		Services: gateway.Handlers(APIs(a.identity, a.registry, a.video)),
 		Credentials: &credentials.Provider{
-			Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Log: a.logger("credentials"), Now: a.now,
+			Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
 		},
 		RootPEM: a.pki.RootPEM(),
 	}

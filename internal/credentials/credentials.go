@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -70,6 +71,7 @@ type Session struct {
 	Duration  time.Duration
 	Keys      map[string]string // context keys of all requests of the session
 	SourceARN string            // of the role alias
+	RequestID string            // under which a refusal is kept
 }
 
 // Credentials are temporary credentials.
@@ -95,9 +97,10 @@ const serviceName = "credentials.iot.amazonaws.com"
 // Provider is the http.Handler of GET /role-aliases/{alias}/credentials. Set
 // all fields. It is safe for concurrent use.
 type Provider struct {
-	Devices Devices
-	Aliases Aliases
-	Roles   Roles
-	Log     *slog.Logger
-	Now     func() time.Time
+	Devices  Devices
+	Aliases  Aliases
+	Roles    Roles
+	Refusals *explain.Log // takes what registered devices are refused, for their accounts; Roles may add to it
+	Log      *slog.Logger
+	Now      func() time.Time
 }

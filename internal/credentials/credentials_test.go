@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -45,6 +46,7 @@ type world struct {
 	assume     func(Session) (Credentials, error)
 	session    *Session // of the last AssumeRole
 	fault      error
+	refusals   explain.Log
 }
 
 func (w *world) Certificate(_ context.Context, id, serverName string) (Certificate, bool, error) {
@@ -144,7 +146,7 @@ func newDevice(tb testing.TB, from, to time.Time) tls.Certificate {
 // judging them, as the device ports do.
 func serve(tb testing.TB, w *world) *httptest.Server {
 	tb.Helper()
-	p := &Provider{Devices: w, Aliases: w, Roles: w, Log: slog.New(slog.NewTextHandler(tb.Output(), nil)), Now: time.Now}
+	p := &Provider{Devices: w, Aliases: w, Roles: w, Refusals: &w.refusals, Log: slog.New(slog.NewTextHandler(tb.Output(), nil)), Now: time.Now}
 	s := httptest.NewUnstartedServer(p)
 	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	s.StartTLS()
@@ -300,6 +302,9 @@ func TestProvider(t *testing.T) {
 			if c.status == 405 && res.Header.Get("Allow") != "GET" {
 				t.Errorf("headers %v", res.Header)
 			}
+			if explained := res.Header.Get("X-Thingd-Explain"); c.errType == "" && explained != "" {
+				t.Errorf("answered %q to be explained", explained)
+			}
 			if c.status != 200 {
 				if want := strings.ReplaceAll(c.body, "ID", requestID); string(body) != want {
 					t.Errorf("got %s, want %s", body, want)
@@ -323,7 +328,7 @@ func TestProvider(t *testing.T) {
 			got, _ := json.Marshal(w.session)
 			expected, _ := json.Marshal(Session{
 				Account: account, RoleARN: roleARN, Service: "credentials.iot.amazonaws.com", Name: id,
-				Duration: alias.Duration, Keys: keys, SourceARN: alias.ARN,
+				Duration: alias.Duration, Keys: keys, SourceARN: alias.ARN, RequestID: requestID,
 			})
 			if string(got) != string(expected) {
 				t.Errorf("assumed with %s, want %s", got, expected)
@@ -372,7 +377,7 @@ func TestKeptConnection(t *testing.T) {
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(newDevice(t, time.Now(), time.Now()))
-	p := &Provider{Devices: w, Aliases: w, Roles: w, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	p := &Provider{Devices: w, Aliases: w, Roles: w, Refusals: &w.refusals, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	rec := httptest.NewRecorder()
 	p.ServeHTTP(rec, httptest.NewRequest("GET", "/role-aliases/lab-alias/credentials", nil))
 	if rec.Code != 403 || rec.Body.String() != `{"message":"Certificate is invalid on this endpoint"}` {
@@ -419,7 +424,7 @@ func BenchmarkProvider(b *testing.B) {
 	}
 	f := &fixed{c: w.registered[idOf(device)], policies: []*policy.Policy{p}, alias: w.aliases["lab-alias"]}
 	f.creds, _ = w.assume(Session{})
-	provider := &Provider{Devices: f, Aliases: f, Roles: f, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	provider := &Provider{Devices: f, Aliases: f, Roles: f, Refusals: &explain.Log{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	r := httptest.NewRequest("GET", "/role-aliases/lab-alias/credentials", nil)
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, ServerName: "localhost"}
 	r.Header.Set("x-amzn-iot-thingname", "cam1")

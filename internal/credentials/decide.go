@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/thingd/thingd/internal/arn"
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -29,6 +30,7 @@ type request struct {
 	*http.Request
 	provider *Provider
 	alias    string
+	number   string // the request's id
 
 	id    string // of the client's certificate
 	cert  Certificate
@@ -61,7 +63,7 @@ func (r *request) decide(ctx context.Context) (*Credentials, *refusal, error) {
 	}
 	creds, err := r.provider.Roles.AssumeRole(ctx, Session{
 		Account: r.cert.Account, RoleARN: alias.RoleARN, Service: serviceName, Name: r.cert.ID,
-		Duration: alias.Duration, Keys: keys, SourceARN: alias.ARN,
+		Duration: alias.Duration, Keys: keys, SourceARN: alias.ARN, RequestID: r.number,
 	})
 	switch {
 	case errors.Is(err, ErrCannotAssume):
@@ -149,23 +151,51 @@ func (r *request) session(ctx context.Context) (map[string]string, *refusal, err
 	return keys, nil, nil
 }
 
+// action is what devices do here, to IoT policies.
+const action = "iot:AssumeRoleWithCertificate"
+
+// resource is the ARN of an alias, there or not.
+func (r *request) resource(alias string) string {
+	return arn.New("iot", r.cert.Region, r.cert.Account, "rolealias/"+alias)
+}
+
+// note keeps a refusal, for those of the certificate's account who ask why, and
+// reports whether it did. Who refused the role may have noted that already.
+func (r *request) note(no *refusal) bool {
+	if !r.known {
+		return false
+	}
+	if _, ok := r.provider.Refusals.Find(r.cert.Account, r.number); ok {
+		return true
+	}
+	if no.explain == nil {
+		reason := no.reason
+		if r.thing != "" {
+			reason += " (thing " + r.thing + ")"
+		}
+		no.explain = func() policy.Explanation { return explain.Because(reason) }
+	}
+	r.provider.Refusals.Add(explain.Refusal{
+		ID: r.number, Account: r.cert.Account, Time: r.provider.Now().UTC(), Principal: r.cert.ARN, UserID: r.cert.ID,
+		Action: action, Resource: r.resource(clip(r.alias)), Keys: r.keys(), Explain: no.explain,
+	})
+	return true
+}
+
 // authorize asks the certificate's IoT policies.
 func (r *request) authorize(ctx context.Context) (*refusal, error) {
 	policies, err := r.provider.Devices.Policies(ctx, &r.cert)
 	if err != nil {
 		return nil, err
 	}
-	const action = "iot:AssumeRoleWithCertificate"
-	decision := policy.DecideIoT(policies, &policy.Request{
-		Action:          action,
-		Resource:        arn.New("iot", r.cert.Region, r.cert.Account, "rolealias/"+r.alias),
-		ResourceAccount: r.cert.Account,
-		Keys:            r.keys(),
-	})
+	asked := policy.Request{Action: action, Resource: r.resource(r.alias), ResourceAccount: r.cert.Account, Keys: r.keys()}
+	decision := policy.DecideIoT(policies, &asked)
 	if decision.Outcome == policy.Allowed {
 		return nil, nil
 	}
 	no := refuseAccess(decision.Reason(action))
+	asked.Resource = r.resource(clip(r.alias))
+	no.explain = func() policy.Explanation { return policy.ExplainIoT(policies, &asked) }
 	if decision.PolicyID != "" {
 		no.reason += ": " + decision.PolicyID
 	}
@@ -192,13 +222,13 @@ func (r *request) keys() policy.Keys {
 
 // log says why a request was refused. What anybody on the network can cause is
 // for debugging only.
-func (r *request) log(id string, no *refusal) {
+func (r *request) log(no *refusal) {
 	level := slog.LevelInfo
 	if !r.known {
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
-		slog.String("request", id), slog.String("alias", clip(r.alias)), slog.Int("status", no.status),
+		slog.String("request", r.number), slog.String("alias", clip(r.alias)), slog.Int("status", no.status),
 		slog.String("message", no.message), slog.String("reason", no.reason), slog.String("remote", r.RemoteAddr),
 	}
 	if r.id != "" {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/thingd/thingd/internal/policy"
 )
 
 // expirationFormat is the one form that the Kinesis Video C SDK reads: twenty
@@ -32,32 +34,33 @@ type refusal struct {
 	status  int
 	errType string // x-amzn-ErrorType
 	message string
-	reason  string // for the log: what exactly was wrong
+	reason  string                    // for the log: what exactly was wrong
+	explain func() policy.Explanation // where policies decided
 }
 
 // The refusals, in the order of the checks (credentials-provider.md §3).
 func refuseCertificate(reason string) *refusal {
-	return &refusal{http.StatusForbidden, "AccessDeniedException", "Certificate is invalid on this endpoint", reason}
+	return &refusal{status: http.StatusForbidden, errType: "AccessDeniedException", message: "Certificate is invalid on this endpoint", reason: reason}
 }
 
 func refuseThing(reason string) *refusal {
-	return &refusal{http.StatusForbidden, "AccessDeniedException", "Invalid thing name passed", reason}
+	return &refusal{status: http.StatusForbidden, errType: "AccessDeniedException", message: "Invalid thing name passed", reason: reason}
 }
 
 func refuseAccess(reason string) *refusal {
-	return &refusal{http.StatusForbidden, "AccessDeniedException", "Access Denied", reason}
+	return &refusal{status: http.StatusForbidden, errType: "AccessDeniedException", message: "Access Denied", reason: reason}
 }
 
 func refuseAlias() *refusal {
-	return &refusal{http.StatusNotFound, "ResourceNotFoundException", "Role alias does not exist", "no such role alias"}
+	return &refusal{status: http.StatusNotFound, errType: "ResourceNotFoundException", message: "Role alias does not exist", reason: "no such role alias"}
 }
 
 func refuseRole() *refusal {
-	return &refusal{http.StatusBadRequest, "InvalidRequestException", "Unable to assume the role, or the role to assume does not exist", ErrCannotAssume.Error()}
+	return &refusal{status: http.StatusBadRequest, errType: "InvalidRequestException", message: "Unable to assume the role, or the role to assume does not exist", reason: ErrCannotAssume.Error()}
 }
 
 func refuseDuration() *refusal {
-	return &refusal{http.StatusBadRequest, "InvalidRequestException", "The requested CredentialDurationSeconds exceeds the MaxSessionDuration set for the role", ErrDurationExceeds.Error()}
+	return &refusal{status: http.StatusBadRequest, errType: "InvalidRequestException", message: "The requested CredentialDurationSeconds exceeds the MaxSessionDuration set for the role", reason: ErrDurationExceeds.Error()}
 }
 
 // ServeHTTP answers with credentials or with the refusal that AWS gives.
@@ -75,7 +78,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.write(w, http.StatusMethodNotAllowed, trace{Message: "Method Not Allowed", TraceID: id})
 		return
 	}
-	req := &request{Request: r, provider: p, alias: alias}
+	req := &request{Request: r, provider: p, alias: alias, number: id}
 	creds, no, err := req.decide(r.Context())
 	switch {
 	case err != nil && r.Context().Err() != nil:
@@ -86,7 +89,10 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["x-amzn-ErrorType"] = []string{"InternalFailureException"}
 		p.write(w, http.StatusInternalServerError, message{"Internal Failure"})
 	case no != nil:
-		req.log(id, no)
+		req.log(no)
+		if req.note(no) {
+			h.Set("X-Thingd-Explain", id)
+		}
 		h["x-amzn-ErrorType"] = []string{no.errType}
 		p.write(w, no.status, message{no.message})
 	default:

@@ -31,6 +31,11 @@ type Refusal struct {
 	Explain   func() policy.Explanation
 }
 
+// Because is the explanation of a refusal that no policy decided.
+func Because(reason string) policy.Explanation {
+	return policy.Explanation{Decision: policy.Decision{Statement: -1}, Reason: "because " + reason}
+}
+
 // size is roughly what a refusal holds of its request's.
 func (r *Refusal) size() int {
 	n := len(r.Resource) + 512

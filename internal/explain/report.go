@@ -59,8 +59,8 @@ type Variable struct {
 }
 
 // Report explains a refusal. The policies are those that refused it, whatever
-// has become of them since. What another account's policy says on its own
-// resource is not told: only that it did not allow, or denied.
+// has become of them since. The tags of another account's resource are not
+// told.
 func (r *Refusal) Report() Report {
 	x := r.Explain()
 	d := x.Decision
@@ -70,15 +70,15 @@ func (r *Refusal) Report() Report {
 		PolicyID: d.PolicyID, Sid: d.Sid, Reason: x.Reason, Suggestion: x.Suggestion,
 		Statements: make([]Statement, 0, len(x.Statements)), Keys: keysOf(r.Keys),
 	}
-	foreign := r.foreign()
-	if foreign && ofResource(d.Source) {
-		out.PolicyID, out.Sid = "", ""
-	}
 	for i := range x.Statements {
-		if foreign && ofResource(x.Statements[i].Source) {
-			continue
-		}
 		out.Statements = append(out.Statements, statementOf(&x.Statements[i], d))
+	}
+	if r.foreign() {
+		out.Keys = slices.DeleteFunc(out.Keys, func(v Variable) bool { return resourceTag(v.Name) })
+		for i := range out.Statements {
+			s := &out.Statements[i]
+			s.Variables = slices.DeleteFunc(s.Variables, func(v Variable) bool { return resourceTag(v.Name) })
+		}
 	}
 	return out
 }
@@ -89,7 +89,10 @@ func (r *Refusal) foreign() bool {
 	return ok && parts[4] != "" && parts[4] != r.Account
 }
 
-func ofResource(s policy.Source) bool { return s == policy.SourceResource || s == policy.SourceTrust }
+func resourceTag(key string) bool {
+	_, name, ok := strings.Cut(strings.ToLower(key), ":")
+	return ok && strings.HasPrefix(name, "resourcetag/")
+}
 
 func statementOf(s *policy.StatementReport, d policy.Decision) Statement {
 	out := Statement{

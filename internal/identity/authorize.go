@@ -165,11 +165,22 @@ func (s *Service) noteRefusal(req *awsapi.Request, in *policy.Input, pr *policy.
 	asked := *pr
 	asked.Resource, asked.Keys = strings.Clone(pr.Resource), slices.Clone(pr.Keys)
 	req.Explained = true
+	if asked.ResourceAccount != req.Caller.Account {
+		in = own(in)
+	}
 	s.Refusals.Add(explain.Refusal{
 		ID: req.ID, Account: req.Caller.Account, Time: req.Time, Principal: req.Caller.ARN, UserID: req.Caller.UserID,
 		Action: asked.Action, Resource: asked.Resource, Keys: slices.Concat(asked.Keys, in.Keys),
 		Explain: func() policy.Explanation { return in.Explain(&asked) },
 	})
+}
+
+// own is an input without the policy of the resource: another account's is not
+// explained, not even whether it says anything.
+func own(in *policy.Input) *policy.Input {
+	c := *in
+	c.Resource = nil
+	return &c
 }
 
 // deniedText is AWS's wording (iam-policy.md §9).

@@ -6,6 +6,7 @@ import (
 	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/explain"
+	"github.com/thingd/thingd/internal/policy"
 )
 
 // ExplainRefusal tells the whole decision behind one of the account's latest
@@ -40,6 +41,18 @@ func (s *Service) ListRefusals(ctx context.Context, in *thingd.ListRefusalsReque
 		})
 	}
 	return out, nil
+}
+
+// noteService keeps why a service did not get a role, for the account that it
+// acts for.
+func (s *Service) noteService(r ServiceRole, keys policy.Keys, why func() policy.Explanation) {
+	if s.Refusals == nil || r.RequestID == "" {
+		return
+	}
+	s.Refusals.Add(explain.Refusal{
+		ID: r.RequestID, Account: r.Account, Time: s.now(), Principal: r.Service,
+		Action: "sts:AssumeRole", Resource: r.RoleARN, Keys: keys, Explain: why,
+	})
 }
 
 // refusalOf is the wire form of a report.

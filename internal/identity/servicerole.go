@@ -9,6 +9,7 @@ import (
 
 	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -22,6 +23,7 @@ type ServiceRole struct {
 	Duration    time.Duration     // not bound to an hour: this is no role chaining
 	Keys        map[string]string // context keys of all the session's requests: credentials-iot:…
 	SourceARN   string            // aws:SourceArn for the trust policy, such as the role alias
+	RequestID   string            // of the caller's request, under which a refusal can be asked about; may be empty
 }
 
 // AssumeRoleForService answers credentials of a role that trusts a service.
@@ -35,17 +37,20 @@ func (s *Service) AssumeRoleForService(ctx context.Context, r ServiceRole) (*Ses
 	}
 	role, err := s.roleByARN(ctx, r.Account, r.RoleARN)
 	if errors.Is(err, db.ErrNotFound) || errors.Is(err, db.ErrText) {
+		s.noteService(r, nil, func() policy.Explanation { return explain.Because("the role does not exist") })
 		return nil, ErrCannotAssume
 	}
 	if err != nil {
 		return nil, fmt.Errorf("assume role %s for %s: %w", r.RoleARN, r.Service, err)
 	}
 	in := policy.Input{Principal: policy.Principal{Type: policy.Service, Service: r.Service}, Resource: role.trust, Trust: true}
-	d := in.Decide(&policy.Request{
+	pr := policy.Request{
 		Action: "sts:AssumeRole", Resource: r.RoleARN, ResourceAccount: role.account, Keys: s.serviceKeys(r, role),
-	})
+	}
+	d := in.Decide(&pr)
 	if d.Outcome != policy.Allowed {
 		s.Log.Debug("role does not trust service", "role", r.RoleARN, "service", r.Service, "outcome", d.Outcome.String(), "sid", d.Sid)
+		s.noteService(r, pr.Keys, func() policy.Explanation { return in.Explain(&pr) })
 		return nil, ErrCannotAssume
 	}
 	if r.Duration > role.maxSession {
