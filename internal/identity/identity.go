@@ -46,6 +46,7 @@ type Service struct {
 	documents   fresh.Cache[document, *policy.Policy]
 	signingKeys sigv4.KeyCache
 	usage       usage
+	hashing     hashing
 
 	catalogOnce sync.Once
 	catalog     *catalog // AWS managed policies

@@ -171,7 +171,7 @@ func wantCode(t testing.TB, err error, code, text string) {
 			sigv4.UnknownKey: "InvalidClientTokenId", sigv4.ExpiredToken: "ExpiredToken",
 			sigv4.Mismatch: "SignatureDoesNotMatch", sigv4.Expired: "SignatureDoesNotMatch",
 		}[e.Kind]
-	} else if err != nil && strings.Contains(err.Error(), "not authorized to perform") || err != nil && strings.Contains(err.Error(), "Cannot call") {
+	} else if err != nil && strings.Contains(err.Error(), "not authorized to perform") || err != nil && strings.Contains(err.Error(), "Cannot call") || err != nil && strings.Contains(err.Error(), "old password was incorrect") {
 		got = "AccessDenied"
 	}
 	if got != code || err == nil || !strings.Contains(err.Error(), text) {

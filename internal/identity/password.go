@@ -1,11 +1,14 @@
 package identity
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -51,4 +54,37 @@ func verifyPassword(hash, password string) bool {
 	}
 	got := argon2.IDKey([]byte(password), salt, passes, memory, lanes, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1
+}
+
+// hashing bounds how many passwords are hashed at once, to as many as there are
+// processors: each takes argonMemory and some 20 ms. The zero value is ready.
+type hashing struct {
+	once  sync.Once
+	slots chan struct{}
+}
+
+// do runs fn when there is room, or returns ctx's error.
+func (h *hashing) do(ctx context.Context, fn func()) error {
+	h.once.Do(func() { h.slots = make(chan struct{}, runtime.GOMAXPROCS(0)) })
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-h.slots }()
+	fn()
+	return nil
+}
+
+// passwordIs is verifyPassword in its turn. It does not belong into a
+// transaction.
+func (s *Service) passwordIs(ctx context.Context, hash, password string) (ok bool, err error) {
+	err = s.hashing.do(ctx, func() { ok = verifyPassword(hash, password) })
+	return ok, err
+}
+
+// newPasswordHash is hashPassword in its turn.
+func (s *Service) newPasswordHash(ctx context.Context, password string) (hash string, err error) {
+	err = s.hashing.do(ctx, func() { hash = hashPassword(password) })
+	return hash, err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/thingd/thingd/internal/db"
 )
 
-// Resolve finds the user, role or policy that an IAM request is about. The
+// Resolve finds the user, group, role or policy that an IAM request is about. The
 // target is an *entity or a *managed, or nil when there is none; the checks
 // are then on the ARN that it would have.
 func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
@@ -52,8 +52,14 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.create(entityARN(r.account, kindRole, or(in.Path, "/"), in.RoleName), "iam:TagRole", in.Tags, or(in.PermissionsBoundary, ""))
 	case *iam.CreatePolicyRequest:
 		return r.create(policyARN(r.account, or(in.Path, "/"), in.PolicyName), "iam:TagPolicy", in.Tags, "")
+	case *iam.CreateGroupRequest:
+		return r.create(entityARN(r.account, kindGroup, or(in.Path, "/"), in.GroupName), "", nil, "")
 	case *iam.UpdateUserRequest:
-		return r.updateUser(ctx, in)
+		return r.rename(ctx, kindUser, in.UserName, in.NewUserName, in.NewPath)
+	case *iam.UpdateGroupRequest:
+		return r.rename(ctx, kindGroup, in.GroupName, in.NewGroupName, in.NewPath)
+	case *iam.ChangePasswordRequest:
+		return r.self(ctx)
 	case *iam.GetAccessKeyLastUsedRequest:
 		return r.accessKey(ctx, in.AccessKeyId)
 	}
@@ -85,7 +91,7 @@ func (r *resolution) create(a, tagAction string, tags []iam.Tag, boundary string
 	return nil
 }
 
-// entity is for operations on a user or role.
+// entity is for operations on a user, group or role.
 func (r *resolution) entity(ctx context.Context, k kind, name string, p params) error {
 	e, err := entityByName(ctx, r.s.DB, r.account, k, name)
 	if errors.Is(err, db.ErrNotFound) {
@@ -149,15 +155,23 @@ func (r *resolution) userOrCaller(ctx context.Context, name string) error {
 	return errValidation("Must specify userName when calling with non-User credentials")
 }
 
-// updateUser is checked on the user as it is and as it will be.
-func (r *resolution) updateUser(ctx context.Context, in *iam.UpdateUserRequest) error {
-	if err := r.entity(ctx, kindUser, in.UserName, params{}); err != nil {
+// rename is checked on the user or group as it is and as it will be.
+func (r *resolution) rename(ctx context.Context, k kind, name string, newName, newPath *string) error {
+	if err := r.entity(ctx, k, name, params{}); err != nil {
 		return err
 	}
-	if e, ok := r.target.(*entity); ok && (in.NewUserName != nil || in.NewPath != nil) {
-		r.checks = append(r.checks, awsapi.Check{Resource: entityARN(r.account, kindUser, or(in.NewPath, e.path), or(in.NewUserName, e.name))})
+	if e, ok := r.target.(*entity); ok && (newName != nil || newPath != nil) {
+		r.checks = append(r.checks, awsapi.Check{Resource: entityARN(r.account, k, or(newPath, e.path), or(newName, e.name))})
 	}
 	return nil
+}
+
+// self is for what only an IAM user can do, and for itself.
+func (r *resolution) self(ctx context.Context) error {
+	if awsapi.CallerOf(ctx).Type != awsapi.User {
+		return errUserType()
+	}
+	return r.userOrCaller(ctx, "")
 }
 
 func (r *resolution) accessKey(ctx context.Context, id string) error {
@@ -194,7 +208,7 @@ func (r *resolution) policy(ctx context.Context, a string) error {
 	return nil
 }
 
-// entityTarget is the user or role that the request was resolved to.
+// entityTarget is the user, group or role that the request was resolved to.
 func entityTarget(ctx context.Context, k kind, name string) (*entity, error) {
 	if e, ok := awsapi.Target(ctx).(*entity); ok {
 		return e, nil

@@ -117,7 +117,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ChangePassword", Method: "POST", URI: "/",
-			Resource: "@caller",
+			Resource: "@",
 			New:      func() any { return new(ChangePasswordRequest) },
 			Out:      (*ChangePasswordResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -3360,9 +3360,9 @@ type CreateInstanceProfileResponse struct {
 
 // CreateLoginProfileRequest is the shape of that name.
 type CreateLoginProfileRequest struct {
-	Password              string `aws:"Password,required" shape:"passwordType"`
-	PasswordResetRequired *bool  `aws:"PasswordResetRequired" shape:"booleanType"`
-	UserName              string `aws:"UserName,required" shape:"userNameType"`
+	Password              string  `aws:"Password,required" shape:"passwordType"`
+	PasswordResetRequired *bool   `aws:"PasswordResetRequired" shape:"booleanType"`
+	UserName              *string `aws:"UserName" shape:"userNameType"`
 }
 
 // CreateLoginProfileResponse is the shape of that name.
@@ -3522,7 +3522,7 @@ type DeleteInstanceProfileRequest struct {
 
 // DeleteLoginProfileRequest is the shape of that name.
 type DeleteLoginProfileRequest struct {
-	UserName string `aws:"UserName,required" shape:"userNameType"`
+	UserName *string `aws:"UserName" shape:"userNameType"`
 }
 
 // DeleteOpenIDConnectProviderRequest is the shape of that name.
@@ -3811,7 +3811,7 @@ type GetInstanceProfileResponse struct {
 
 // GetLoginProfileRequest is the shape of that name.
 type GetLoginProfileRequest struct {
-	UserName string `aws:"UserName,required" shape:"userNameType"`
+	UserName *string `aws:"UserName" shape:"userNameType"`
 }
 
 // GetLoginProfileResponse is the shape of that name.
