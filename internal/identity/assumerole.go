@@ -107,9 +107,6 @@ func (s *Service) newAssumption(ctx context.Context, in *sts.AssumeRoleRequest) 
 	if a.input, err = s.inputOf(ctx, caller); err != nil {
 		return nil, err
 	}
-	if err := noMFA(in.SerialNumber, in.TokenCode); err != nil {
-		return nil, err
-	}
 	if len(in.ProvidedContexts) > 0 {
 		return nil, awsapi.Errorf("NotImplementedException", 501, "message", "thingd does not implement sts:SetContext yet.")
 	}
@@ -126,7 +123,11 @@ func (s *Service) newAssumption(ctx context.Context, in *sts.AssumeRoleRequest) 
 	if err := a.sourceIdentity(); err != nil {
 		return nil, err
 	}
-	return a, a.tags()
+	if err := a.tags(); err != nil {
+		return nil, err
+	}
+	a.claims.MFA, err = s.requestMFA(ctx, &id.who.entity, in.SerialNumber, in.TokenCode)
+	return a, err
 }
 
 // sourceIdentity takes over that of the calling session, which cannot be
@@ -216,6 +217,10 @@ func (a *assumption) keys(role *principal) policy.Keys {
 	var keys policy.Keys
 	single := func(name, value string) { keys = append(keys, policy.Single(name, value)) }
 	single("sts:RoleSessionName", a.in.RoleSessionName)
+	if a.claims.MFA != 0 {
+		single("aws:MultiFactorAuthPresent", "true")
+		single("aws:MultiFactorAuthAge", "0")
+	}
 	if a.in.ExternalId != nil {
 		single("sts:ExternalId", *a.in.ExternalId)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
@@ -81,8 +82,8 @@ func (s *Service) again(ctx context.Context, id *credential) (*awsapi.Caller, er
 }
 
 // sessionMay refuses what GetSessionToken's credentials are of no use for: the
-// IAM API, and STS but for two operations (IAM User Guide, "Compare AWS STS
-// credentials"). IAM answers as to a key it does not know.
+// IAM API without MFA, and STS but for two operations (IAM User Guide, "Compare
+// AWS STS credentials"). IAM answers as to a key it does not know.
 func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	id, ok := caller.Identity.(*credential)
 	if !ok || id.session == nil || id.who.kind == kindRole {
@@ -90,7 +91,7 @@ func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	}
 	service, name, _ := strings.Cut(action, ":")
 	switch {
-	case service == "iam" && name != "PassRole":
+	case service == "iam" && name != "PassRole" && id.mfaAt() == 0:
 		return sigv4.NewError(sigv4.UnknownKey)
 	case service == "sts" && name != "AssumeRole" && name != "GetCallerIdentity" && name != "TagSession" && name != "SetSourceIdentity":
 		return awsapi.ErrAccessDenied("Cannot call %s with session credentials", name)
@@ -111,7 +112,7 @@ func resourceAccount(resource, own string) string {
 // requestKeys are the condition keys of a request (iam-policy.md §5), those of
 // the check first, which so have the last word.
 func requestKeys(req *awsapi.Request, c *awsapi.Check, resourceAccount string) policy.Keys {
-	keys := make(policy.Keys, 0, 9+len(c.Keys)+len(req.Tags))
+	keys := make(policy.Keys, 0, 10+len(c.Keys)+len(req.Tags))
 	for name, values := range c.Keys {
 		if len(values) == 1 && !multivalued(name) {
 			keys = append(keys, policy.Single(name, values[0]))
@@ -134,6 +135,10 @@ func appendGlobalKeys(keys policy.Keys, req *awsapi.Request, resourceAccount str
 		policy.Single("aws:EpochTime", strconv.FormatInt(req.Time.Unix(), 10)),
 		policy.Single("aws:SecureTransport", strconv.FormatBool(req.TLS)),
 	)
+	if id, ok := req.Caller.Identity.(*credential); ok && id.mfaAt() != 0 {
+		age := req.Time.Sub(fromMillis(id.mfaAt())) / time.Second
+		keys = append(keys, policy.Single("aws:MultiFactorAuthAge", strconv.FormatInt(max(int64(age), 0), 10)))
+	}
 	for _, k := range [...]struct{ name, value string }{
 		{"aws:SourceIp", req.SourceIP}, {"aws:UserAgent", req.UserAgent},
 		{"aws:RequestedRegion", req.Region}, {"aws:ResourceAccount", resourceAccount},

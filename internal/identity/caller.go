@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"strconv"
+
 	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/policy"
@@ -14,6 +16,17 @@ type credential struct {
 	session *cachedSession // temporary
 	who     *principal
 	input   policy.Input // less the resource's side
+}
+
+// mfaAt is when the caller showed a code of an MFA device, in milliseconds, 0 if
+// he did not. One that was shown to AssumeRole counts for that decision only:
+// "the temporary credentials returned by AssumeRole do not include MFA
+// information in the context" (IAM User Guide, "Secure API access with MFA").
+func (c *credential) mfaAt() int64 {
+	if c.session == nil || c.who.kind == kindRole {
+		return 0
+	}
+	return c.session.claims.MFA
 }
 
 // newCaller puts together all that is known of a caller beforehand, so that
@@ -34,6 +47,7 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 		p.RoleARN = who.arn()
 	}
 	p.ARN, p.UserID = c.ARN, c.UserID
+	cred := &credential{key: key, session: session, who: who}
 	in := policy.Input{Principal: p, Keys: p.Keys(), Identity: who.policies, Boundary: who.limit}
 	single := func(name, value string) { in.Keys = append(in.Keys, policy.Single(name, value)) }
 	single("aws:PrincipalIsAWSService", "false")
@@ -42,7 +56,7 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 		c.AccessKeyID = session.claims.KeyID
 		in.Session, in.HasSession = session.policies, session.limited()
 		single("aws:TokenIssueTime", session.claims.issued().Format(timeISO))
-		single("aws:MultiFactorAuthPresent", "false")
+		single("aws:MultiFactorAuthPresent", strconv.FormatBool(cred.mfaAt() != 0))
 		if id := session.claims.SourceIdentity; id != "" {
 			single("aws:SourceIdentity", id)
 		}
@@ -58,7 +72,8 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 	for _, t := range who.tags {
 		single("aws:PrincipalTag/"+t.Key, t.Value)
 	}
-	c.Identity = &credential{key: key, session: session, who: who, input: in}
+	cred.input = in
+	c.Identity = cred
 	return c
 }
 

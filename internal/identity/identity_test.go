@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -171,7 +172,7 @@ func wantCode(t testing.TB, err error, code, text string) {
 			sigv4.UnknownKey: "InvalidClientTokenId", sigv4.ExpiredToken: "ExpiredToken",
 			sigv4.Mismatch: "SignatureDoesNotMatch", sigv4.Expired: "SignatureDoesNotMatch",
 		}[e.Kind]
-	} else if err != nil && strings.Contains(err.Error(), "not authorized to perform") || err != nil && strings.Contains(err.Error(), "Cannot call") || err != nil && strings.Contains(err.Error(), "old password was incorrect") {
+	} else if err != nil && regexp.MustCompile(`not authorized to perform|Cannot call|MultiFactorAuthentication failed|old password was incorrect`).MatchString(err.Error()) {
 		got = "AccessDenied"
 	}
 	if got != code || err == nil || !strings.Contains(err.Error(), text) {

@@ -44,6 +44,10 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.entity(ctx, kindRole, awsapi.Member(in, "RoleName"), paramsOf(in))
 	case "policy":
 		return r.policy(ctx, awsapi.Member(in, "PolicyArn"))
+	case "mfa":
+		return r.mfa(ctx, awsapi.Member(in, "SerialNumber"))
+	case "mfa-owner":
+		return r.mfaOwner(ctx, awsapi.Member(in, "UserName"))
 	}
 	switch in := in.(type) {
 	case *iam.CreateUserRequest:
@@ -54,6 +58,8 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.create(policyARN(r.account, or(in.Path, "/"), in.PolicyName), "iam:TagPolicy", in.Tags, "")
 	case *iam.CreateGroupRequest:
 		return r.create(entityARN(r.account, kindGroup, or(in.Path, "/"), in.GroupName), "", nil, "")
+	case *iam.CreateVirtualMFADeviceRequest:
+		return r.create(mfaARN(r.account, or(in.Path, "/"), in.VirtualMFADeviceName), "iam:TagMFADevice", in.Tags, "")
 	case *iam.UpdateUserRequest:
 		return r.rename(ctx, kindUser, in.UserName, in.NewUserName, in.NewPath)
 	case *iam.UpdateGroupRequest:

@@ -40,15 +40,17 @@ func (s *Service) GetAccessKeyInfo(ctx context.Context, in *sts.GetAccessKeyInfo
 }
 
 // GetSessionToken answers temporary credentials of the calling user, which
-// needs a long-term key. They may what he may, but not call IAM, nor STS other
-// than AssumeRole and GetCallerIdentity.
+// needs a long-term key. They may what he may, but not call STS other than
+// AssumeRole and GetCallerIdentity, and IAM only if a code of an MFA device was
+// given.
 func (s *Service) GetSessionToken(ctx context.Context, in *sts.GetSessionTokenRequest) (*sts.GetSessionTokenResponse, error) {
 	caller := awsapi.CallerOf(ctx)
 	id, ok := caller.Identity.(*credential)
 	if !ok || id.session != nil {
 		return nil, awsapi.ErrAccessDenied("Cannot call GetSessionToken with session credentials")
 	}
-	if err := noMFA(in.SerialNumber, in.TokenCode); err != nil {
+	mfa, err := s.requestMFA(ctx, &id.who.entity, in.SerialNumber, in.TokenCode)
+	if err != nil {
 		return nil, err
 	}
 	d := defaultUserSession
@@ -58,20 +60,11 @@ func (s *Service) GetSessionToken(ctx context.Context, in *sts.GetSessionTokenRe
 	if caller.Type == awsapi.Root {
 		d = min(d, maxRootSession)
 	}
-	creds, _, err := s.issue(&claims{Account: caller.Account, ID: id.who.id}, d)
+	creds, _, err := s.issue(&claims{Account: caller.Account, ID: id.who.id, MFA: mfa}, d)
 	if err != nil {
 		return nil, fmt.Errorf("get session token: %w", err)
 	}
 	return &sts.GetSessionTokenResponse{Credentials: creds.wire()}, nil
-}
-
-// noMFA refuses the code of a device that cannot exist: there are no MFA
-// devices until EnableMFADevice is served.
-func noMFA(serial, code *string) error {
-	if serial == nil && code == nil {
-		return nil
-	}
-	return awsapi.ErrAccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
 }
 
 func (c *SessionCredentials) wire() *sts.Credentials {

@@ -92,7 +92,7 @@ func TestAssumeRoleRefusals(t *testing.T) {
 			{"bad session policy", alice, sts.AssumeRoleRequest{RoleArn: r.Arn, Policy: new("{}")}, "MalformedPolicyDocument", ""},
 			{"no such policy", alice, sts.AssumeRoleRequest{RoleArn: r.Arn, PolicyArns: []sts.PolicyDescriptorType{{Arn: new("arn:aws:iam::123456789012:policy/none")}}}, "MalformedPolicyDocument", "does not exist"},
 			{"large session policy", alice, sts.AssumeRoleRequest{RoleArn: r.Arn, Policy: new(allow("iot:" + strings.Repeat("x", 2048)))}, "PackedPolicyTooLarge", "Packed size of session tags & policies consumes"},
-			{"MFA", alice, sts.AssumeRoleRequest{RoleArn: r.Arn, SerialNumber: new("arn:aws:iam::123456789012:mfa/x"), TokenCode: new("123456")}, "", "MultiFactorAuthentication failed"},
+			{"MFA", alice, sts.AssumeRoleRequest{RoleArn: r.Arn, SerialNumber: new("arn:aws:iam::123456789012:mfa/x"), TokenCode: new("123456")}, "AccessDenied", "unable to validate MFA code.  Please verify your MFA serial number is valid"},
 			{"root", g.caller(g.root), sts.AssumeRoleRequest{RoleArn: r.Arn}, "", "Roles may not be assumed by root accounts."},
 		} {
 			t.Run(tt.name, func(t *testing.T) {

@@ -132,6 +132,7 @@ func (s *Service) DeleteUser(ctx context.Context, in *iam.DeleteUserRequest) (*i
 func ownsNothing(ctx context.Context, tx *db.Tx, e *entity) error {
 	for _, owned := range []struct{ table, verb string }{
 		{"iam_access_keys", "delete access keys"},
+		{"iam_mfa_devices", "delete MFA device"},
 		{"iam_attachments", "detach all policies"},
 		{"iam_inline_policies", "delete policies"},
 	} {

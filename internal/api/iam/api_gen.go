@@ -304,7 +304,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeactivateMFADevice", Method: "POST", URI: "/",
-			Resource: "@caller",
+			Resource: "@mfa-owner",
 			New:      func() any { return new(DeactivateMFADeviceRequest) },
 			Out:      (*DeactivateMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -628,7 +628,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "EnableMFADevice", Method: "POST", URI: "/",
-			Resource: "@user",
+			Resource: "@mfa-owner",
 			New:      func() any { return new(EnableMFADeviceRequest) },
 			Out:      (*EnableMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -855,7 +855,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetMFADevice", Method: "POST", URI: "/",
-			Resource:      "@",
+			Resource:      "@mfa-owner",
 			ResultWrapper: "GetMFADeviceResult",
 			New:           func() any { return new(GetMFADeviceRequest) },
 			Out:           (*GetMFADeviceResponse)(nil),
@@ -1206,7 +1206,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListMFADevices", Method: "POST", URI: "/",
-			Resource:      "@caller",
+			Resource:      "@mfa-owner",
 			ResultWrapper: "ListMFADevicesResult",
 			New:           func() any { return new(ListMFADevicesRequest) },
 			Out:           (*ListMFADevicesResponse)(nil),
@@ -1571,7 +1571,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ResyncMFADevice", Method: "POST", URI: "/",
-			Resource: "@user",
+			Resource: "@mfa-owner",
 			New:      func() any { return new(ResyncMFADeviceRequest) },
 			Out:      (*ResyncMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -3489,8 +3489,8 @@ type CreateVirtualMFADeviceResponse struct {
 
 // DeactivateMFADeviceRequest is the shape of that name.
 type DeactivateMFADeviceRequest struct {
-	SerialNumber string `aws:"SerialNumber,required" shape:"serialNumberType"`
-	UserName     string `aws:"UserName,required" shape:"existingUserNameType"`
+	SerialNumber string  `aws:"SerialNumber,required" shape:"serialNumberType"`
+	UserName     *string `aws:"UserName" shape:"existingUserNameType"`
 }
 
 // DeleteAccessKeyRequest is the shape of that name.

@@ -86,16 +86,18 @@ CREATE TABLE iam_saml_providers (
 CREATE INDEX iam_saml_providers_account ON iam_saml_providers (account, arn);
 
 CREATE TABLE iam_mfa_devices (
-	account TEXT   NOT NULL REFERENCES accounts (account),
-	arn     TEXT   NOT NULL, -- the serial number
-	path    TEXT   NOT NULL,
-	name    TEXT   NOT NULL,
-	seed    BYTEA  NOT NULL, -- sealed
-	owner   TEXT,            -- unique id of the user, the account for root; NULL: assigned to nobody
-	enabled BIGINT,
-	step    BIGINT NOT NULL, -- of the last code taken, which is not taken again
-	skew    BIGINT NOT NULL, -- steps that the device's clock is ahead
-	created BIGINT NOT NULL,
+	account  TEXT   NOT NULL REFERENCES accounts (account),
+	arn      TEXT   NOT NULL, -- the serial number
+	path     TEXT   NOT NULL,
+	name     TEXT   NOT NULL,
+	seed     BYTEA  NOT NULL, -- sealed
+	owner    TEXT,            -- unique id of the user, the account for root; NULL: assigned to nobody
+	enabled  BIGINT,
+	step     BIGINT NOT NULL, -- of the last code taken, which is not taken again
+	skew     BIGINT NOT NULL, -- steps that the device's clock is ahead
+	failures BIGINT NOT NULL, -- wrong codes in a row
+	locked   BIGINT NOT NULL, -- no code is taken before
+	created  BIGINT NOT NULL,
 	PRIMARY KEY (account, arn)
 );
 CREATE INDEX iam_mfa_devices_owner ON iam_mfa_devices (account, owner);
