@@ -253,7 +253,7 @@ func (a *assumption) sessionPolicies(ctx context.Context) error {
 	size := 0
 	if a.in.Policy != nil {
 		if _, err := policy.Parse(policy.Session, *a.in.Policy); err != nil {
-			return sts.ErrMalformedPolicyDocumentException("%s", err.Error())
+			return sts.ErrMalformedPolicyDocumentException("%s", malformed(err))
 		}
 		a.claims.Policy = *a.in.Policy
 		size += policy.Size(a.claims.Policy)

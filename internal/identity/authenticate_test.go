@@ -399,22 +399,6 @@ func FuzzUnpackClaims(f *testing.F) {
 	})
 }
 
-func FuzzTrustPrincipals(f *testing.F) {
-	f.Add(trust(trustAccount))
-	f.Add(trust(`{"AWS":["*","AIDAX"],"Service":"a.amazonaws.com"}`))
-	f.Fuzz(func(t *testing.T, text string) {
-		list, err := trustPrincipals(text)
-		if err != nil {
-			return
-		}
-		for _, p := range list {
-			if p.start >= p.end || text[p.start] != '"' || text[p.end-1] != '"' {
-				t.Errorf("%q at %d to %d of %q", p.value, p.start, p.end, text)
-			}
-		}
-	})
-}
-
 func bench(b *testing.B, creds func(*rig) sigv4.Credentials, action, resource string) {
 	g := newRig(b, dbtest.SQLite(b))
 	c := creds(g)

@@ -13,10 +13,26 @@ import (
 
 // checkPolicy refuses a document as IAM does when it is stored.
 func checkPolicy(k policy.Kind, text string) error {
-	if _, err := policy.Parse(k, text); err != nil {
-		return iam.ErrMalformedPolicyDocumentException("%s", err.Error())
+	_, err := parsePolicy(k, text)
+	return err
+}
+
+// parsePolicy is checkPolicy for those who need the policy.
+func parsePolicy(k policy.Kind, text string) (*policy.Policy, error) {
+	p, err := policy.Parse(k, text)
+	if err != nil {
+		return nil, iam.ErrMalformedPolicyDocumentException("%s", malformed(err))
 	}
-	return nil
+	return p, nil
+}
+
+// malformed is what IAM and STS say of a document that was refused: AWS's text
+// first, and then what is wrong and where.
+func malformed(err error) string {
+	if e, ok := errors.AsType[*policy.SyntaxError](err); ok {
+		return e.Full()
+	}
+	return err.Error()
 }
 
 // encodeDocument is the form of policy documents in answers: percent-encoded

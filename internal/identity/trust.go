@@ -26,89 +26,33 @@ const maxTrust = 2048
 // unique ids.
 type bindings map[string]string
 
-// trustPrincipal is a principal of a trust policy and where its JSON string
-// stands in the text.
-type trustPrincipal struct {
-	class, value string
-	start, end   int
-}
-
-// trustPrincipals lists the principals of a document that has been parsed
-// before, in the order of the text.
-func trustPrincipals(text string) ([]trustPrincipal, error) {
-	w := &trustWalker{text: text, dec: json.NewDecoder(strings.NewReader(text))}
-	if err := w.value(nil); err != nil {
-		return nil, fmt.Errorf("read trust policy: %w", err)
-	}
-	return w.found, nil
-}
-
-type trustWalker struct {
-	text  string
-	dec   *json.Decoder
-	found []trustPrincipal
-}
-
-// value reads one JSON value. path are the names of the objects around it;
-// lists are transparent.
-func (w *trustWalker) value(path []string) error {
-	before := int(w.dec.InputOffset())
-	tok, err := w.dec.Token()
-	if err != nil {
-		return err
-	}
-	switch t := tok.(type) {
-	case json.Delim:
-		for w.dec.More() {
-			inner := path
-			if t == '{' {
-				name, err := w.dec.Token()
-				if err != nil {
-					return err
-				}
-				inner = append(path[:len(path):len(path)], fmt.Sprint(name))
-			}
-			if err := w.value(inner); err != nil {
-				return err
-			}
-		}
-		_, err := w.dec.Token()
-		return err
-	case string:
-		if len(path) == 3 && path[0] == "Statement" && path[1] == "Principal" {
-			start := before + strings.IndexByte(w.text[before:], '"')
-			w.found = append(w.found, trustPrincipal{path[2], t, start, int(w.dec.InputOffset())})
-		}
-	}
-	return nil
-}
-
 // checkTrust checks a trust policy as IAM does when it is stored, but for
 // whether its principals exist.
-func checkTrust(text string) ([]trustPrincipal, error) {
-	if err := checkPolicy(policy.Trust, text); err != nil {
+func checkTrust(text string) ([]policy.PrincipalID, error) {
+	p, err := parsePolicy(policy.Trust, text)
+	if err != nil {
 		return nil, err
 	}
 	if policy.Size(text) > maxTrust {
 		return nil, errQuota("ACLSizePerRole", maxTrust)
 	}
-	return trustPrincipals(text)
+	return p.Principals(), nil
 }
 
 // bindTrust finds the unique ids of the users and roles in a trust policy, in
 // the form of their column. All its principals have to exist.
-func bindTrust(ctx context.Context, r reader, list []trustPrincipal) (column string, err error) {
+func bindTrust(ctx context.Context, r reader, list []policy.PrincipalID) (column string, err error) {
 	ids := bindings{}
 	for _, p := range list {
 		id, err := bind(ctx, r, p)
 		if errors.Is(err, db.ErrNotFound) {
-			return "", iam.ErrMalformedPolicyDocumentException("%s", policy.InvalidPrincipal(p.class, p.value))
+			return "", iam.ErrMalformedPolicyDocumentException("%s", policy.InvalidPrincipal(p.Class, p.ID))
 		}
 		if err != nil {
-			return "", fmt.Errorf("find principal %s: %w", p.value, err)
+			return "", fmt.Errorf("find principal %s: %w", p.ID, err)
 		}
 		if id != "" {
-			ids[p.value] = id
+			ids[p.ID] = id
 		}
 	}
 	b, err := json.Marshal(ids)
@@ -117,17 +61,17 @@ func bindTrust(ctx context.Context, r reader, list []trustPrincipal) (column str
 
 // bind finds the unique id of a user or role, and checks of other principals
 // what can be known. db.ErrNotFound for one that does not exist.
-func bind(ctx context.Context, r reader, p trustPrincipal) (id string, err error) {
-	switch p.class {
+func bind(ctx context.Context, r reader, p policy.PrincipalID) (id string, err error) {
+	switch p.Class {
 	case "Service":
-		if !strings.HasSuffix(p.value, ".amazonaws.com") {
+		if !strings.HasSuffix(p.ID, ".amazonaws.com") {
 			return "", db.ErrNotFound
 		}
 		return "", nil
 	case "Federated":
 		// Identity providers by ARN have to exist, and none can be made yet;
 		// the names of public ones (accounts.google.com) need no record.
-		if strings.HasPrefix(p.value, "arn:") {
+		if strings.HasPrefix(p.ID, "arn:") {
 			return "", db.ErrNotFound
 		}
 		return "", nil
@@ -135,18 +79,18 @@ func bind(ctx context.Context, r reader, p trustPrincipal) (id string, err error
 	default:
 		return "", nil
 	}
-	if strings.HasPrefix(p.value, prefixUser) || strings.HasPrefix(p.value, prefixRole) {
-		e, err := entityOfUniqueID(ctx, r, p.value)
+	if strings.HasPrefix(p.ID, prefixUser) || strings.HasPrefix(p.ID, prefixRole) {
+		e, err := entityOfUniqueID(ctx, r, p.ID)
 		if err != nil {
 			return "", err
 		}
 		return e.id, nil
 	}
-	parts, ok := arn.Split(p.value)
+	parts, ok := arn.Split(p.ID)
 	if !ok || parts[2] != "iam" || parts[5] == "root" {
 		return "", nil // *, an account, a session
 	}
-	e, err := entityByARN(ctx, r, p.value)
+	e, err := entityByARN(ctx, r, p.ID)
 	if err != nil {
 		return "", err
 	}
@@ -186,39 +130,26 @@ func entityOfUniqueID(ctx context.Context, r reader, id string) (*entity, error)
 
 // currentTrust is the text with its bound principals as they are called now.
 func currentTrust(ctx context.Context, r reader, text string, ids bindings) (string, error) {
-	if len(ids) == 0 {
-		return text, nil
-	}
-	list, err := trustPrincipals(text)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	at := 0
-	for _, p := range list {
-		id, ok := ids[p.value]
-		if !ok || p.class != "AWS" {
-			continue
-		}
-		name := id
+	names := make(map[string]string, len(ids))
+	for written, id := range ids {
+		names[written] = id
 		switch e, err := entityOfUniqueID(ctx, r, id); {
 		case err == nil:
-			name = e.arn()
+			names[written] = e.arn()
 		case !errors.Is(err, db.ErrNotFound):
 			return "", fmt.Errorf("find principal %s: %w", id, err)
 		}
-		if name == p.value {
-			continue
+	}
+	current, err := policy.ReplacePrincipals(policy.Trust, text, func(p policy.PrincipalID) string {
+		if name, ok := names[p.ID]; ok && p.Class == "AWS" {
+			return name
 		}
-		b.WriteString(text[at:p.start])
-		b.WriteString(`"` + name + `"`) // neither ids nor ARNs need escapes
-		at = p.end
+		return p.ID
+	})
+	if err != nil {
+		return "", fmt.Errorf("read trust policy: %w", err)
 	}
-	if at == 0 {
-		return text, nil
-	}
-	b.WriteString(text[at:])
-	return b.String(), nil
+	return current, nil
 }
 
 // accounts are those that the bound principals belong to.

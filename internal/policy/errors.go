@@ -21,9 +21,18 @@ type SyntaxError struct {
 // detail and place follow it.
 func (e *SyntaxError) Error() string {
 	if e.iot {
-		return e.Message + " " + e.Explain()
+		return e.Full()
 	}
 	return e.Message
+}
+
+// Full is AWS's text with detail and place behind it: `Syntax errors in
+// policy. Unknown element "Actoin" (line 4, column 7)`.
+func (e *SyntaxError) Full() string {
+	if strings.HasSuffix(e.Message, ".") {
+		return e.Message + " " + e.Explain()
+	}
+	return e.Message + ": " + e.Explain()
 }
 
 // Explain is Detail with its place: `Unknown element "Actoin" (line 4, column 7)`.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -240,6 +241,43 @@ func FuzzParse(f *testing.F) {
 			in.Explain(&Request{Action: "iot:Publish", Resource: "arn:aws:iot:r:1:topic/a", Keys: Keys{Single("aws:username", "alice")}})
 			DecideIoT([]*Policy{p}, &Request{Action: "iot:Subscribe", Resource: "arn:aws:iot:r:1:topicfilter/$share/a/b"})
 			p.ContextKeys()
+		}
+	})
+}
+
+// FuzzReplacePrincipals wants the principals of a trust policy replaced, and
+// nothing else of it changed.
+func FuzzReplacePrincipals(f *testing.F) {
+	f.Add(stmt("Allow", `"Principal":{"AWS":["*","AIDAX","\u0061"],"Service":"a.amazonaws.com"},"Action":"sts:AssumeRole"`), "AROAX")
+	f.Add(`{"Statement":[{"Effect":"Deny","Action":"*", "NotPrincipal" : {"AWS" : "é\"" , "Federated":[]}},{"Effect":"Allow","Principal":"*"}]}`, `"\<`)
+	f.Fuzz(func(t *testing.T, doc, id string) {
+		p, err := Compile(Trust, doc)
+		if err != nil || strings.ToValidUTF8(id, "") != id || (&reader{kind: Trust, text: id}).characters() != nil {
+			return
+		}
+		same, err := ReplacePrincipals(Trust, doc, func(id PrincipalID) string { return id.ID })
+		if err != nil || same != doc {
+			t.Fatalf("%q, %v", same, err)
+		}
+		var before []PrincipalID
+		replaced, err := ReplacePrincipals(Trust, doc, func(p PrincipalID) string {
+			before = append(before, p)
+			return id
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(before, p.Principals()) {
+			t.Fatalf("asked for %v of %v", before, p.Principals())
+		}
+		after := mustCompile(t, Trust, replaced).Principals()
+		if len(after) != len(before) {
+			t.Fatalf("%v became %v", before, after)
+		}
+		for i, p := range after {
+			if p != (PrincipalID{before[i].Class, id}) {
+				t.Fatalf("%v became %v", before[i], p)
+			}
 		}
 	})
 }
