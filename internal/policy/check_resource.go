@@ -49,13 +49,17 @@ func (c *checker) resource(r text) *SyntaxError {
 	}
 	parts := strings.SplitN(r.s, ":", 6)
 	if len(parts) == 1 {
-		return c.fault(r.pos, "Resource "+r.s+` must be in ARN format or "*".`, "Resource %q is not an ARN", r.s)
+		return c.fault(r.pos, "Resource "+r.s+` must be in ARN format or "*".`, "Resource %q is not an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE", r.s)
 	}
 	if !validPartition(parts[1]) {
 		shown := [4]string{"*", "*", "*", "*"}
 		copy(shown[:], parts[2:])
 		name := "arn:" + parts[1] + ":" + strings.Join(shown[:], ":")
-		return c.fault(r.pos, `Partition "`+parts[1]+`" is not valid for resource "`+name+`".`, "Resource %q begins with partition %q", r.s, parts[1])
+		detail := "The partition of a resource is aws, aws-cn or aws-us-gov"
+		if parts[0] != "arn" {
+			detail = "A resource begins with arn:"
+		}
+		return c.fault(r.pos, `Partition "`+parts[1]+`" is not valid for resource "`+name+`".`, "%s", detail)
 	}
 	if len(parts) == 2 {
 		return c.fault(r.pos, msgVendor, "Resource %q names no service", r.s)
@@ -100,7 +104,7 @@ func (c *checker) iotResources() *SyntaxError {
 	for i := range c.statements {
 		for _, r := range c.statements[i].resources.items {
 			if r.s != "*" && (!strings.HasPrefix(r.s, "arn:") || strings.Count(r.s, ":") < 2) {
-				e := c.fault(r.pos, "", "Resource %q is not an ARN", r.s)
+				e := c.fault(r.pos, "", "Resource %q is not an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE", r.s)
 				e.Message = "Policy document is Malformed: The following resources are invalid : " + r.s + "."
 				return e
 			}

@@ -181,9 +181,9 @@ func TestSyntaxErrorSaysWhere(t *testing.T) {
 	}{
 		// The tutorial's broken skeleton: a comma is missing behind the version.
 		{"skeleton", IoT, "{\n    \"Version\": \"2020-10-17\"\n\t\"Statement\": [\n\t]\n}\n",
-			`Unexpected "\"", expected a comma or the closing brace after the value of "Version" (line 3, column 2)`},
-		{"version", IoT, "{\n    \"Version\": \"2020-10-17\",\n\t\"Statement\": []\n}\n", `Version must be "2012-10-17" or "2008-10-17" (line 2, column 16)`},
-		{"element", Identity, "{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"Allow\",\n  \"Actoin\":\"x\"}}", `Unknown element "Actoin" in the statement (line 3, column 3)`},
+			`Missing comma after the value of "Version" (line 3, column 2)`},
+		{"version", IoT, "{\n    \"Version\": \"2020-10-17\",\n\t\"Statement\": []\n}\n", `Version must be "2012-10-17" or "2008-10-17", found "2020-10-17": it is the version of the policy language, not of this policy (line 2, column 16)`},
+		{"element", Identity, "{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"Allow\",\n  \"Actoin\":\"x\"}}", `Unknown element "Actoin" in the statement, did you mean "Action"? (line 3, column 3)`},
 		{"operator", Identity, "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\n\"Condition\":{ \"StringMatches\":{\"é\":\"b\"}}}}", `Unknown condition operator "StringMatches" (line 2, column 15)`},
 		{"columns are characters", Identity, `{"é":1}`, `Unknown element "é" in the policy (line 1, column 2)`},
 		{"after wide character", Identity, `{"Id":"é","X":1}`, `Unknown element "X" in the policy (line 1, column 11)`},
@@ -191,7 +191,7 @@ func TestSyntaxErrorSaysWhere(t *testing.T) {
 		{"string", Identity, `{"Id":"a`, `String without a closing quote (line 1, column 7)`},
 		{"end", Identity, `{"Id":`, `Unexpected end of document, expected a value (line 1, column 7)`},
 		{"no effect", Identity, "{\"Statement\":[\n  {\"Action\":\"*\"}]}", `Missing element Effect in the statement (line 2, column 3)`},
-		{"resource", Identity, allow("\"Action\":\"*\",\n\"Resource\":[\"*\",\n\"x\"]"), `Resource "x" is not an ARN (line 3, column 1)`},
+		{"resource", Identity, allow("\"Action\":\"*\",\n\"Resource\":[\"*\",\n\"x\"]"), `Resource "x" is not an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE (line 3, column 1)`},
 		{"action", IoT, allow("\n\"Resource\":\"*\",\"Action\":\"Connect\""), `Action "Connect" has no service prefix (line 2, column 25)`},
 	}
 	for _, tt := range tests {

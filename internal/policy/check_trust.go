@@ -57,8 +57,11 @@ func isTrustAction(s string) bool {
 func (c *checker) trustPrincipals() *SyntaxError {
 	for i := range c.statements {
 		for _, id := range c.statements[i].principal.ids {
-			if id.class == "AWS" && !validAWSPrincipal(id.s) || id.class == "Service" && !strings.Contains(id.s, ".") {
-				return c.fault(id.pos, InvalidPrincipal(id.class, id.s), "%q names no principal", id.s)
+			switch {
+			case id.class == "AWS" && !validAWSPrincipal(id.s):
+				return c.fault(id.pos, InvalidPrincipal(id.class, id.s), "%q is neither an account nor the ARN of a root, user, role or session", id.s)
+			case id.class == "Service" && !strings.Contains(id.s, "."):
+				return c.fault(id.pos, InvalidPrincipal(id.class, id.s), "%q is not the name of a service, such as iot.amazonaws.com", id.s)
 			}
 		}
 	}

@@ -33,7 +33,7 @@ type rawStatement struct {
 type list struct {
 	present bool
 	not     bool
-	pos     int
+	pos     int // of the element's name
 	items   []text
 }
 
@@ -118,6 +118,9 @@ func (r *reader) characters() *SyntaxError {
 			}
 		}
 		if r.kind != IoT && c > 0xFF {
+			if known := hint(c); known != "" {
+				return r.fault(i, "Unexpected %s", known)
+			}
 			return r.fault(i, "Character %q is outside of Latin-1", c)
 		}
 	}
@@ -135,7 +138,7 @@ func (r *reader) document(root *node) (*document, *SyntaxError) {
 		switch m.name {
 		case "Version":
 			if m.value.kind != nodeString || m.value.text != Version2008 && m.value.text != Version2012 {
-				return nil, r.fault(m.value.pos, `Version must be "2012-10-17" or "2008-10-17"`)
+				return nil, r.version(&m.value)
 			}
 			d.version = m.value.text
 		case "Id":
@@ -148,13 +151,17 @@ func (r *reader) document(root *node) (*document, *SyntaxError) {
 				return nil, err
 			}
 		default:
-			return nil, r.fault(m.pos, "Unknown element %q in the policy", m.name)
+			return nil, r.fault(m.pos, "Unknown element %q in the policy%s", m.name, meant(m.name, "Version", "Id", "Statement"))
 		}
 	}
 	if !found {
 		return nil, r.fault(root.pos, "Missing element Statement")
 	}
 	return d, nil
+}
+
+func (r *reader) version(n *node) *SyntaxError {
+	return r.fault(n.pos, `Version must be "2012-10-17" or "2008-10-17", found %s: it is the version of the policy language, not of this policy`, n)
 }
 
 func (r *reader) statements(d *document, n *node) *SyntaxError {
@@ -202,7 +209,7 @@ func (r *reader) element(s *rawStatement, m *member) *SyntaxError {
 		s.sid, s.sidPos = v.text, v.pos
 	case "Effect":
 		if v.kind != nodeString || !strings.EqualFold(v.text, "Allow") && !strings.EqualFold(v.text, "Deny") {
-			return r.fault(v.pos, `Effect must be "Allow" or "Deny"`)
+			return r.fault(v.pos, `Effect must be "Allow" or "Deny", found %s`, v)
 		}
 		s.effect, s.effectPos = v.text, v.pos
 		s.allow = v.text == "Allow"
@@ -215,7 +222,8 @@ func (r *reader) element(s *rawStatement, m *member) *SyntaxError {
 	case "Condition":
 		return r.condition(s, v)
 	default:
-		return r.fault(m.pos, "Unknown element %q in the statement", m.name)
+		return r.fault(m.pos, "Unknown element %q in the statement%s", m.name, meant(m.name,
+			"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"))
 	}
 	return nil
 }
@@ -228,7 +236,7 @@ func (r *reader) list(l *list, m *member, name, notName string) *SyntaxError {
 	if err != nil {
 		return err
 	}
-	*l = list{present: true, not: m.name == notName, pos: m.value.pos, items: items}
+	*l = list{present: true, not: m.name == notName, pos: m.pos, items: items}
 	return nil
 }
 
@@ -267,7 +275,7 @@ func (r *reader) principal(s *rawStatement, m *member) *SyntaxError {
 		switch class.name {
 		case "AWS", "Service", "Federated", "CanonicalUser":
 		default:
-			return r.fault(class.pos, "Unknown principal type %q", class.name)
+			return r.fault(class.pos, "Unknown principal type %q%s", class.name, meant(class.name, "AWS", "Service", "Federated", "CanonicalUser"))
 		}
 		ids, err := r.strings(&class.value, class.name)
 		if err != nil {
@@ -292,7 +300,7 @@ func (r *reader) condition(s *rawStatement, n *node) *SyntaxError {
 		}
 		op, ok := parseOperator(m.name)
 		if !ok && len(m.value.members) > 0 {
-			return r.fault(m.pos, "Unknown condition operator %q", m.name)
+			return r.fault(m.pos, "Unknown condition operator %q%s", m.name, meantOperator(m.name))
 		}
 		for j := range m.value.members {
 			key := &m.value.members[j]

@@ -42,6 +42,15 @@ type node struct {
 	members []member
 }
 
+// String shows a string as it would stand in a document, and says of other
+// values what they are.
+func (n *node) String() string {
+	if n.kind == nodeString {
+		return strconv.Quote(n.text)
+	}
+	return n.kind.String()
+}
+
 type member struct {
 	name  string
 	pos   int
@@ -66,6 +75,9 @@ type jsonParser struct {
 func parseJSON(text string) (node, *jsonFault) {
 	p := &jsonParser{text: text}
 	p.space()
+	if p.pos == len(text) {
+		return node{}, p.fault("The document is empty")
+	}
 	n, err := p.value()
 	if err != nil {
 		return node{}, err
@@ -81,13 +93,48 @@ func (p *jsonParser) fault(format string, args ...any) *jsonFault {
 	return &jsonFault{pos: p.pos, detail: fmt.Sprintf(format, args...)}
 }
 
-// next describes what stands at the current place.
+// next describes what stands at the current place, with what is usually wrong
+// about it.
 func (p *jsonParser) next() string {
-	if p.pos >= len(p.text) {
+	rest := p.text[p.pos:]
+	if rest == "" {
 		return "end of document"
 	}
-	r, _ := utf8.DecodeRuneInString(p.text[p.pos:])
+	r, _ := utf8.DecodeRuneInString(rest)
+	switch {
+	case r == '\'':
+		return `"'" (JSON has double quotes only)`
+	case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "/*"), r == '#':
+		return strconv.Quote(string(r)) + " (JSON has no comments)"
+	case hint(r) != "":
+		return hint(r)
+	case isAlphanumeric(rest[0]):
+		return "word " + strconv.Quote(p.wordAt())
+	}
 	return strconv.Quote(string(r))
+}
+
+// wordAt is the word at the current place.
+func (p *jsonParser) wordAt() string {
+	end := p.pos
+	for end < len(p.text) && isAlphanumeric(p.text[end]) && end-p.pos < 40 {
+		end++
+	}
+	return p.text[p.pos:end]
+}
+
+// hint describes characters that editors and word processors put into
+// documents unasked, empty for others.
+func hint(r rune) string {
+	switch r {
+	case '\uFEFF':
+		return "byte order mark (save the document without one)"
+	case '\u00A0':
+		return "no-break space (use plain spaces)"
+	case '\u2018', '\u2019', '\u201A', '\u201C', '\u201D', '\u201E', '\u00AB', '\u00BB':
+		return "typographic quotation mark " + string(r) + ` (JSON has plain double quotes, ")`
+	}
+	return ""
 }
 
 func (p *jsonParser) space() {
@@ -150,6 +197,9 @@ func (p *jsonParser) object() (node, *jsonFault) {
 	seen := map[string]bool{}
 	for {
 		p.space()
+		if err := p.afterComma(n.members != nil, '}'); err != nil {
+			return node{}, err
+		}
 		if p.pos >= len(p.text) || p.text[p.pos] != '"' {
 			return node{}, p.fault("Unexpected %s, expected an element name in double quotes", p.next())
 		}
@@ -176,8 +226,8 @@ func (p *jsonParser) object() (node, *jsonFault) {
 			n.end = p.pos
 			return n, nil
 		}
-		if !p.take(',') {
-			return node{}, p.fault("Unexpected %s, expected a comma or the closing brace after the value of %q", p.next(), m.name)
+		if err := p.comma(&n, fmt.Sprintf("the value of %q", m.name)); err != nil {
+			return node{}, err
 		}
 	}
 }
@@ -192,6 +242,9 @@ func (p *jsonParser) array() (node, *jsonFault) {
 	}
 	for {
 		p.space()
+		if err := p.afterComma(n.items != nil, ']'); err != nil {
+			return node{}, err
+		}
 		item, err := p.value()
 		if err != nil {
 			return node{}, err
@@ -202,10 +255,41 @@ func (p *jsonParser) array() (node, *jsonFault) {
 			n.end = p.pos
 			return n, nil
 		}
-		if !p.take(',') {
-			return node{}, p.fault("Unexpected %s, expected a comma or the closing bracket of the list", p.next())
+		if err := p.comma(&n, "an item of the list"); err != nil {
+			return node{}, err
 		}
 	}
+}
+
+// comma takes the comma between two members or items of n, the first of which
+// is called what.
+func (p *jsonParser) comma(n *node, what string) *jsonFault {
+	kind, end := "object", "}"
+	if n.kind == nodeArray {
+		kind, end = "list", "]"
+	}
+	switch {
+	case p.take(','):
+		return nil
+	case p.pos == len(p.text):
+		line, column := place(p.text, n.pos)
+		return p.fault("Missing %q: the %s that begins in line %d, column %d has no end", end, kind, line, column)
+	case p.text[p.pos] == '"', p.text[p.pos] == '{', p.text[p.pos] == '[':
+		return p.fault("Missing comma after %s", what)
+	case p.text[p.pos] == '}', p.text[p.pos] == ']':
+		line, column := place(p.text, n.pos)
+		return p.fault("Unexpected %s, expected %q: the %s begins in line %d, column %d", p.next(), end, kind, line, column)
+	}
+	return p.fault("Unexpected %s after %s, expected a comma or %q", p.next(), what, end)
+}
+
+// afterComma refuses the end of an object or list behind a comma.
+func (p *jsonParser) afterComma(comma bool, end byte) *jsonFault {
+	if !comma || p.pos == len(p.text) || p.text[p.pos] != end {
+		return nil
+	}
+	at := strings.LastIndexByte(p.text[:p.pos], ',')
+	return &jsonFault{pos: at, detail: fmt.Sprintf("Comma before %q, where nothing follows", string(end))}
 }
 
 func (p *jsonParser) word() (node, *jsonFault) {
@@ -218,6 +302,9 @@ func (p *jsonParser) word() (node, *jsonFault) {
 			p.pos = n.end
 			return n, nil
 		}
+	}
+	if isAlphanumeric(p.text[p.pos]) {
+		return node{}, p.fault("Unexpected %s, expected a value; text stands in double quotes", p.next())
 	}
 	return node{}, p.fault("Unexpected %s, expected a value", p.next())
 }
@@ -263,12 +350,20 @@ func (p *jsonParser) string() (string, *jsonFault) {
 		case c == '\\':
 			return p.escaped(open, start)
 		case c < 0x20:
-			return "", p.fault("Control character %s inside a string", p.next())
+			return "", p.control()
 		default:
 			p.pos++
 		}
 	}
 	return "", &jsonFault{pos: open, detail: "String without a closing quote"}
+}
+
+// control is the fault of a control character inside a string.
+func (p *jsonParser) control() *jsonFault {
+	if c := p.text[p.pos]; c == '\n' || c == '\r' {
+		return p.fault("Line break inside a string: is its closing quotation mark missing?")
+	}
+	return p.fault("Control character %s inside a string", p.next())
 }
 
 // escaped goes on with a string that has its first backslash at p.pos.
@@ -282,7 +377,7 @@ func (p *jsonParser) escaped(open, start int) (string, *jsonFault) {
 			p.pos++
 			return b.String(), nil
 		case c < 0x20:
-			return "", p.fault("Control character %s inside a string", p.next())
+			return "", p.control()
 		case c != '\\':
 			b.WriteByte(c)
 			p.pos++
