@@ -34,6 +34,7 @@ func (c *call) answer(out any) {
 }
 
 func (c *call) send(status int, body []byte) {
+	c.record(status, nil)
 	c.answered = true
 	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
@@ -70,6 +71,7 @@ func (c *call) stream(status int, s Stream) {
 			maps.Copy(h, final)
 		}
 	}
+	c.record(status, nil)
 	c.answered = true
 	ctx, cancel := context.WithCancelCause(c.r.Context())
 	stop := c.watch(ctx, cancel)
@@ -149,6 +151,8 @@ func (c *call) fail(err error) {
 			t.Stop()
 		}
 	}
+	c.out = nil
+	c.record(e.Status, e)
 	c.answered = true
 	h := c.w.Header()
 	if c.req.Explained {
@@ -174,7 +178,24 @@ func (c *call) fail(err error) {
 
 func (c *call) finish(status int, e *Error) {
 	if c.g.Observe != nil {
-		c.g.Observe(Outcome{Request: c.req, Status: status, Error: e, Duration: c.g.Now().Sub(c.req.Time)})
+		c.g.Observe(c.outcome(status, e))
+	}
+}
+
+// record hands out what is about to be answered, once: what a client was told
+// is on record, even if the process dies at that moment.
+func (c *call) record(status int, e *Error) {
+	if c.g.Record == nil || c.recorded {
+		return
+	}
+	c.recorded = true
+	c.g.Record(c.outcome(status, e))
+}
+
+func (c *call) outcome(status int, e *Error) Outcome {
+	return Outcome{
+		Request: c.req, Status: status, Error: e, Duration: c.g.Now().Sub(c.req.Time),
+		HTTP: c.r, Signature: c.sig, Input: c.in, Output: c.out, Checks: c.checked,
 	}
 }
 
@@ -198,14 +219,14 @@ func (c *call) recover() {
 // appendJSON is the error's REST-JSON body.
 func (e *Error) appendJSON(b []byte) []byte {
 	b = append(b, '{')
-	b = appendJSONString(b, orDefault(e.key, "message"))
+	b = AppendJSONString(b, orDefault(e.key, "message"))
 	b = append(b, ':')
-	b = appendJSONString(b, e.Message)
+	b = AppendJSONString(b, e.Message)
 	for _, f := range e.fields {
 		b = append(b, ',')
-		b = appendJSONString(b, f.name)
+		b = AppendJSONString(b, f.name)
 		b = append(b, ':')
-		b = appendJSONString(b, f.value)
+		b = AppendJSONString(b, f.value)
 	}
 	return append(b, '}')
 }

@@ -25,9 +25,28 @@ type Caller struct {
 	UserID      string // AIDA…, AROA…:session, or the account id
 	UserName    string // IAM users only
 	AccessKeyID string
+	Session     *Session // of temporary credentials; nil for long-term ones
 
 	// Identity is the authenticator's own knowledge of the caller.
 	Identity any
+}
+
+// Session is what temporary credentials say of themselves, for records.
+// Immutable.
+type Session struct {
+	Created        time.Time
+	MFA            bool // a code of an MFA device was checked for it
+	SourceIdentity string
+	Issuer         *Issuer // nil for a GetSessionToken session, which is its user's
+}
+
+// Issuer is who lends a session its permissions.
+type Issuer struct {
+	Type     string // "Role", "IAMUser" or "Root"
+	ID       string // AROA…, AIDA…, or the account id
+	ARN      string
+	Account  string
+	UserName string // name of the role or user; empty for root
 }
 
 // Request is what is known of the request in hand.

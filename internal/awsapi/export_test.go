@@ -76,11 +76,8 @@ var (
 	ParseTime  = parseTime
 )
 
-// AppendJSONString and AppendXMLText escape.
-var (
-	AppendJSONString = appendJSONString
-	AppendXMLText    = appendXMLText
-)
+// AppendXMLText escapes.
+var AppendXMLText = appendXMLText
 
 // RequestTags finds an input's tags.
 var RequestTags = requestTags

@@ -35,6 +35,12 @@ type Outcome struct {
 	Status   int
 	Error    *Error // nil on success
 	Duration time.Duration
+
+	HTTP      *http.Request
+	Signature *sigv4.Signature // as parsed; proven only if Request.Caller is known
+	Input     any              // decoded; nil if it did not come to that
+	Output    any              // nil if refused
+	Checks    []Check          // what was asked to be allowed; nil if it did not come to that
 }
 
 // Gateway serves APIs over HTTP.
@@ -42,7 +48,10 @@ type Gateway struct {
 	Identity Identity
 	Log      *slog.Logger
 	Now      func() time.Time
-	Observe  func(Outcome) // called once a request; may be nil
+	Observe  func(Outcome) // called once a request, when it is over; may be nil
+	// Record is called once a request, before the first byte of its answer; may
+	// be nil. It must not keep what it is given.
+	Record func(Outcome)
 
 	bodies bodies
 }
@@ -74,7 +83,9 @@ type call struct {
 	form     form // Query
 	body     []byte
 	reserved int64 // of Gateway.bodies
-	in       any
+	in, out  any
+	checked  []Check
+	recorded bool
 	answered bool
 }
 
@@ -103,6 +114,7 @@ func (c *call) serve(apis []*API) {
 		c.fail(err)
 		return
 	}
+	c.out = out
 	c.answer(out)
 }
 
@@ -267,7 +279,7 @@ func (c *call) authorize() error {
 	if err != nil {
 		return err
 	}
-	c.req.Target = target
+	c.req.Target, c.checked = target, checks
 	return c.g.Identity.Authorize(c.r.Context(), c.req, checks)
 }
 

@@ -30,7 +30,7 @@ func appendJSONStruct(b []byte, p *structPlan, st reflect.Value) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = appendJSONString(b, f.name)
+		b = AppendJSONString(b, f.name)
 		b = append(b, ':')
 		b = appendJSONValue(b, f.val, f.time, v)
 	}
@@ -57,8 +57,8 @@ func appendJSONValue(b []byte, p *valuePlan, timeFormat string, v reflect.Value)
 				if i > 0 {
 					b = append(b, ',')
 				}
-				b = append(appendJSONString(b, k), ':')
-				b = appendJSONString(b, m[k])
+				b = append(AppendJSONString(b, k), ':')
+				b = AppendJSONString(b, m[k])
 			}
 			return append(b, '}')
 		}
@@ -66,13 +66,13 @@ func appendJSONValue(b []byte, p *valuePlan, timeFormat string, v reflect.Value)
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendJSONString(b, k.String())
+			b = AppendJSONString(b, k.String())
 			b = append(b, ':')
 			b = appendJSONValue(b, p.elem, p.elem.shape.Time, v.MapIndex(k))
 		}
 		return append(b, '}')
 	case kString:
-		return appendJSONString(b, v.String())
+		return AppendJSONString(b, v.String())
 	case kInt:
 		return strconv.AppendInt(b, v.Int(), 10)
 	case kFloat:
@@ -87,7 +87,7 @@ func appendJSONValue(b []byte, p *valuePlan, timeFormat string, v reflect.Value)
 		t := v.Interface().(time.Time)
 		switch timeFormat {
 		case "iso8601", "rfc822":
-			return appendJSONString(b, formatTime(t, timeFormat))
+			return AppendJSONString(b, formatTime(t, timeFormat))
 		}
 		return append(b, formatTime(t, "unixTimestamp")...)
 	}
@@ -101,7 +101,9 @@ func appendJSONFloat(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }
 
-func appendJSONString(b []byte, s string) []byte {
+// AppendJSONString appends s as a JSON string. Only what JSON itself demands is
+// escaped; what is not UTF-8 becomes U+FFFD.
+func AppendJSONString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	start := 0

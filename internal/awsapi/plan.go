@@ -94,6 +94,7 @@ type fieldPlan struct {
 	required  bool
 	jsonvalue bool
 	pointer   bool // the Go field is a pointer to the value
+	secret    bool // never to be logged or recorded
 	flattened bool
 	time      string
 	val       *valuePlan
@@ -217,6 +218,7 @@ func (s *Service) structOf(t reflect.Type) (*structPlan, error) {
 			return nil, fmt.Errorf("%s.%s: %w", t.Name(), sf.Name, err)
 		}
 		f.val = val
+		f.secret = val.secret() || SecretMember(sf.Name) || secretShapes[sf.Tag.Get("shape")]
 		if val.shape.Flattened {
 			f.flattened = true
 		}

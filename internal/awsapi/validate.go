@@ -39,6 +39,7 @@ func (s *Service) validate(op *Operation, in any, absent absences) error {
 type validator struct {
 	absent map[string]bool
 	path   []byte // of the value in hand
+	secret bool   // the value in hand is not to be told
 	n      int
 	faults []string
 }
@@ -50,7 +51,7 @@ func (v *validator) fault(p *valuePlan, constraint string, text func() string) {
 		return
 	}
 	value := ""
-	if !p.shape.Sensitive && (p.elem == nil || !p.elem.shape.Sensitive) {
+	if !v.secret && !p.shape.Sensitive && (p.elem == nil || !p.elem.shape.Sensitive) {
 		value = text() + " "
 	}
 	v.faults = append(v.faults, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", value, clip(string(v.path)), constraint))
@@ -63,7 +64,7 @@ func (v *validator) structure(p *structPlan, st reflect.Value) {
 	if outer > 0 {
 		v.path = append(v.path, '.')
 	}
-	prefix := len(v.path)
+	prefix, within := len(v.path), v.secret
 	for i := range p.fields {
 		f := &p.fields[i]
 		val, ok := f.value(st)
@@ -71,6 +72,7 @@ func (v *validator) structure(p *structPlan, st reflect.Value) {
 			continue
 		}
 		v.path = append(v.path[:prefix], f.path...)
+		v.secret = within || f.secret
 		switch {
 		case f.val.kind == kStream:
 		case !ok, p.required.has(f) && v.absent[string(v.path)]:
@@ -79,7 +81,7 @@ func (v *validator) structure(p *structPlan, st reflect.Value) {
 			v.value(f.val, val)
 		}
 	}
-	v.path = v.path[:outer]
+	v.path, v.secret = v.path[:outer], within
 }
 
 func (v *validator) value(p *valuePlan, val reflect.Value) {

@@ -53,7 +53,7 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 	single("aws:PrincipalIsAWSService", "false")
 	single("aws:ViaAWSService", "false")
 	if session != nil {
-		c.AccessKeyID = session.claims.KeyID
+		c.AccessKeyID, c.Session = session.claims.KeyID, sessionContext(who, session.claims)
 		in.Session, in.HasSession = session.policies, session.limited()
 		single("aws:TokenIssueTime", session.claims.issued().Format(timeISO))
 		single("aws:MultiFactorAuthPresent", strconv.FormatBool(cred.mfaAt() != 0))
