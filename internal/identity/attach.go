@@ -76,7 +76,7 @@ func (s *Service) detach(ctx context.Context, k kind, owner, policyARN string) e
 	return nil
 }
 
-// listAttached answers the managed policies of a user or role by name.
+// listAttached answers the managed policies of a user, group or role by name.
 func (s *Service) listAttached(ctx context.Context, k kind, owner string, prefix, marker *string, items *int64) (list []iam.AttachedPolicy, truncated *bool, next *string, err error) {
 	e, err := entityTarget(ctx, k, owner)
 	if err != nil {
@@ -170,6 +170,33 @@ func (s *Service) ListAttachedRolePolicies(ctx context.Context, in *iam.ListAtta
 	var err error
 	out := &iam.ListAttachedRolePoliciesResponse{}
 	out.AttachedPolicies, out.IsTruncated, out.Marker, err = s.listAttached(ctx, kindRole, in.RoleName, in.PathPrefix, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// AttachGroupPolicy attaches a managed policy to a group.
+func (s *Service) AttachGroupPolicy(ctx context.Context, in *iam.AttachGroupPolicyRequest) (*iam.AttachGroupPolicyResponse, error) {
+	if err := s.attach(ctx, kindGroup, in.GroupName, in.PolicyArn); err != nil {
+		return nil, err
+	}
+	return &iam.AttachGroupPolicyResponse{}, nil
+}
+
+// DetachGroupPolicy detaches a managed policy from a group.
+func (s *Service) DetachGroupPolicy(ctx context.Context, in *iam.DetachGroupPolicyRequest) (*iam.DetachGroupPolicyResponse, error) {
+	if err := s.detach(ctx, kindGroup, in.GroupName, in.PolicyArn); err != nil {
+		return nil, err
+	}
+	return &iam.DetachGroupPolicyResponse{}, nil
+}
+
+// ListAttachedGroupPolicies answers the managed policies of a group.
+func (s *Service) ListAttachedGroupPolicies(ctx context.Context, in *iam.ListAttachedGroupPoliciesRequest) (*iam.ListAttachedGroupPoliciesResponse, error) {
+	var err error
+	out := &iam.ListAttachedGroupPoliciesResponse{}
+	out.AttachedPolicies, out.IsTruncated, out.Marker, err = s.listAttached(ctx, kindGroup, in.GroupName, in.PathPrefix, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}

@@ -49,11 +49,15 @@ func (k kind) rules() kindRules {
 }
 
 // columns are those that scanEntity reads.
-func (r kindRules) columns() string {
-	if r.bounded {
-		return "id, name, path, COALESCE(boundary, ''), created"
+func (k kind) columns() string {
+	switch k {
+	case kindUser:
+		return `id, name, path, COALESCE(boundary, ''), created,
+			(SELECT last_used FROM iam_login_profiles l WHERE l.account = iam_users.account AND l.user_id = iam_users.id)`
+	case kindRole:
+		return `id, name, path, COALESCE(boundary, ''), created, CAST(NULL AS BIGINT)`
 	}
-	return "id, name, path, '', created"
+	return `id, name, path, '', created, CAST(NULL AS BIGINT)`
 }
 
 // Quotas that the kinds share (IAM User Guide, "IAM and AWS STS quotas").
@@ -61,10 +65,11 @@ const (
 	maxAttached = 10
 	maxTags     = 50
 	maxKeys     = 2
+	maxGroups   = 10 // of a user
 )
 
-// entity is what users and roles have in common: they own policies, tags and
-// a permissions boundary.
+// entity is what users, groups and roles have in common: they own policies;
+// users and roles also tags and a permissions boundary.
 type entity struct {
 	kind     kind
 	account  string
@@ -73,6 +78,8 @@ type entity struct {
 	path     string
 	boundary string // ARN of a managed policy, or empty
 	created  time.Time
+
+	passwordUsed *time.Time // users only: when somebody last signed in with it
 }
 
 // rootEntity is the root user of an account.
@@ -109,30 +116,86 @@ func (e *entity) attachedBoundary() *iam.AttachedPermissionsBoundary {
 // nameKey is a name as uniqueness sees it.
 func nameKey(name string) string { return strings.ToLower(name) }
 
-// entityByName finds a user or a role by its name, ignoring case.
+// entityByName finds a user, group or role by its name, ignoring case.
 // db.ErrNotFound when there is none.
 func entityByName(ctx context.Context, r reader, account string, k kind, name string) (*entity, error) {
 	return scanEntity(account, k, r.QueryRow(ctx,
-		`SELECT `+k.rules().columns()+` FROM `+k.rules().table+` WHERE account = $1 AND name_key = $2`,
-		account, nameKey(name)))
+		`SELECT `+k.columns()+` FROM `+k.rules().table+` WHERE account = $1 AND name_key = $2`,
+		account, nameKey(name)).Scan)
 }
 
-// entityByID finds a user or a role by its unique id. db.ErrNotFound when
+// entityByID finds a user, group or role by its unique id. db.ErrNotFound when
 // there is none.
 func entityByID(ctx context.Context, r reader, account string, k kind, id string) (*entity, error) {
 	return scanEntity(account, k, r.QueryRow(ctx,
-		`SELECT `+k.rules().columns()+` FROM `+k.rules().table+` WHERE account = $1 AND id = $2`,
-		account, id))
+		`SELECT `+k.columns()+` FROM `+k.rules().table+` WHERE account = $1 AND id = $2`,
+		account, id).Scan)
 }
 
-func scanEntity(account string, k kind, row *db.Row) (*entity, error) {
+func scanEntity(account string, k kind, scan func(...any) error) (*entity, error) {
 	e := &entity{kind: k, account: account}
 	var created int64
-	if err := row.Scan(&e.id, &e.name, &e.path, &e.boundary, &created); err != nil {
+	var used *int64
+	if err := scan(&e.id, &e.name, &e.path, &e.boundary, &created, &used); err != nil {
 		return nil, err
 	}
 	e.created = fromMillis(created)
+	if used != nil {
+		e.passwordUsed = new(fromMillis(*used))
+	}
 	return e, nil
+}
+
+// entities reads a page of users, groups or roles by name, those under a path,
+// and one row more.
+func entities(ctx context.Context, r reader, account string, k kind, prefix *string, p page) ([]*entity, error) {
+	from, to := pathRange(prefix)
+	return entitiesWhere(ctx, r, account, k, p, `path >= $4 AND path < $5`, from, to)
+}
+
+// entitiesWhere is entities by another condition, whose parameters count from
+// $4.
+func entitiesWhere(ctx context.Context, r reader, account string, k kind, p page, condition string, args ...any) ([]*entity, error) {
+	return queryAll(ctx, r, func(rows *db.Rows) (*entity, error) { return scanEntity(account, k, rows.Scan) },
+		`SELECT `+k.columns()+` FROM `+k.rules().table+` WHERE account = $1 AND name_key > $2 AND `+condition+` ORDER BY name_key LIMIT $3`,
+		append([]any{account, p.after, p.limit + 1}, args...)...)
+}
+
+// entityKey orders entities by name.
+func entityKey(e *entity) string { return nameKey(e.name) }
+
+// rename gives a user or group another name or path: its ARN changes, its
+// unique id and what it owns stay.
+func (s *Service) rename(ctx context.Context, k kind, name string, newName, newPath *string) error {
+	e, err := entityTarget(ctx, k, name)
+	if err != nil {
+		return err
+	}
+	to, table := or(newName, e.name), k.rules().table
+	taken := iam.ErrEntityAlreadyExistsException("%s with name %s already exists.", k.rules().quotaName, to)
+	err = s.write(ctx, e.account, func(tx *db.Tx) error {
+		var other string
+		err := tx.QueryRow(ctx, `SELECT id FROM `+table+` WHERE account = $1 AND name_key = $2`, e.account, nameKey(to)).Scan(&other)
+		switch {
+		case err == nil && other != e.id:
+			return taken
+		case err != nil && !errors.Is(err, db.ErrNotFound):
+			return err
+		}
+		n, err := tx.Exec(ctx, `UPDATE `+table+` SET name = $1, name_key = $2, path = $3 WHERE account = $4 AND id = $5`,
+			to, nameKey(to), or(newPath, e.path), e.account, e.id)
+		if err == nil && n == 0 {
+			return errNoEntity(k, name)
+		}
+		return err
+	})
+	if db.IsUnique(err) { // somebody was faster
+		return taken
+	}
+	if err != nil {
+		return fmt.Errorf("update %s %s: %w", k, name, err)
+	}
+	return nil
 }
 
 // entityOfID tells users, groups and roles by the prefix of a unique id.

@@ -52,7 +52,7 @@ func encodeDocument(text string) string {
 	return b.String()
 }
 
-// putInline embeds a policy in a user or role, in place of one of that name.
+// putInline embeds a policy in a user, group or role, in place of one of that name.
 func (s *Service) putInline(ctx context.Context, k kind, owner, name, text string) error {
 	e, err := entityTarget(ctx, k, owner)
 	if err != nil {
@@ -212,6 +212,42 @@ func (s *Service) ListRolePolicies(ctx context.Context, in *iam.ListRolePolicies
 	var err error
 	out := &iam.ListRolePoliciesResponse{}
 	out.PolicyNames, out.IsTruncated, out.Marker, err = s.listInline(ctx, kindRole, in.RoleName, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PutGroupPolicy embeds a policy in a group.
+func (s *Service) PutGroupPolicy(ctx context.Context, in *iam.PutGroupPolicyRequest) (*iam.PutGroupPolicyResponse, error) {
+	if err := s.putInline(ctx, kindGroup, in.GroupName, in.PolicyName, in.PolicyDocument); err != nil {
+		return nil, err
+	}
+	return &iam.PutGroupPolicyResponse{}, nil
+}
+
+// GetGroupPolicy answers a policy that is embedded in a group.
+func (s *Service) GetGroupPolicy(ctx context.Context, in *iam.GetGroupPolicyRequest) (*iam.GetGroupPolicyResponse, error) {
+	e, text, err := s.inline(ctx, kindGroup, in.GroupName, in.PolicyName)
+	if err != nil {
+		return nil, err
+	}
+	return &iam.GetGroupPolicyResponse{GroupName: e.name, PolicyName: in.PolicyName, PolicyDocument: text}, nil
+}
+
+// DeleteGroupPolicy deletes a policy that is embedded in a group.
+func (s *Service) DeleteGroupPolicy(ctx context.Context, in *iam.DeleteGroupPolicyRequest) (*iam.DeleteGroupPolicyResponse, error) {
+	if err := s.deleteInline(ctx, kindGroup, in.GroupName, in.PolicyName); err != nil {
+		return nil, err
+	}
+	return &iam.DeleteGroupPolicyResponse{}, nil
+}
+
+// ListGroupPolicies answers the names of the policies embedded in a group.
+func (s *Service) ListGroupPolicies(ctx context.Context, in *iam.ListGroupPoliciesRequest) (*iam.ListGroupPoliciesResponse, error) {
+	var err error
+	out := &iam.ListGroupPoliciesResponse{}
+	out.PolicyNames, out.IsTruncated, out.Marker, err = s.listInline(ctx, kindGroup, in.GroupName, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}

@@ -124,8 +124,8 @@ func ownPolicies(ctx context.Context, r reader, account string, in *iam.ListPoli
 		account, after, from, to, p.limit+1)
 }
 
-// ListEntitiesForPolicy answers who has a managed policy: roles, then users,
-// each by name.
+// ListEntitiesForPolicy answers who has a managed policy: groups, roles, then
+// users, each by name.
 func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitiesForPolicyRequest) (*iam.ListEntitiesForPolicyResponse, error) {
 	m, err := policyTarget(ctx, in.PolicyArn)
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitie
 	var all []*entity
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		all = nil
-		for _, k := range []kind{kindRole, kindUser} {
+		for _, k := range []kind{kindGroup, kindRole, kindUser} {
 			if !entityWanted(or(in.EntityFilter, ""), k) {
 				continue
 			}
@@ -156,9 +156,12 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitie
 	out := &iam.ListEntitiesForPolicyResponse{PolicyGroups: []iam.PolicyGroup{}, PolicyRoles: []iam.PolicyRole{}, PolicyUsers: []iam.PolicyUser{}}
 	all, out.IsTruncated, out.Marker = cutSorted(p, all, func(e *entity) string { return string(e.kind) + "/" + nameKey(e.name) })
 	for _, e := range all {
-		if e.kind == kindRole {
+		switch e.kind {
+		case kindGroup:
+			out.PolicyGroups = append(out.PolicyGroups, iam.PolicyGroup{GroupId: &e.id, GroupName: &e.name})
+		case kindRole:
 			out.PolicyRoles = append(out.PolicyRoles, iam.PolicyRole{RoleId: &e.id, RoleName: &e.name})
-		} else {
+		default:
 			out.PolicyUsers = append(out.PolicyUsers, iam.PolicyUser{UserId: &e.id, UserName: &e.name})
 		}
 	}
@@ -172,17 +175,22 @@ func entityWanted(filter string, k kind) bool {
 		return k == kindUser
 	case "Role":
 		return k == kindRole
-	case "Group", "LocalManagedPolicy", "AWSManagedPolicy":
+	case "Group":
+		return k == kindGroup
+	case "LocalManagedPolicy", "AWSManagedPolicy":
 		return false
 	}
 	return true
 }
 
-// entitiesWith finds the users or roles with a policy attached or as their
-// boundary.
+// entitiesWith finds the users, groups or roles with a policy attached or as
+// their boundary, which groups have none of.
 func entitiesWith(ctx context.Context, r reader, account string, k kind, policyARN string, in *iam.ListEntitiesForPolicyRequest) ([]*entity, error) {
 	attached := `EXISTS (SELECT 1 FROM iam_attachments a WHERE a.account = e.account AND a.owner = e.id AND a.policy_arn = $2)`
-	bounded := `e.boundary = $2`
+	bounded := `FALSE`
+	if k.rules().bounded {
+		bounded = `e.boundary = $2`
+	}
 	has := `(` + attached + ` OR ` + bounded + `)`
 	switch or(in.PolicyUsageFilter, "") {
 	case usagePermissions:

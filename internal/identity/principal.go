@@ -141,6 +141,11 @@ func (s *Service) fill(ctx context.Context, tx *db.Tx, p *principal) (accounts [
 		}
 		p.policies = append(p.policies, c)
 	}
+	if p.kind == kindUser {
+		if err := s.addUsersChange(ctx, tx, p); err != nil {
+			return nil, err
+		}
+	}
 	if p.boundary != "" {
 		text, err := s.managedText(ctx, tx, p.account, p.boundary)
 		if err != nil {
@@ -175,31 +180,61 @@ func unexpected(err error) error {
 	return err
 }
 
-// namedText is a policy of a principal: its name or ARN, and its document.
+// addUsersChange gives a user what the account's password policy gives all.
+func (s *Service) addUsersChange(ctx context.Context, tx *db.Tx, p *principal) error {
+	rules, err := passwordPolicyOf(ctx, tx, p.account)
+	if err != nil || rules == nil || !rules.UsersChange {
+		return err
+	}
+	c, err := s.compile(policy.Identity, usersChangeName, usersChangePolicy)
+	p.policies = append(p.policies, c)
+	return err
+}
+
+// namedText is a policy of a principal: what decisions call it, and its
+// document. Managed policies are called by their ARN, inline ones by their
+// name, and those of a group group/NAME/POLICY.
 type namedText struct{ id, text string }
 
-// policyTexts reads a principal's inline and managed policies.
+// policyTexts reads the inline and managed policies of a principal and of the
+// groups it is in, a managed one once.
 func policyTexts(ctx context.Context, tx *db.Tx, s *Service, p *principal) ([]namedText, error) {
-	scan := func(rows *db.Rows) (t namedText, err error) {
-		err = rows.Scan(&t.id, &t.text)
-		return t, err
-	}
-	texts, err := queryAll(ctx, tx, scan,
-		`SELECT name, document FROM iam_inline_policies WHERE account = $1 AND owner = $2 ORDER BY name`, p.account, p.id)
-	if err != nil {
-		return nil, err
-	}
-	arns, err := queryAll(ctx, tx, scanText,
-		`SELECT policy_arn FROM iam_attachments WHERE account = $1 AND owner = $2 ORDER BY policy_arn`, p.account, p.id)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range arns {
-		text, err := s.managedText(ctx, tx, p.account, a)
+	owners := []namedText{{p.id, ""}} // and what goes before the names of its policies
+	if p.kind == kindUser {
+		groups, err := groupsOf(ctx, tx, &p.entity, page{limit: maxGroups})
 		if err != nil {
-			return nil, fmt.Errorf("attached policy %s: %w", a, unexpected(err))
+			return nil, err
 		}
-		texts = append(texts, namedText{a, text})
+		for _, g := range groups {
+			owners = append(owners, namedText{g.id, "group/" + g.name + "/"})
+		}
+	}
+	var texts []namedText
+	for _, owner := range owners {
+		inline, err := queryAll(ctx, tx, func(rows *db.Rows) (t namedText, err error) {
+			err = rows.Scan(&t.id, &t.text)
+			t.id = owner.text + t.id
+			return t, err
+		}, `SELECT name, document FROM iam_inline_policies WHERE account = $1 AND owner = $2 ORDER BY name`, p.account, owner.id)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, inline...)
+		arns, err := queryAll(ctx, tx, scanText,
+			`SELECT policy_arn FROM iam_attachments WHERE account = $1 AND owner = $2 ORDER BY policy_arn`, p.account, owner.id)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range arns {
+			if slices.ContainsFunc(texts, func(t namedText) bool { return t.id == a }) {
+				continue
+			}
+			text, err := s.managedText(ctx, tx, p.account, a)
+			if err != nil {
+				return nil, fmt.Errorf("attached policy %s: %w", a, unexpected(err))
+			}
+			texts = append(texts, namedText{a, text})
+		}
 	}
 	return texts, nil
 }

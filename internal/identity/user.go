@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/thingd/thingd/internal/api/iam"
@@ -17,6 +16,7 @@ func wireUser(e *entity, tags []iam.Tag) iam.User {
 		u.Path, u.UserName = &e.path, &e.name
 		u.PermissionsBoundary = e.attachedBoundary()
 	}
+	u.PasswordLastUsed = e.passwordUsed
 	return u
 }
 
@@ -61,48 +61,42 @@ func (s *Service) GetUser(ctx context.Context, in *iam.GetUserRequest) (*iam.Get
 	if err != nil {
 		return nil, err
 	}
-	tags, err := tagsOf(ctx, s.DB, e.account, e.id)
+	var tags []iam.Tag
+	if e.kind == kindRoot {
+		e, err = rootUser(ctx, s.DB, e.account)
+	} else {
+		tags, err = tagsOf(ctx, s.DB, e.account, e.id)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("get user %s: %w", e.name, err)
 	}
 	return &iam.GetUserResponse{User: wireUser(e, tags)}, nil
 }
 
+// rootUser is rootEntity with what the account's row says of it.
+func rootUser(ctx context.Context, r reader, account string) (*entity, error) {
+	e := rootEntity(account)
+	var created int64
+	var used *int64
+	err := r.QueryRow(ctx, `SELECT created, root_signed_in FROM accounts WHERE account = $1`, account).Scan(&created, &used)
+	e.created = fromMillis(created)
+	if used != nil {
+		e.passwordUsed = new(fromMillis(*used))
+	}
+	return e, err
+}
+
 // UpdateUser renames a user or moves it to another path: its ARN changes, its
 // unique id and what it owns stay.
 func (s *Service) UpdateUser(ctx context.Context, in *iam.UpdateUserRequest) (*iam.UpdateUserResponse, error) {
-	e, err := entityTarget(ctx, kindUser, in.UserName)
-	if err != nil {
+	if err := s.rename(ctx, kindUser, in.UserName, in.NewUserName, in.NewPath); err != nil {
 		return nil, err
-	}
-	name := or(in.NewUserName, e.name)
-	err = s.write(ctx, e.account, func(tx *db.Tx) error {
-		var other string
-		err := tx.QueryRow(ctx, `SELECT id FROM iam_users WHERE account = $1 AND name_key = $2`, e.account, nameKey(name)).Scan(&other)
-		switch {
-		case err == nil && other != e.id:
-			return iam.ErrEntityAlreadyExistsException("User with name %s already exists.", name)
-		case err != nil && !errors.Is(err, db.ErrNotFound):
-			return err
-		}
-		n, err := tx.Exec(ctx, `UPDATE iam_users SET name = $1, name_key = $2, path = $3 WHERE account = $4 AND id = $5`,
-			name, nameKey(name), or(in.NewPath, e.path), e.account, e.id)
-		if err == nil && n == 0 {
-			return errNoEntity(kindUser, in.UserName)
-		}
-		return err
-	})
-	if db.IsUnique(err) { // somebody was faster
-		return nil, iam.ErrEntityAlreadyExistsException("User with name %s already exists.", name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("update user %s: %w", in.UserName, err)
 	}
 	return &iam.UpdateUserResponse{}, nil
 }
 
-// DeleteUser deletes a user that owns no keys and no policies any more. Its
-// sessions end at once.
+// DeleteUser deletes a user that has no password, no keys and no policies any
+// more and is in no group. Its sessions end at once.
 func (s *Service) DeleteUser(ctx context.Context, in *iam.DeleteUserRequest) (*iam.DeleteUserResponse, error) {
 	e, err := entityTarget(ctx, kindUser, in.UserName)
 	if err != nil {
@@ -127,16 +121,19 @@ func (s *Service) DeleteUser(ctx context.Context, in *iam.DeleteUserRequest) (*i
 	return &iam.DeleteUserResponse{}, nil
 }
 
-// ownsNothing refuses to delete a user or role that has something that its
-// deletion would take along.
+// ownsNothing refuses to delete a user, group or role that has something that
+// its deletion would take along.
 func ownsNothing(ctx context.Context, tx *db.Tx, e *entity) error {
-	for _, owned := range []struct{ table, verb string }{
-		{"iam_access_keys", "delete access keys"},
-		{"iam_mfa_devices", "delete MFA device"},
-		{"iam_attachments", "detach all policies"},
-		{"iam_inline_policies", "delete policies"},
+	for _, owned := range []struct{ table, owner, verb string }{
+		{"iam_login_profiles", "user_id", "delete login profile"},
+		{"iam_access_keys", "owner", "delete access keys"},
+		{"iam_mfa_devices", "owner", "delete MFA device"},
+		{"iam_attachments", "owner", "detach all policies"},
+		{"iam_inline_policies", "owner", "delete policies"},
+		{"iam_group_members", "user_id", "remove users from group"},
+		{"iam_group_members", "group_id", "remove users from group"},
 	} {
-		n, err := count(ctx, tx, `SELECT COUNT(*) FROM `+owned.table+` WHERE account = $1 AND owner = $2`, e.account, e.id)
+		n, err := count(ctx, tx, `SELECT COUNT(*) FROM `+owned.table+` WHERE account = $1 AND `+owned.owner+` = $2`, e.account, e.id)
 		if err != nil {
 			return err
 		}
@@ -158,37 +155,11 @@ func (s *Service) ListUsers(ctx context.Context, in *iam.ListUsersRequest) (*iam
 		return nil, fmt.Errorf("list users: %w", err)
 	}
 	out := &iam.ListUsersResponse{}
-	all, out.IsTruncated, out.Marker = cut(p, all, func(e *entity) string { return nameKey(e.name) })
+	all, out.IsTruncated, out.Marker = cut(p, all, entityKey)
 	out.Users = make([]iam.User, 0, len(all))
 	for _, e := range all {
 		e.boundary = "" // as AWS's answer, which is without boundaries and tags
 		out.Users = append(out.Users, wireUser(e, nil))
 	}
 	return out, nil
-}
-
-// entities reads a page of users or roles, and one row more.
-func entities(ctx context.Context, r reader, account string, k kind, prefix *string, p page) ([]*entity, error) {
-	from, to := pathRange(prefix)
-	return queryAll(ctx, r, func(rows *db.Rows) (*entity, error) {
-		e := &entity{kind: k, account: account}
-		var created int64
-		err := rows.Scan(&e.id, &e.name, &e.path, &e.boundary, &created)
-		e.created = fromMillis(created)
-		return e, err
-	}, `SELECT id, name, path, COALESCE(boundary, ''), created FROM `+k.rules().table+`
-		WHERE account = $1 AND name_key > $2 AND path >= $3 AND path < $4 ORDER BY name_key LIMIT $5`,
-		account, p.after, from, to, p.limit+1)
-}
-
-// ListGroupsForUser answers no groups: there are none until CreateGroup is
-// served.
-func (s *Service) ListGroupsForUser(ctx context.Context, in *iam.ListGroupsForUserRequest) (*iam.ListGroupsForUserResponse, error) {
-	if _, err := entityTarget(ctx, kindUser, in.UserName); err != nil {
-		return nil, err
-	}
-	if _, err := newPage("groups", in.Marker, in.MaxItems); err != nil {
-		return nil, err
-	}
-	return &iam.ListGroupsForUserResponse{Groups: []iam.Group{}, IsTruncated: new(false)}, nil
 }
