@@ -1,6 +1,6 @@
 // Package cli is thingd's command line: it parses arguments, runs the server
 // that it is handed, and has the commands that make clients speak to a running
-// one (env, configure, aws). It leaves the server itself to app; what it knows
+// one (env, configure, aws) or ask it themselves (explain, account). It leaves the server itself to app; what it knows
 // of a running one it reads from the data directory.
 package cli
 
@@ -38,6 +38,8 @@ type commands struct {
 	Env         envCmd         `cmd:"" help:"Print shell commands that point AWS clients at the running server: eval \"$(thingd env)\"."`
 	Configure   configureCmd   `cmd:"" help:"Write an AWS CLI profile for the running server."`
 	AWS         awsCmd         `cmd:"" name:"aws" passthrough:"" help:"Run the AWS CLI against the running server."`
+	Explain     explainCmd     `cmd:"" help:"Say why a request was refused, and what would allow it."`
+	Account     accountCmd     `cmd:"" help:"Make and list accounts."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the running server is ready."`
 

@@ -85,15 +85,36 @@ func awsFilesOf(getenv func(string) string) (awsFiles, error) {
 
 var profileForm = regexp.MustCompile(`^[A-Za-z0-9_.@+/:-]{1,64}$`)
 
-// addProfile appends the profile to both files, both or neither, and never
-// changes one that is there.
-func (f awsFiles) addProfile(name string, r *config.Running) error {
+// sectionOf is the profile's section in the file config.
+func sectionOf(profile string) string {
+	if profile == "default" {
+		return profile
+	}
+	return "profile " + profile
+}
+
+// free reports whether a profile can be added: nil, or what is in the way.
+func (f awsFiles) free(name string) error {
 	if !profileForm.MatchString(name) {
 		return fmt.Errorf("profile name %q: use letters, digits and _.@+/:-", name)
 	}
-	section := "profile " + name
-	if name == "default" {
-		section = name
+	for _, e := range [][2]string{{f.config, sectionOf(name)}, {f.credentials, name}} {
+		text, _, err := readAWSFile(e[0])
+		if err != nil {
+			return err
+		}
+		if hasSection(text, e[1]) {
+			return fmt.Errorf("profile %s is already in %s; it is left as it is (choose another name, or delete it there)", name, e[0])
+		}
+	}
+	return nil
+}
+
+// addProfile appends the profile to both files, both or neither, and never
+// changes one that is there.
+func (f awsFiles) addProfile(name string, r *config.Running) error {
+	if err := f.free(name); err != nil {
+		return err
 	}
 	conf, confMode, err := readAWSFile(f.config)
 	if err != nil {
@@ -103,16 +124,11 @@ func (f awsFiles) addProfile(name string, r *config.Running) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range []struct{ file, text, section string }{{f.config, conf, section}, {f.credentials, cred, name}} {
-		if hasSection(e.text, e.section) {
-			return fmt.Errorf("profile %s is already in %s; it is left as it is (choose another name, or delete it there)", name, e.file)
-		}
-	}
 	newCred := appendSection(cred, name, [][2]string{
 		{"aws_access_key_id", r.Credentials.AccessKeyID},
 		{"aws_secret_access_key", r.Credentials.SecretAccessKey},
 	})
-	newConf := appendSection(conf, section, [][2]string{
+	newConf := appendSection(conf, sectionOf(name), [][2]string{
 		{"region", r.Credentials.Region},
 		{"output", "json"},
 		{"endpoint_url", r.Endpoints.API},
