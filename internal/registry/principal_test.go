@@ -225,6 +225,7 @@ func TestAuthorization(t *testing.T) {
 		_, cert := w.certificate()
 		foreign := strings.Replace(cert, account, other, 1)
 		c := w.Client
+		const thingKey = " map[iot:thingArn:[arn:aws:iot:us-east-1:123456789012:thing/t]]"
 		for _, call := range []struct {
 			name, want string
 			do         func() error
@@ -245,11 +246,11 @@ func TestAuthorization(t *testing.T) {
 				_, err := c.DetachPrincipalPolicy(ctx, &sdk.DetachPrincipalPolicyInput{PolicyName: str("p"), Principal: &cert})
 				return err
 			}},
-			{"AttachThingPrincipal", cert, func() error {
+			{"AttachThingPrincipal", cert + thingKey, func() error {
 				_, err := c.AttachThingPrincipal(ctx, &sdk.AttachThingPrincipalInput{ThingName: str("t"), Principal: &cert})
 				return err
 			}},
-			{"DetachThingPrincipal", "*", func() error {
+			{"DetachThingPrincipal", "*" + thingKey, func() error {
 				_, err := c.DetachThingPrincipal(ctx, &sdk.DetachThingPrincipalInput{ThingName: str("t"), Principal: str("us-east-1:0f8fad5b-d9cb-469f-a165-70867728950e")})
 				return err
 			}},

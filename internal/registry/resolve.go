@@ -40,7 +40,7 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 	at := placeOf(ctx)
 	switch word := op.Resource[1:]; {
 	case word == "principal":
-		return at.onPrincipal(cmp.Or(awsapi.Member(in, "Principal"), awsapi.Member(in, "Target"))), nil
+		return at.onPrincipal(cmp.Or(awsapi.Member(in, "Principal"), awsapi.Member(in, "Target")), at.thingKeys(in)), nil
 	case strings.Contains(word, "/"):
 		resource, err := awsapi.Expand(word, in)
 		if err != nil {
@@ -71,14 +71,26 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 	return nil, fmt.Errorf("registry: %s has nothing to resolve", op.Name)
 }
 
-func (p place) onPrincipal(name string) *awsapi.Resolution {
+// thingKeys is the condition key of what attaches a principal to a thing, or
+// detaches it.
+func (p place) thingKeys(in any) map[string][]string {
+	switch in := in.(type) {
+	case *iot.AttachThingPrincipalRequest:
+		return map[string][]string{"iot:thingArn": {p.arn("thing/" + in.ThingName)}}
+	case *iot.DetachThingPrincipalRequest:
+		return map[string][]string{"iot:thingArn": {p.arn("thing/" + in.ThingName)}}
+	}
+	return nil
+}
+
+func (p place) onPrincipal(name string, keys map[string][]string) *awsapi.Resolution {
 	t := &target{}
 	t.principal, t.err = p.principal(name)
 	resource := t.principal.about()
 	if t.err != nil {
 		resource = askedFor(name)
 	}
-	return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: resource}}, Target: t}
+	return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: resource, Keys: keys}}, Target: t}
 }
 
 // askedFor is what a request is authorized on whose ARN is refused in any
