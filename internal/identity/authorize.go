@@ -120,6 +120,9 @@ func requestKeys(req *awsapi.Request, c *awsapi.Check, resourceAccount string) p
 			keys = append(keys, policy.Multi(name, values...))
 		}
 	}
+	if c.Action == "iam:PassRole" { // which the request's tags are not about
+		return appendGlobalKeys(keys, req, resourceAccount)
+	}
 	for name, value := range req.Tags {
 		keys = append(keys, policy.Single("aws:RequestTag/"+name, value))
 	}

@@ -18,6 +18,7 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 	if err := r.resolve(ctx, op.Resource[1:], in); err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", op.Name, err)
 	}
+	limitKeys(op.Name, r.checks)
 	return &awsapi.Resolution{Checks: r.checks, Target: r.target}, nil
 }
 
