@@ -66,6 +66,7 @@ func onTagged(c *sdk.Client, name string) map[string]func(context.Context) error
 		"UpdateRoleAlias":         call(c.UpdateRoleAlias, &sdk.UpdateRoleAliasInput{RoleAlias: &name, RoleArn: str(roleARN)}),
 		"DeleteRoleAlias":         call(c.DeleteRoleAlias, &sdk.DeleteRoleAliasInput{RoleAlias: &name}),
 		"DescribeThingType":       call(c.DescribeThingType, &sdk.DescribeThingTypeInput{ThingTypeName: &name}),
+		"UpdateThingType":         call(c.UpdateThingType, &sdk.UpdateThingTypeInput{ThingTypeName: &name}),
 		"DeprecateThingType":      call(c.DeprecateThingType, &sdk.DeprecateThingTypeInput{ThingTypeName: &name}),
 		"DeleteThingType":         call(c.DeleteThingType, &sdk.DeleteThingTypeInput{ThingTypeName: &name}),
 	}

@@ -85,38 +85,3 @@ func (s *Service) DetachThingPrincipal(ctx context.Context, in *iot.DetachThingP
 	}
 	return &iot.DetachThingPrincipalResponse{}, nil
 }
-
-// ListThingPrincipals lists what is attached to a thing.
-func (s *Service) ListThingPrincipals(ctx context.Context, in *iot.ListThingPrincipalsRequest) (*iot.ListThingPrincipalsResponse, error) {
-	at := placeOf(ctx)
-	if err := checkThing(ctx, s.DB, at, in.ThingName); isNotFound(err) {
-		return nil, iot.ErrResourceNotFoundException("Failed to list principals for thing %s because the thing does not exist in your account", in.ThingName)
-	} else if err != nil {
-		return nil, fmt.Errorf("list principals of thing %s: %w", in.ThingName, err)
-	}
-	names, next, err := s.names(ctx, "thing-principals", `SELECT created, principal FROM iot_thing_principals WHERE account = $1 AND region = $2 AND thing = $3`, "principal",
-		new(true), in.NextToken, pageSize(in.MaxResults), at.account, at.region, in.ThingName)
-	if err != nil {
-		return nil, fmt.Errorf("list principals of thing %s: %w", in.ThingName, err)
-	}
-	return &iot.ListThingPrincipalsResponse{Principals: names, NextToken: next}, nil
-}
-
-// ListPrincipalThings lists the things that a certificate or Cognito identity
-// is attached to.
-func (s *Service) ListPrincipalThings(ctx context.Context, in *iot.ListPrincipalThingsRequest) (*iot.ListPrincipalThingsResponse, error) {
-	at := placeOf(ctx)
-	p, err := targetOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.check(ctx, s.DB, at); err != nil {
-		return nil, fmt.Errorf("list things of a principal: %w", err)
-	}
-	names, next, err := s.names(ctx, "principal-things", `SELECT created, thing FROM iot_thing_principals WHERE account = $1 AND region = $2 AND principal = $3`, "thing",
-		new(true), in.NextToken, pageSize(in.MaxResults), at.account, at.region, p.name)
-	if err != nil {
-		return nil, fmt.Errorf("list things of a principal: %w", err)
-	}
-	return &iot.ListPrincipalThingsResponse{Things: names, NextToken: next}, nil
-}

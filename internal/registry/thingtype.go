@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,8 +16,11 @@ import (
 	"github.com/thingd/thingd/internal/db"
 )
 
-// maxSearchable is how many searchable attributes a thing type may name.
-const maxSearchable = 3
+// Quotas of thing types (AWS IoT Core endpoints and quotas).
+const (
+	maxSearchable  = 3  // searchable attributes
+	maxPropagating = 20 // attributes that become MQTT 5 user properties
+)
 
 // thingType is a row of iot_thing_types.
 type thingType struct {
@@ -24,14 +28,15 @@ type thingType struct {
 	id          string
 	description *string
 	searchable  string // JSON
+	mqtt5       string // JSON, or empty
 	deprecated  *int64
 	created     int64
 }
 
-const thingTypeColumns = `name, id, description, searchable, deprecated, created`
+const thingTypeColumns = `name, id, description, searchable, mqtt5, deprecated, created`
 
 func (t *thingType) scan(row interface{ Scan(...any) error }) error {
-	return row.Scan(&t.name, &t.id, &t.description, &t.searchable, &t.deprecated, &t.created)
+	return row.Scan(&t.name, &t.id, &t.description, &t.searchable, &t.mqtt5, &t.deprecated, &t.created)
 }
 
 func (t *thingType) properties() (*iot.ThingTypeProperties, error) {
@@ -39,7 +44,81 @@ func (t *thingType) properties() (*iot.ThingTypeProperties, error) {
 	if err := json.Unmarshal([]byte(t.searchable), &p.SearchableAttributes); err != nil {
 		return nil, fmt.Errorf("thing type %s: searchable attributes: %w", t.name, err)
 	}
+	if t.mqtt5 != "" {
+		p.Mqtt5Configuration = &iot.Mqtt5Configuration{}
+		if err := json.Unmarshal([]byte(t.mqtt5), p.Mqtt5Configuration); err != nil {
+			return nil, fmt.Errorf("thing type %s: MQTT 5 configuration: %w", t.name, err)
+		}
+	}
 	return p, nil
+}
+
+// set takes over the properties that are given, and leaves the others.
+func (t *thingType) set(p *iot.ThingTypeProperties) error {
+	if p == nil {
+		return nil
+	}
+	if p.ThingTypeDescription != nil {
+		t.description = p.ThingTypeDescription
+		if *t.description == "" {
+			t.description = nil
+		}
+	}
+	if p.SearchableAttributes != nil {
+		names := slices.Compact(slices.Sorted(slices.Values(p.SearchableAttributes)))
+		if len(names) > maxSearchable {
+			return iot.ErrInvalidRequestException("A thing type can have at most %d searchable attributes", maxSearchable)
+		}
+		list, err := json.Marshal(append([]string{}, names...))
+		if err != nil {
+			return fmt.Errorf("searchable attributes: %w", err)
+		}
+		t.searchable = string(list)
+	}
+	if p.Mqtt5Configuration == nil {
+		return nil
+	}
+	if err := checkPropagating(p.Mqtt5Configuration.PropagatingAttributes); err != nil {
+		return err
+	}
+	t.mqtt5 = ""
+	if len(p.Mqtt5Configuration.PropagatingAttributes) > 0 {
+		text, err := json.Marshal(p.Mqtt5Configuration)
+		if err != nil {
+			return fmt.Errorf("MQTT 5 configuration: %w", err)
+		}
+		t.mqtt5 = string(text)
+	}
+	return nil
+}
+
+// connectionAttributes are what of a connection can go into user properties
+// (AWS IoT Core Developer Guide, "Adding propagating attributes for message
+// enrichment").
+var connectionAttributes = []string{"iot:ClientId", "iot:Thing.ThingName"}
+
+// checkPropagating refuses user properties without a key of their own and one
+// source.
+func checkPropagating(list []iot.PropagatingAttribute) error {
+	if len(list) > maxPropagating {
+		return iot.ErrInvalidRequestException("A thing type can have at most %d propagating attributes", maxPropagating)
+	}
+	keys := map[string]bool{}
+	for _, a := range list {
+		key := text(a.UserPropertyKey)
+		switch {
+		case key == "":
+			return iot.ErrInvalidRequestException("A propagating attribute needs a userPropertyKey")
+		case keys[key]:
+			return iot.ErrInvalidRequestException("The userPropertyKey %s is given twice", key)
+		case (a.ThingAttribute == nil) == (a.ConnectionAttribute == nil):
+			return iot.ErrInvalidRequestException("The propagating attribute %s needs either a thingAttribute or a connectionAttribute", key)
+		case a.ConnectionAttribute != nil && !slices.Contains(connectionAttributes, *a.ConnectionAttribute):
+			return iot.ErrInvalidRequestException("The connectionAttribute %s is none of %s", *a.ConnectionAttribute, strings.Join(connectionAttributes, ", "))
+		}
+		keys[key] = true
+	}
+	return nil
 }
 
 func (t *thingType) metadata() *iot.ThingTypeMetadata {
@@ -73,28 +152,15 @@ func (s *Service) CreateThingType(ctx context.Context, in *iot.CreateThingTypeRe
 		return nil, err
 	}
 	t := &thingType{name: in.ThingTypeName, id: uuid.NewString(), searchable: "[]", created: s.now()}
-	if p := in.ThingTypeProperties; p != nil {
-		if len(p.SearchableAttributes) > maxSearchable {
-			return nil, iot.ErrInvalidRequestException("A thing type can have at most %d searchable attributes", maxSearchable)
-		}
-		if p.ThingTypeDescription != nil && *p.ThingTypeDescription != "" {
-			t.description = p.ThingTypeDescription
-		}
-		if len(p.SearchableAttributes) > 0 {
-			names := slices.Sorted(slices.Values(p.SearchableAttributes))
-			list, err := json.Marshal(slices.Compact(names))
-			if err != nil {
-				return nil, fmt.Errorf("create thing type %s: %w", t.name, err)
-			}
-			t.searchable = string(list)
-		}
+	if err := t.set(in.ThingTypeProperties); err != nil {
+		return nil, err
 	}
 	id := ""
 	err := s.write(ctx, func(tx *db.Tx) error {
 		id = t.id
-		n, err := tx.Exec(ctx, `INSERT INTO iot_thing_types (account, region, name, id, description, searchable, deprecated, created)
-			VALUES ($1, $2, $3, $4, $5, $6, NULL, $7) ON CONFLICT (account, region, name) DO NOTHING`,
-			at.account, at.region, t.name, t.id, t.description, t.searchable, t.created)
+		n, err := tx.Exec(ctx, `INSERT INTO iot_thing_types (account, region, name, id, description, searchable, mqtt5, deprecated, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8) ON CONFLICT (account, region, name) DO NOTHING`,
+			at.account, at.region, t.name, t.id, t.description, t.searchable, t.mqtt5, t.created)
 		if err != nil {
 			return err
 		}
@@ -105,7 +171,7 @@ func (s *Service) CreateThingType(ctx context.Context, in *iot.CreateThingTypeRe
 		if err != nil {
 			return err
 		}
-		if text(old.description) != text(t.description) || old.searchable != t.searchable {
+		if text(old.description) != text(t.description) || old.searchable != t.searchable || old.mqtt5 != t.mqtt5 {
 			return iot.ErrResourceAlreadyExistsException("Thing Type %s already exists in current account with different properties", t.name).
 				With("resourceId", old.id).With("resourceArn", at.arn("thingtype/"+t.name))
 		}
@@ -116,6 +182,31 @@ func (s *Service) CreateThingType(ctx context.Context, in *iot.CreateThingTypeRe
 		return nil, fmt.Errorf("create thing type %s: %w", t.name, err)
 	}
 	return &iot.CreateThingTypeResponse{ThingTypeName: &t.name, ThingTypeArn: new(at.arn("thingtype/" + t.name)), ThingTypeId: &id}, nil
+}
+
+// UpdateThingType replaces the properties that are given. Those that are not
+// stay as they are.
+func (s *Service) UpdateThingType(ctx context.Context, in *iot.UpdateThingTypeRequest) (*iot.UpdateThingTypeResponse, error) {
+	at := placeOf(ctx)
+	err := s.write(ctx, func(tx *db.Tx) error {
+		t, err := thingTypeRow(ctx, tx, at, in.ThingTypeName)
+		if errors.Is(err, db.ErrNotFound) {
+			return errNoThingType(in.ThingTypeName)
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.set(in.ThingTypeProperties); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE iot_thing_types SET description = $4, searchable = $5, mqtt5 = $6 WHERE account = $1 AND region = $2 AND name = $3`,
+			at.account, at.region, t.name, t.description, t.searchable, t.mqtt5)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("update thing type %s: %w", in.ThingTypeName, err)
+	}
+	return &iot.UpdateThingTypeResponse{}, nil
 }
 
 // DescribeThingType answers what is registered of one thing type.
