@@ -13,7 +13,7 @@ import (
 
 // attach attaches a managed policy; attaching it again changes nothing.
 func (s *Service) attach(ctx context.Context, k kind, owner, policyARN string) error {
-	e, err := entityTarget(ctx, k, owner)
+	e, err := changeableTarget(ctx, k, owner)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s *Service) attachable(ctx context.Context, r reader, account, policyARN s
 }
 
 func (s *Service) detach(ctx context.Context, k kind, owner, policyARN string) error {
-	e, err := entityTarget(ctx, k, owner)
+	e, err := changeableTarget(ctx, k, owner)
 	if err != nil {
 		return err
 	}

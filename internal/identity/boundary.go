@@ -27,7 +27,7 @@ func (s *Service) boundaryExists(ctx context.Context, tx *db.Tx, account, policy
 
 // setBoundary sets or, when empty, removes a permissions boundary.
 func (s *Service) setBoundary(ctx context.Context, k kind, name, policyARN string) error {
-	e, err := entityTarget(ctx, k, name)
+	e, err := changeableTarget(ctx, k, name)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ const (
 	kindGroup kind = "group"
 	kindRole  kind = "role"
 	kindRoot  kind = "root" // the root user of an account: no row, no policies
+
+	kindProfile kind = "instance-profile" // has a name and tags, but no policies
 )
 
 // kindRules is what differs between the kinds in operations they share.
@@ -42,6 +44,8 @@ func (k kind) rules() kindRules {
 	switch k {
 	case kindGroup:
 		return kindRules{table: "iam_groups", quotaName: "Group", maxEntities: 300, maxInline: 5120}
+	case kindProfile:
+		return kindRules{table: "iam_instance_profiles", quotaName: "InstanceProfile", maxEntities: 1000}
 	case kindRole:
 		return kindRules{table: "iam_roles", quotaName: "Role", maxEntities: 1000, maxInline: 10240, bounded: true}
 	}
@@ -100,6 +104,9 @@ func entityARN(account string, k kind, path, name string) string {
 
 // errNoEntity is AWS's answer for a name that nobody has.
 func errNoEntity(k kind, name string) error {
+	if k == kindProfile {
+		return iam.ErrNoSuchEntityException("Instance Profile %s cannot be found.", name)
+	}
 	return iam.ErrNoSuchEntityException("The %s with name %s cannot be found.", k, name)
 }
 

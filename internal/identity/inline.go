@@ -54,7 +54,7 @@ func encodeDocument(text string) string {
 
 // putInline embeds a policy in a user, group or role, in place of one of that name.
 func (s *Service) putInline(ctx context.Context, k kind, owner, name, text string) error {
-	e, err := entityTarget(ctx, k, owner)
+	e, err := changeableTarget(ctx, k, owner)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func errNoInline(k kind, name string) error {
 }
 
 func (s *Service) deleteInline(ctx context.Context, k kind, owner, name string) error {
-	e, err := entityTarget(ctx, k, owner)
+	e, err := changeableTarget(ctx, k, owner)
 	if err != nil {
 		return err
 	}

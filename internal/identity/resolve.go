@@ -45,6 +45,8 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.entity(ctx, kindRole, awsapi.Member(in, "RoleName"), paramsOf(in))
 	case "policy":
 		return r.policy(ctx, awsapi.Member(in, "PolicyArn"))
+	case "instance-profile":
+		return r.entity(ctx, kindProfile, awsapi.Member(in, "InstanceProfileName"), params{})
 	case "mfa":
 		return r.mfa(ctx, awsapi.Member(in, "SerialNumber"))
 	case "mfa-owner":
@@ -59,6 +61,16 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.create(policyARN(r.account, or(in.Path, "/"), in.PolicyName), "iam:TagPolicy", in.Tags, "")
 	case *iam.CreateGroupRequest:
 		return r.create(entityARN(r.account, kindGroup, or(in.Path, "/"), in.GroupName), "", nil, "")
+	case *iam.CreateInstanceProfileRequest:
+		return r.create(entityARN(r.account, kindProfile, or(in.Path, "/"), in.InstanceProfileName), "iam:TagInstanceProfile", in.Tags, "")
+	case *iam.AddRoleToInstanceProfileRequest:
+		return r.placement(ctx, in)
+	case *iam.CreateServiceLinkedRoleRequest:
+		r.linkedRole(in)
+		return nil
+	case *iam.GetServiceLinkedRoleDeletionStatusRequest:
+		r.roleDeletion(in.DeletionTaskId)
+		return nil
 	case *iam.CreateVirtualMFADeviceRequest:
 		return r.create(mfaARN(r.account, or(in.Path, "/"), in.VirtualMFADeviceName), "iam:TagMFADevice", in.Tags, "")
 	case *iam.UpdateUserRequest:

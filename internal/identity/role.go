@@ -68,6 +68,9 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleRequest) (*i
 		},
 		description: in.Description, maxSession: or(in.MaxSessionDuration, defaultMaxSession), trust: in.AssumeRolePolicyDocument,
 	}
+	if r.linked() {
+		return nil, iam.ErrInvalidInputException("Path %s is reserved for service-linked roles.", linkedPath)
+	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
@@ -83,18 +86,12 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleRequest) (*i
 		if err := s.boundaryExists(ctx, tx, account, r.boundary); err != nil {
 			return err
 		}
-		n, err := tx.Exec(ctx, `INSERT INTO iam_roles (account, id, name, name_key, path, boundary, created, description, max_session, trust, trust_ids)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
-			account, r.id, r.name, nameKey(r.name), r.path, nullable(r.boundary), r.created.UnixMilli(),
-			r.description, r.maxSession, r.trust, ids)
+		made, err := insertRole(ctx, tx, r, ids)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !made {
 			return iam.ErrEntityAlreadyExistsException("Role with name %s already exists.", r.name)
-		}
-		if err := withinQuota(ctx, tx, account, kindRole); err != nil {
-			return err
 		}
 		return putTags(ctx, tx, account, r.id, in.Tags)
 	})
@@ -107,6 +104,19 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleRequest) (*i
 		out.MaxSessionDuration = nil // as recorded from AWS
 	}
 	return &iam.CreateRoleResponse{Role: out}, nil
+}
+
+// insertRole adds a role's row, of which the account may have so many, and
+// reports false when its name is taken.
+func insertRole(ctx context.Context, tx *db.Tx, r *role, ids string) (made bool, err error) {
+	n, err := tx.Exec(ctx, `INSERT INTO iam_roles (account, id, name, name_key, path, boundary, created, description, max_session, trust, trust_ids)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		r.account, r.id, r.name, nameKey(r.name), r.path, nullable(r.boundary), r.created.UnixMilli(),
+		r.description, r.maxSession, r.trust, ids)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, withinQuota(ctx, tx, r.account, kindRole)
 }
 
 // GetRole answers one role.
@@ -194,6 +204,9 @@ func (s *Service) UpdateRole(ctx context.Context, in *iam.UpdateRoleRequest) (*i
 	if err != nil {
 		return nil, err
 	}
+	if e.linked() && in.MaxSessionDuration != nil {
+		return nil, iam.ErrUnmodifiableEntityException("%s is an AWS service linked role, max session duration cannot be changed.", e.name)
+	}
 	err = s.updateRole(ctx, e, `description = COALESCE($1, description), max_session = $2`,
 		in.Description, or(in.MaxSessionDuration, defaultMaxSession))
 	if err != nil {
@@ -237,7 +250,7 @@ func (s *Service) updateRole(ctx context.Context, e *entity, set string, one, tw
 
 // UpdateAssumeRolePolicy replaces a role's trust policy.
 func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *iam.UpdateAssumeRolePolicyRequest) (*iam.UpdateAssumeRolePolicyResponse, error) {
-	e, err := entityTarget(ctx, kindRole, in.RoleName)
+	e, err := changeableTarget(ctx, kindRole, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +279,7 @@ func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *iam.UpdateAssu
 // DeleteRole deletes a role that has no policies any more. Its sessions end at
 // once.
 func (s *Service) DeleteRole(ctx context.Context, in *iam.DeleteRoleRequest) (*iam.DeleteRoleResponse, error) {
-	e, err := entityTarget(ctx, kindRole, in.RoleName)
+	e, err := changeableTarget(ctx, kindRole, in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -274,14 +287,7 @@ func (s *Service) DeleteRole(ctx context.Context, in *iam.DeleteRoleRequest) (*i
 		if err := ownsNothing(ctx, tx, e); err != nil {
 			return err
 		}
-		n, err := tx.Exec(ctx, `DELETE FROM iam_roles WHERE account = $1 AND id = $2`, e.account, e.id)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return errNoEntity(kindRole, in.RoleName)
-		}
-		return dropOwned(ctx, tx, e.account, e.id)
+		return deleteRole(ctx, tx, e)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("delete role %s: %w", in.RoleName, err)
@@ -289,14 +295,13 @@ func (s *Service) DeleteRole(ctx context.Context, in *iam.DeleteRoleRequest) (*i
 	return &iam.DeleteRoleResponse{}, nil
 }
 
-// ListInstanceProfilesForRole answers no instance profiles: there are none
-// until CreateInstanceProfile is served.
-func (s *Service) ListInstanceProfilesForRole(ctx context.Context, in *iam.ListInstanceProfilesForRoleRequest) (*iam.ListInstanceProfilesForRoleResponse, error) {
-	if _, err := entityTarget(ctx, kindRole, in.RoleName); err != nil {
-		return nil, err
+func deleteRole(ctx context.Context, tx *db.Tx, e *entity) error {
+	n, err := tx.Exec(ctx, `DELETE FROM iam_roles WHERE account = $1 AND id = $2`, e.account, e.id)
+	if err != nil {
+		return err
 	}
-	if _, err := newPage("instance-profiles", in.Marker, in.MaxItems); err != nil {
-		return nil, err
+	if n == 0 {
+		return errNoEntity(kindRole, e.name)
 	}
-	return &iam.ListInstanceProfilesForRoleResponse{InstanceProfiles: []iam.InstanceProfile{}, IsTruncated: new(false)}, nil
+	return dropOwned(ctx, tx, e.account, e.id)
 }

@@ -48,7 +48,7 @@ func summaryQuotas() map[string]int64 {
 		"PolicySizeQuota":                   maxManaged,
 		"VersionsPerPolicyQuota":            maxVersions,
 		"PolicyVersionsInUseQuota":          10000,
-		"InstanceProfilesQuota":             1000,
+		"InstanceProfilesQuota":             int64(kindProfile.rules().maxEntities),
 		"ServerCertificatesQuota":           20,
 		"SigningCertificatesPerUserQuota":   2,
 		"ServerCertificates":                0, // which we do not keep, nor signing certificates

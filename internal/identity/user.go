@@ -132,6 +132,7 @@ func ownsNothing(ctx context.Context, tx *db.Tx, e *entity) error {
 		{"iam_inline_policies", "owner", "delete policies"},
 		{"iam_group_members", "user_id", "remove users from group"},
 		{"iam_group_members", "group_id", "remove users from group"},
+		{"iam_instance_profiles", "role_id", "remove roles from instance profile"},
 	} {
 		n, err := count(ctx, tx, `SELECT COUNT(*) FROM `+owned.table+` WHERE account = $1 AND `+owned.owner+` = $2`, e.account, e.id)
 		if err != nil {
