@@ -10,7 +10,7 @@ import (
 type condition struct {
 	op     operator
 	opName string // as written
-	key    string // lower case
+	key    keyName
 	name   string // the key as written
 	values []value
 }
@@ -115,7 +115,7 @@ func parseAddr(s string) (netip.Addr, bool) {
 
 // holds judges the condition by the truth rules of iam-policy.md §3.
 func (c *condition) holds(e *env) bool {
-	k := e.lookup(c.key)
+	k := e.lookup(c.key, c.name)
 	if c.op.family == familyNull {
 		return c.null(k == nil)
 	}
@@ -215,7 +215,7 @@ func (c *condition) anyBool(s string, e *env) bool {
 	for i := range c.values {
 		v := &c.values[i]
 		want, ok := v.truth, !v.never
-		if v.text.vars > 0 {
+		if v.text.vars {
 			text, _ := v.text.expand(e)
 			want, ok = parseBool(text)
 		}

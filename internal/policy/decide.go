@@ -118,7 +118,7 @@ func (in *Input) Decide(req *Request) Decision {
 		keys: req.Keys, base: in.Keys, principal: &in.Principal,
 		resource: newTarget(req.Resource), action: req.Action, low: appendLower(buf[:0], req.Action),
 	}
-	e.bit = actionBit(e.low)
+	e.bit, e.code = actionBit(e.low), actionCode(e.low)
 	var identity, boundary, session, resource verdict
 	if scan(in.Identity, &e, &identity) {
 		return identity.decision(ExplicitDeny, SourceIdentity)
@@ -214,11 +214,12 @@ func scan(policies []*Policy, e *env, v *verdict) bool {
 }
 
 func (p *Policy) scan(e *env, v *verdict) bool {
-	for i, filter := range p.doc.filters {
+	doc := p.doc
+	for i, filter := range doc.filters {
 		if filter&e.bit == 0 {
 			continue
 		}
-		s := &p.doc.statements[i]
+		s := &doc.statements[i]
 		if s.allow && v.policy != nil || !s.applies(e) {
 			continue
 		}

@@ -50,7 +50,7 @@ func (in *Input) Explain(req *Request) Explanation {
 		keys: req.Keys, base: in.Keys, principal: &in.Principal,
 		resource: newTarget(req.Resource), action: req.Action, low: []byte(lower(req.Action)),
 	}
-	e.bit = actionBit(e.low)
+	e.bit, e.code = actionBit(e.low), actionCode(e.low)
 	x := Explanation{Decision: in.Decide(req)}
 	x.add(&e, SourceIdentity, in.Identity...)
 	if in.Boundary != nil {
@@ -73,7 +73,7 @@ func ExplainIoT(policies []*Policy, req *Request) Explanation {
 		resource = filter
 	}
 	e := env{keys: req.Keys, resource: newTarget(resource), action: req.Action, low: []byte(lower(req.Action))}
-	e.bit = actionBit(e.low)
+	e.bit, e.code = actionBit(e.low), actionCode(e.low)
 	x.add(&e, SourceIoT, policies...)
 	x.finish(req, nil)
 	return x
@@ -88,8 +88,8 @@ func (x *Explanation) add(e *env, source Source, policies ...*Policy) {
 				Start: s.start, End: s.end, Mismatch: s.mismatch(e, source),
 			}
 			r.Applies = r.Mismatch == ""
-			s.walk(func(name, key string) {
-				r.Variables = addVariable(r.Variables, name, e.lookup(key))
+			s.walk(func(name string, key keyName) {
+				r.Variables = addVariable(r.Variables, name, e.lookup(key, name))
 			})
 			x.Statements = append(x.Statements, r)
 		}
@@ -127,11 +127,14 @@ func (s *statement) mismatch(e *env, source Source) string {
 
 // walk calls f with every context key of the statement, as written and in the
 // form of lookups.
-func (s *statement) walk(f func(name, key string)) {
+func (s *statement) walk(f func(name string, key keyName)) {
 	pattern := func(p *pattern) {
-		for i := range p.tokens {
-			if t := &p.tokens[i]; t.kind == tokenVariable {
-				f(t.name, t.text)
+		if p.rest == nil {
+			return
+		}
+		for i := range p.rest.tokens {
+			if t := &p.rest.tokens[i]; t.kind == tokenVariable {
+				f(t.of.name, t.of.key)
 			}
 		}
 	}
@@ -213,9 +216,9 @@ func (p *Policy) Statements() []Statement {
 // each once, as the document writes them where it does so first.
 func (p *Policy) ContextKeys() []string {
 	var names []string
-	seen := map[string]bool{}
+	seen := map[keyName]bool{}
 	for i := range p.doc.statements {
-		p.doc.statements[i].walk(func(name, key string) {
+		p.doc.statements[i].walk(func(name string, key keyName) {
 			if !seen[key] {
 				seen[key] = true
 				names = append(names, name)

@@ -35,7 +35,7 @@ func glob(toks []token, s string, fold bool, e *env) bool {
 				text := t.text
 				if t.kind == tokenVariable {
 					var ok bool
-					if text, ok = t.value(e); !ok {
+					if text, ok = t.of.value(e); !ok {
 						return false
 					}
 				}
@@ -88,12 +88,12 @@ func prefixFold(s, low string) bool {
 
 // appendLower appends s to b, ASCII letters lowered.
 func appendLower(b []byte, s string) []byte {
-	for i := range len(s) {
-		c := s[i]
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
+	b = append(b, s...)
+	added := b[len(b)-len(s):]
+	for i, c := range added {
+		if c-'A' < 26 {
+			added[i] = c | 0x20
 		}
-		b = append(b, c)
 	}
 	return b
 }

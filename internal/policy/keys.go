@@ -45,17 +45,18 @@ func (k *Key) empty() bool { return k.multi && len(k.values) == 0 }
 // Lookup finds a key by name, ignoring case. It reports false for a key that
 // is absent or has no values.
 func (ks Keys) Lookup(name string) (Key, bool) {
-	if at := ks.find(lower(name)); at >= 0 && !ks[at].empty() {
+	if at := ks.find(lower(name), name); at >= 0 && !ks[at].empty() {
 		return ks[at], true
 	}
 	return Key{}, false
 }
 
-// find is the index of a lower-case name, -1 if it is absent.
-func (ks Keys) find(name string) int {
+// find is the index of a lower-case name, -1 if it is absent. written is how a
+// policy spells it, which is how a request most likely does.
+func (ks Keys) find(name, written string) int {
 	for i := range ks {
 		k := &ks[i]
-		if len(k.name) == len(name) && prefixFold(k.name, name) {
+		if len(k.name) == len(name) && (k.name == written || prefixFold(k.name, name)) {
 			return i
 		}
 	}
@@ -64,14 +65,17 @@ func (ks Keys) find(name string) int {
 
 // canonicalKey is the form in which policies look keys up. iot:SourceIp is
 // taken for aws:SourceIp, which is what AWS IoT documents.
-// Equal names are the same string in memory, which makes comparing them cheap.
-func canonicalKey(name string) string {
+// Comparing two of them is comparing two pointers.
+func canonicalKey(name string) keyName {
 	name = lower(name)
 	if name == "iot:sourceip" {
 		name = "aws:sourceip"
 	}
-	return unique.Make(name).Value()
+	return unique.Make(name)
 }
+
+// keyName is the lower-case name of a key.
+type keyName = unique.Handle[string]
 
 // env is what a decision knows while it runs.
 type env struct {
@@ -82,19 +86,21 @@ type env struct {
 	low       []byte // action, lowered
 	principal *Principal
 	bit       uint64 // actionBit of the action
+	code      uint64 // actionCode of the action
 	// found remembers lookups: the same few keys are asked for again and
 	// again. It holds places, not pointers, so that env can stay on the stack.
 	found [8]struct {
-		name string
+		name keyName
 		at   int // one more than the index in keys and then base; 0 for none
 	}
 }
 
-// lookup finds a key by its canonicalKey, nil if the request has none.
-func (e *env) lookup(name string) *Key {
-	slot := &e.found[len(name)%len(e.found)]
+// lookup finds a key by its canonicalKey, nil if the request has none. written
+// is a spelling to try first.
+func (e *env) lookup(name keyName, written string) *Key {
+	slot := &e.found[len(name.Value())%len(e.found)]
 	if slot.name != name {
-		slot.name, slot.at = name, e.search(name)
+		slot.name, slot.at = name, e.search(name.Value(), written)
 	}
 	at := slot.at - 1
 	if at < 0 {
@@ -112,11 +118,11 @@ func (e *env) lookup(name string) *Key {
 	return k
 }
 
-func (e *env) search(name string) int {
-	if at := e.keys.find(name); at >= 0 {
+func (e *env) search(name, written string) int {
+	if at := e.keys.find(name, written); at >= 0 {
 		return at + 1
 	}
-	if at := e.base.find(name); at >= 0 {
+	if at := e.base.find(name, written); at >= 0 {
 		return at + 1 + len(e.keys)
 	}
 	return 0

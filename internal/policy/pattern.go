@@ -1,15 +1,25 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // pattern is a compiled string of a policy: literal text, the wildcards * (any
 // run of characters) and ? (exactly one), and variables. What a variable
 // stands for is always literal, whatever characters it has.
 type pattern struct {
-	shape  shape
-	a, b   string  // what a match begins and ends with
-	tokens []token // of shapeGeneral
-	vars   int     // variables in tokens
+	shape shape
+	vars  bool   // there are variables in rest
+	a, b  string // what a match begins and ends with
+	rest  *rest  // of shapeGeneral
+}
+
+// rest is a pattern in full. It stands apart to keep patterns small: most are
+// settled by their ends.
+type rest struct {
+	tokens []token
+	middle []token // those between the literals that the pattern begins and ends with
 }
 
 type shape uint8
@@ -26,10 +36,16 @@ const (
 
 type token struct {
 	kind tokenKind
-	text string // the literal, or the variable's key in lower case
-	name string // the variable's key as written
-	def  string // the variable's default
-	// hasDef says that there is one; an empty default is one.
+	text string    // of a literal
+	of   *variable // of a variable
+}
+
+// variable is ${name} or ${name, 'def'}.
+type variable struct {
+	key  keyName
+	name string // as written
+	def  string
+	// hasDef says that there is a default; an empty one is one.
 	hasDef bool
 	// cert marks a variable of a device certificate, of which some values are
 	// not substituted (iot-policy.md §3).
@@ -131,18 +147,16 @@ func shaped(toks []token) pattern {
 	case is(tokenLiteral, tokenRun, tokenLiteral):
 		return pattern{shape: shapeEnds, a: toks[0].text, b: toks[2].text}
 	}
-	p := pattern{shape: shapeGeneral, tokens: toks}
+	p := pattern{shape: shapeGeneral, rest: &rest{tokens: toks, middle: toks}}
 	if first := toks[0]; first.kind == tokenLiteral {
 		p.a = first.text
+		p.rest.middle = p.rest.middle[1:]
 	}
 	if last := toks[len(toks)-1]; last.kind == tokenLiteral {
 		p.b = last.text
+		p.rest.middle = p.rest.middle[:len(p.rest.middle)-1]
 	}
-	for i := range toks {
-		if toks[i].kind == tokenVariable {
-			p.vars++
-		}
-	}
+	p.vars = slices.ContainsFunc(toks, func(t token) bool { return t.kind == tokenVariable })
 	return p
 }
 
@@ -166,9 +180,9 @@ func parseVariable(s string) (t token, size int, ok bool) {
 		if !comma || key == "" {
 			return token{}, 0, false
 		}
-		t = variable(key)
-		t.def, t.hasDef = s[quote+1:after-1], true
-		return t, len(s) - len(rest) + 1, true
+		v := newVariable(key)
+		v.def, v.hasDef = s[quote+1:after-1], true
+		return token{kind: tokenVariable, of: v}, len(s) - len(rest) + 1, true
 	}
 	if end < 0 {
 		return token{}, 0, false
@@ -179,14 +193,13 @@ func parseVariable(s string) (t token, size int, ok bool) {
 	case "*", "?", "$":
 		return token{kind: tokenLiteral, text: key}, end + 1, true
 	default:
-		return variable(key), end + 1, true
+		return token{kind: tokenVariable, of: newVariable(key)}, end + 1, true
 	}
 }
 
-func variable(key string) token {
-	name := key
-	key = canonicalKey(key)
-	return token{kind: tokenVariable, text: key, name: name, cert: strings.HasPrefix(key, "iot:certificate.")}
+func newVariable(name string) *variable {
+	key := canonicalKey(name)
+	return &variable{key: key, name: name, cert: strings.HasPrefix(key.Value(), "iot:certificate.")}
 }
 
 // match reports whether the whole of s fits. Variables are looked up in e. A
@@ -207,10 +220,10 @@ func (p *pattern) match(s string, e *env) bool {
 		return len(s) >= len(p.a)+len(p.b) && strings.HasPrefix(s, p.a) && strings.HasSuffix(s, p.b)
 	}
 	// Most patterns fail at their ends: look there before the variables.
-	if !strings.HasPrefix(s, p.a) || !strings.HasSuffix(s, p.b) {
+	if len(s) < len(p.a)+len(p.b) || !strings.HasPrefix(s, p.a) || !strings.HasSuffix(s, p.b) {
 		return false
 	}
-	return glob(p.tokens, s, false, e)
+	return glob(p.rest.middle, s[len(p.a):len(s)-len(p.b)], false, e)
 }
 
 // matchFold is match for patterns compiled with foldCase and without
@@ -231,16 +244,16 @@ func (p *pattern) matchFold(s string, low []byte) bool {
 	case shapeEnds:
 		return len(low) >= a+b && string(low[:a]) == p.a && string(low[len(low)-b:]) == p.b
 	}
-	return glob(p.tokens, s, true, nil)
+	return glob(p.rest.tokens, s, true, nil)
 }
 
 // value is what a variable stands for in this request: the value of a present,
 // single-valued, non-empty key, else the default, else nothing.
-func (t *token) value(e *env) (string, bool) {
-	if k := e.lookup(t.text); k != nil && !k.multi && k.value != "" && (!t.cert || substitutable(k.value)) {
+func (v *variable) value(e *env) (string, bool) {
+	if k := e.lookup(v.key, v.name); k != nil && !k.multi && k.value != "" && (!v.cert || substitutable(k.value)) {
 		return k.value, true
 	}
-	return t.def, t.hasDef
+	return v.def, v.hasDef
 }
 
 // expand is the text of a pattern without wildcards, its variables replaced.
@@ -249,12 +262,12 @@ func (p *pattern) expand(e *env) (string, bool) {
 		return p.a, true
 	}
 	var b strings.Builder
-	for i := range p.tokens {
-		t := &p.tokens[i]
+	for i := range p.rest.tokens {
+		t := &p.rest.tokens[i]
 		text := t.text
 		if t.kind == tokenVariable {
 			var ok bool
-			if text, ok = t.value(e); !ok {
+			if text, ok = t.of.value(e); !ok {
 				return "", false
 			}
 		}

@@ -12,14 +12,16 @@ type target struct {
 
 func newTarget(raw string) target {
 	t := target{raw: raw}
-	n := 1
-	for i := 0; i < len(raw) && n < 6; i++ {
-		if raw[i] == ':' {
-			t.start[n] = i + 1
-			n++
+	at := 0
+	for n := 1; n < len(t.start); n++ {
+		i := strings.IndexByte(raw[at:], ':')
+		if i < 0 {
+			return t
 		}
+		at += i + 1
+		t.start[n] = at
 	}
-	t.isARN = n == 6 && t.start[1] == len("arn:") && raw[:3] == "arn"
+	t.isARN = strings.HasPrefix(raw, "arn:")
 	return t
 }
 

@@ -1,20 +1,26 @@
 package policy
 
-import "strings"
+import (
+	"bytes"
+	"hash/maphash"
+	"strings"
+)
 
 // statement is one compiled statement.
 type statement struct {
-	sid           string
 	allow         bool
-	principals    *principals // nil: none given
 	notActions    bool
-	actions       []pattern
-	anyAction     bool   // actions has *
-	filter        uint64 // the actionBits of actions: no bit, no match
-	everyResource bool   // a trust policy's, which names no resources
 	notResources  bool
+	everyResource bool   // a trust policy's, which names no resources
+	anyAction     bool   // actions has *
+	anyResource   bool   // resources has *
+	filter        uint64 // the actionBits of actions: no bit, no match
+	marks         []mark // of actions
+	actions       []pattern
 	resources     []arnPattern
 	conditions    []condition
+	principals    *principals // nil: none given
+	sid           string
 	start, end    Position
 }
 
@@ -59,17 +65,36 @@ func compileStatement(kind Kind, raw *rawStatement, text string, syn syntax) sta
 		s.principals = compilePrincipals(raw.principal)
 	}
 	for _, a := range raw.actions.items {
-		s.actions = append(s.actions, compileAction(a.s))
-		s.filter |= actionBits(a.s)
-		s.anyAction = s.anyAction || s.actions[len(s.actions)-1].shape == shapeAny
+		p := compileAction(a.s)
+		m := newMark(a.s, &p)
+		s.marks = append(s.marks, m)
+		s.actions = append(s.actions, p)
+		s.filter |= m.bits
+		s.anyAction = s.anyAction || p.shape == shapeAny
 	}
 	for _, r := range raw.resources.items {
-		s.resources = append(s.resources, compileResource(r.s, syn))
+		p := compileResource(r.s, syn)
+		s.resources = append(s.resources, p)
+		s.anyResource = s.anyResource || p.any
 	}
 	for i := range raw.conditions {
 		s.conditions = append(s.conditions, compileCondition(&raw.conditions[i], syn))
 	}
 	return s
+}
+
+// mark is what an action is known by before it is compared.
+type mark struct {
+	bits uint64 // actionBits
+	code uint64 // actionCode of an action without wildcards, else 0
+}
+
+func newMark(s string, p *pattern) mark {
+	m := mark{bits: actionBits(s)}
+	if p.shape == shapeExact {
+		m.code = actionCode([]byte(p.a))
+	}
+	return m
 }
 
 // compileAction compiles service:Name. The prefix has no wildcards except that
@@ -106,15 +131,9 @@ func (s *statement) applies(e *env) bool {
 // actionBit is one of 64 bits, chosen by an action's service and the first
 // letter of its name, both lowered. Most statements speak of other services
 // than the request's, and are passed over by looking at this alone.
-func actionBit[T string | []byte](low T) uint64 {
-	h := uint32(2166136261) // FNV-1a
-	for i := range len(low) {
-		h = (h ^ uint32(low[i])) * 16777619
-		if i > 0 && low[i-1] == ':' {
-			break
-		}
-	}
-	return 1 << (h >> 26)
+func actionBit(low []byte) uint64 {
+	head := low[:min(bytes.IndexByte(low, ':')+2, len(low))]
+	return 1 << (maphash.Bytes(actionSeed, head) >> 58)
 }
 
 // actionBits is the bit of every action that the pattern s can match.
@@ -122,7 +141,7 @@ func actionBits(s string) uint64 {
 	if i := strings.IndexAny(s, "*?"); i >= 0 && i < strings.IndexByte(s, ':')+2 {
 		return ^uint64(0)
 	}
-	return actionBit(lower(s))
+	return actionBit(appendLower(nil, s))
 }
 
 func (s *statement) matchesAction(e *env) bool {
@@ -132,15 +151,24 @@ func (s *statement) matchesAction(e *env) bool {
 	if s.anyAction {
 		return true
 	}
-	for i := range s.actions {
-		if s.actions[i].matchFold(e.action, e.low) {
+	for i := range s.marks {
+		m := &s.marks[i]
+		if (m.code == e.code || m.code == 0 && m.bits&e.bit != 0) && s.actions[i].matchFold(e.action, e.low) {
 			return true
 		}
 	}
 	return false
 }
 
+var actionSeed = maphash.MakeSeed()
+
+// actionCode is a number that tells most actions apart, never 0.
+func actionCode(low []byte) uint64 { return maphash.Bytes(actionSeed, low) | 1 }
+
 func (s *statement) matchesResource(e *env) bool {
+	if s.anyResource {
+		return true
+	}
 	for i := range s.resources {
 		if s.resources[i].match(&e.resource, e) {
 			return true
