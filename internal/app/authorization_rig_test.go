@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"encoding/xml"
@@ -21,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pquerna/otp/hotp"
 
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
@@ -104,7 +107,7 @@ func newRig(t *testing.T) *rig {
 	iam := "arn:aws:iam::" + config.DevAccountID + ":"
 	g.vars = map[string]string{
 		"ACCOUNT": config.DevAccountID, "REGION": cfg.Region,
-		"BOUNDARY": "arn:aws:iam::aws:policy/AdministratorAccess", "POLICY": iam + "policy/eng/p", "ROLE": iam + "role/eng/cam",
+		"BOUNDARY": "arn:aws:iam::aws:policy/AdministratorAccess", "POLICY": iam + "policy/eng/p", "ROLE": iam + "role/eng/cam", "MFA": iam + "mfa/eng/phone",
 		"DOCUMENT":    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}`,
 		"IOTDOCUMENT": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}`,
 		"TRUST": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + config.DevAccountID + `","Service":"credentials.iot.amazonaws.com"},` +
@@ -263,6 +266,22 @@ func (a *answer) member(t *testing.T, name string) string {
 	}
 	t.Fatalf("no %s in %s", name, a.body)
 	return ""
+}
+
+// codes are four codes in a row of an MFA device, some minutes old.
+func (g *rig) codes(t *testing.T) {
+	t.Helper()
+	seed, err := base64.StdEncoding.DecodeString(g.vars["SEED"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(4) {
+		code, err := hotp.GenerateCode(string(seed), uint64(time.Now().Unix()/30)-8+i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.vars[fmt.Sprint("CODE", i+1)] = code
+	}
 }
 
 // pemCertificate is a certificate that anybody could have made.

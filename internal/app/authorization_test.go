@@ -110,7 +110,7 @@ func (g *rig) refused(t *testing.T, s *sample, who *user, first int) {
 	t.Helper()
 	c := s.checks[first]
 	want, code := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
-		who.arn, c.action, named(c, g.vars), c.action), "AccessDeniedException"
+		who.arn, c.action, named(c, who, g.vars), c.action), "AccessDeniedException"
 	if g.api(s.action).Protocol == awsapi.Query {
 		code = "AccessDenied"
 	}
@@ -124,13 +124,15 @@ func (g *rig) refused(t *testing.T, s *sample, who *user, first int) {
 }
 
 // named is what a message calls the resource of a check.
-func named(c check, vars map[string]string) string {
+func named(c check, who *user, vars map[string]string) string {
 	paths := map[string]string{"iam:ListUsers": "user/", "iam:ListRoles": "role/", "iam:ListGroups": "group/"}
 	switch p, ok := paths[c.action]; {
 	case ok:
 		return "arn:aws:iam::" + vars["ACCOUNT"] + ":" + p
 	case c.action == "iam:ListPolicies":
 		return "policy path /"
+	case c.action == "iam:ChangePassword":
+		return who.arn
 	}
 	return c.resource
 }
@@ -152,6 +154,9 @@ func (g *rig) allowed(t *testing.T, s *sample) {
 	}
 	for name, member := range s.keep {
 		g.vars[name] = a.member(t, member)
+		if name == "SEED" {
+			g.codes(t)
+		}
 	}
 }
 
