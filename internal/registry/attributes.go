@@ -64,12 +64,18 @@ func (a attributes) check(typed bool) error {
 		}
 		return iot.ErrInvalidRequestException("A thing without a thing type can have at most %d attributes, not %d", most, len(a))
 	}
+	return a.checkSize("thing")
+}
+
+// checkSize refuses attributes of a thing or a thing group that are too long
+// together.
+func (a attributes) checkSize(of string) error {
 	size := 0
 	for k, v := range a {
 		size += len(k) + len(v)
 	}
 	if size > maxAttributeBytes {
-		return iot.ErrInvalidRequestException("The attributes of a thing can have at most %d bytes, not %d", maxAttributeBytes, size)
+		return iot.ErrInvalidRequestException("The attributes of a %s can have at most %d bytes, not %d", of, maxAttributeBytes, size)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ const (
 	aPolicyList              // what is attached to a certificate
 	aThing                   // that it exists, and its type
 	anAttachment             // of a principal to a thing
+	aGroupList               // the groups of a thing; without a name, of all things
 	aRoleAlias
 	anEndpoint // never changes
 )

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -65,4 +66,31 @@ func byCreation(name string, ascending *bool, after cursor, set bool, size int64
 	}
 	b.WriteString(" ORDER BY created " + dir + ", " + name + " " + dir + " LIMIT $" + strconv.Itoa(n+1))
 	return b.String(), append(args, size+1)
+}
+
+// byName is one page of a listing of names in their order. The query selects
+// column and ends in its WHERE clause, whose parameters are args.
+func (s *Service) byName(ctx context.Context, list, query, column string, token *string, max *int64, args ...any) (names []string, next *string, err error) {
+	after, _, err := cursorOf(list, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	size, n := pageSize(max), len(args)
+	rows, err := s.DB.Query(ctx, query+" AND "+column+" > $"+strconv.Itoa(n+1)+" ORDER BY "+column+" LIMIT $"+strconv.Itoa(n+2), append(args, after.name, size+1)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if int64(len(names)) == size {
+			next = cursor{name: names[size-1]}.token(list)
+			break
+		}
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, nil, err
+		}
+		names = append(names, name)
+	}
+	return names, next, rows.Close()
 }

@@ -23,11 +23,14 @@ type target struct {
 	err       error
 }
 
+// errUnresolved is a mistake of the wiring.
+var errUnresolved = errors.New("registry: the operation was not resolved")
+
 // targetOf is the principal that was authorized.
 func targetOf(ctx context.Context) (principal, error) {
 	t, ok := awsapi.Target(ctx).(*target)
 	if !ok {
-		return principal{}, errors.New("registry: the operation was not resolved")
+		return principal{}, errUnresolved
 	}
 	return t.principal, t.err
 }
@@ -61,6 +64,12 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 			return nil, err
 		}
 		return at.onRoleAlias(in.RoleAlias, in.RoleArn, tags), nil
+	case *iot.AddThingToThingGroupRequest, *iot.RemoveThingFromThingGroupRequest:
+		return s.onMembership(ctx, at, "thinggroup", in)
+	case *iot.AddThingToBillingGroupRequest, *iot.RemoveThingFromBillingGroupRequest:
+		return s.onMembership(ctx, at, "billinggroup", in)
+	case *iot.UpdateThingGroupsForThingRequest:
+		return s.onGroupsOfThing(ctx, at, in)
 	case *iot.TagResourceRequest:
 		return s.onTags(ctx, at, in.ResourceArn)
 	case *iot.UntagResourceRequest:

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -19,9 +18,11 @@ const maxTags = 50
 // tagged are the types of resources that can have tags, with the query that
 // looks for one by name.
 var tagged = map[string]string{
-	"thingtype": `SELECT 1 FROM iot_thing_types WHERE account = $1 AND region = $2 AND name = $3`,
-	"policy":    `SELECT 1 FROM iot_policies WHERE account = $1 AND region = $2 AND name = $3`,
-	"rolealias": `SELECT 1 FROM iot_role_aliases WHERE account = $1 AND region = $2 AND name = $3`,
+	"thinggroup":   `SELECT 1 FROM iot_thing_groups WHERE account = $1 AND region = $2 AND name = $3`,
+	"billinggroup": `SELECT 1 FROM iot_billing_groups WHERE account = $1 AND region = $2 AND name = $3`,
+	"thingtype":    `SELECT 1 FROM iot_thing_types WHERE account = $1 AND region = $2 AND name = $3`,
+	"policy":       `SELECT 1 FROM iot_policies WHERE account = $1 AND region = $2 AND name = $3`,
+	"rolealias":    `SELECT 1 FROM iot_role_aliases WHERE account = $1 AND region = $2 AND name = $3`,
 }
 
 func errNoResource(name string) *awsapi.Error {
@@ -113,7 +114,7 @@ func (s *Service) resourceTags(ctx context.Context, at place, resource string) (
 func taggedOf(ctx context.Context) (string, error) {
 	t, ok := awsapi.Target(ctx).(*target)
 	if !ok {
-		return "", errors.New("registry: the operation was not resolved")
+		return "", errUnresolved
 	}
 	return t.resource, t.err
 }

@@ -54,21 +54,29 @@ func call[I, O any](do func(context.Context, *I, ...func(*sdk.Options)) (*O, err
 // already, each on one of a name.
 func onTagged(c *sdk.Client, name string) map[string]func(context.Context) error {
 	calls := map[string]func(context.Context) error{
-		"GetPolicy":               call(c.GetPolicy, &sdk.GetPolicyInput{PolicyName: &name}),
-		"CreatePolicyVersion":     call(c.CreatePolicyVersion, &sdk.CreatePolicyVersionInput{PolicyName: &name, PolicyDocument: str(policyDocument)}),
-		"GetPolicyVersion":        call(c.GetPolicyVersion, &sdk.GetPolicyVersionInput{PolicyName: &name, PolicyVersionId: str("1")}),
-		"ListPolicyVersions":      call(c.ListPolicyVersions, &sdk.ListPolicyVersionsInput{PolicyName: &name}),
-		"SetDefaultPolicyVersion": call(c.SetDefaultPolicyVersion, &sdk.SetDefaultPolicyVersionInput{PolicyName: &name, PolicyVersionId: str("1")}),
-		"DeletePolicyVersion":     call(c.DeletePolicyVersion, &sdk.DeletePolicyVersionInput{PolicyName: &name, PolicyVersionId: str("1")}),
-		"ListTargetsForPolicy":    call(c.ListTargetsForPolicy, &sdk.ListTargetsForPolicyInput{PolicyName: &name}),
-		"DeletePolicy":            call(c.DeletePolicy, &sdk.DeletePolicyInput{PolicyName: &name}),
-		"DescribeRoleAlias":       call(c.DescribeRoleAlias, &sdk.DescribeRoleAliasInput{RoleAlias: &name}),
-		"UpdateRoleAlias":         call(c.UpdateRoleAlias, &sdk.UpdateRoleAliasInput{RoleAlias: &name, RoleArn: str(roleARN)}),
-		"DeleteRoleAlias":         call(c.DeleteRoleAlias, &sdk.DeleteRoleAliasInput{RoleAlias: &name}),
-		"DescribeThingType":       call(c.DescribeThingType, &sdk.DescribeThingTypeInput{ThingTypeName: &name}),
-		"UpdateThingType":         call(c.UpdateThingType, &sdk.UpdateThingTypeInput{ThingTypeName: &name}),
-		"DeprecateThingType":      call(c.DeprecateThingType, &sdk.DeprecateThingTypeInput{ThingTypeName: &name}),
-		"DeleteThingType":         call(c.DeleteThingType, &sdk.DeleteThingTypeInput{ThingTypeName: &name}),
+		"GetPolicy":                call(c.GetPolicy, &sdk.GetPolicyInput{PolicyName: &name}),
+		"CreatePolicyVersion":      call(c.CreatePolicyVersion, &sdk.CreatePolicyVersionInput{PolicyName: &name, PolicyDocument: str(policyDocument)}),
+		"GetPolicyVersion":         call(c.GetPolicyVersion, &sdk.GetPolicyVersionInput{PolicyName: &name, PolicyVersionId: str("1")}),
+		"ListPolicyVersions":       call(c.ListPolicyVersions, &sdk.ListPolicyVersionsInput{PolicyName: &name}),
+		"SetDefaultPolicyVersion":  call(c.SetDefaultPolicyVersion, &sdk.SetDefaultPolicyVersionInput{PolicyName: &name, PolicyVersionId: str("1")}),
+		"DeletePolicyVersion":      call(c.DeletePolicyVersion, &sdk.DeletePolicyVersionInput{PolicyName: &name, PolicyVersionId: str("1")}),
+		"ListTargetsForPolicy":     call(c.ListTargetsForPolicy, &sdk.ListTargetsForPolicyInput{PolicyName: &name}),
+		"DeletePolicy":             call(c.DeletePolicy, &sdk.DeletePolicyInput{PolicyName: &name}),
+		"DescribeRoleAlias":        call(c.DescribeRoleAlias, &sdk.DescribeRoleAliasInput{RoleAlias: &name}),
+		"UpdateRoleAlias":          call(c.UpdateRoleAlias, &sdk.UpdateRoleAliasInput{RoleAlias: &name, RoleArn: str(roleARN)}),
+		"DeleteRoleAlias":          call(c.DeleteRoleAlias, &sdk.DeleteRoleAliasInput{RoleAlias: &name}),
+		"DescribeThingType":        call(c.DescribeThingType, &sdk.DescribeThingTypeInput{ThingTypeName: &name}),
+		"UpdateThingType":          call(c.UpdateThingType, &sdk.UpdateThingTypeInput{ThingTypeName: &name}),
+		"DeprecateThingType":       call(c.DeprecateThingType, &sdk.DeprecateThingTypeInput{ThingTypeName: &name}),
+		"DescribeThingGroup":       call(c.DescribeThingGroup, &sdk.DescribeThingGroupInput{ThingGroupName: &name}),
+		"UpdateThingGroup":         call(c.UpdateThingGroup, &sdk.UpdateThingGroupInput{ThingGroupName: &name, ThingGroupProperties: &types.ThingGroupProperties{}}),
+		"ListThingsInThingGroup":   call(c.ListThingsInThingGroup, &sdk.ListThingsInThingGroupInput{ThingGroupName: &name}),
+		"DeleteThingGroup":         call(c.DeleteThingGroup, &sdk.DeleteThingGroupInput{ThingGroupName: &name}),
+		"DescribeBillingGroup":     call(c.DescribeBillingGroup, &sdk.DescribeBillingGroupInput{BillingGroupName: &name}),
+		"UpdateBillingGroup":       call(c.UpdateBillingGroup, &sdk.UpdateBillingGroupInput{BillingGroupName: &name, BillingGroupProperties: &types.BillingGroupProperties{}}),
+		"ListThingsInBillingGroup": call(c.ListThingsInBillingGroup, &sdk.ListThingsInBillingGroupInput{BillingGroupName: &name}),
+		"DeleteBillingGroup":       call(c.DeleteBillingGroup, &sdk.DeleteBillingGroupInput{BillingGroupName: &name}),
+		"DeleteThingType":          call(c.DeleteThingType, &sdk.DeleteThingTypeInput{ThingTypeName: &name}),
 	}
 	for typ := range tagged {
 		arn := arnPrefix + typ + "/" + name
@@ -92,6 +100,8 @@ func TestDenyByResourceTag(t *testing.T) {
 			must(c.CreatePolicy(ctx, &sdk.CreatePolicyInput{PolicyName: &name, PolicyDocument: str(policyDocument), Tags: tags}))(t)
 			must(c.CreateRoleAlias(ctx, &sdk.CreateRoleAliasInput{RoleAlias: &name, RoleArn: str(roleARN), Tags: tags}))(t)
 			must(c.CreateThingType(ctx, &sdk.CreateThingTypeInput{ThingTypeName: &name, Tags: tags}))(t)
+			must(c.CreateThingGroup(ctx, &sdk.CreateThingGroupInput{ThingGroupName: &name, Tags: tags}))(t)
+			must(c.CreateBillingGroup(ctx, &sdk.CreateBillingGroupInput{BillingGroupName: &name, Tags: tags}))(t)
 		}
 		w.guard.deny = judge(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
 			{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/protected":"yes"}}}]}`)
@@ -118,7 +128,7 @@ func TestDenyByResourceTag(t *testing.T) {
 				continue
 			}
 			typ, _, _ := strings.Cut(op.Resource, "/")
-			if _, ok := tagged[typ]; ok && op.Name != "CreatePolicy" && op.Name != "CreateThingType" {
+			if _, ok := tagged[typ]; ok && !strings.HasPrefix(op.Name, "Create") {
 				t.Errorf("%s is authorized on %s without its tags", op.Name, op.Resource)
 			}
 			if strings.HasPrefix(op.Resource, "@") && strings.Contains(op.Resource, "/") && all[op.Name] == nil {

@@ -19,12 +19,13 @@ type thing struct {
 	typeName   *string
 	attributes string // JSON
 	version    int64
+	billing    *string // its billing group
 }
 
-const thingColumns = `name, id, type, attributes, version`
+const thingColumns = `name, id, type, attributes, version, billing_group`
 
 func (t *thing) scan(row interface{ Scan(...any) error }) error {
-	return row.Scan(&t.name, &t.id, &t.typeName, &t.attributes, &t.version)
+	return row.Scan(&t.name, &t.id, &t.typeName, &t.attributes, &t.version, &t.billing)
 }
 
 func errNoThing(name string) *awsapi.Error {
@@ -46,12 +47,9 @@ func thingRow(ctx context.Context, q queryer, at place, name string) (*thing, er
 // for the same name does not.
 func (s *Service) CreateThing(ctx context.Context, in *iot.CreateThingRequest) (*iot.CreateThingResponse, error) {
 	at, attrs := placeOf(ctx), attributes{}.apply(in.AttributePayload)
-	t := &thing{name: in.ThingName, id: uuid.NewString(), typeName: in.ThingTypeName, attributes: attrs.document(), version: 1}
+	t := &thing{name: in.ThingName, id: uuid.NewString(), typeName: in.ThingTypeName, attributes: attrs.document(), version: 1, billing: in.BillingGroupName}
 	if err := attrs.check(t.typeName != nil); err != nil {
 		return nil, err
-	}
-	if in.BillingGroupName != nil {
-		return nil, iot.ErrResourceNotFoundException("Billing group %s not found", *in.BillingGroupName)
 	}
 	id := ""
 	err := s.write(ctx, func(tx *db.Tx) (err error) {
@@ -73,10 +71,15 @@ func (s *Service) insertThing(ctx context.Context, tx *db.Tx, at place, t *thing
 			return "", err
 		}
 	}
+	if t.billing != nil {
+		if _, err := billingGroupRow(ctx, tx, at, *t.billing); err != nil {
+			return "", err
+		}
+	}
 	if !deprecated {
-		n, err := tx.Exec(ctx, `INSERT INTO iot_things (account, region, name, id, type, attributes, version, created)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account, region, name) DO NOTHING`,
-			at.account, at.region, t.name, t.id, t.typeName, t.attributes, t.version, s.now())
+		n, err := tx.Exec(ctx, `INSERT INTO iot_things (account, region, name, id, type, attributes, version, billing_group, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account, region, name) DO NOTHING`,
+			at.account, at.region, t.name, t.id, t.typeName, t.attributes, t.version, t.billing, s.now())
 		if err != nil {
 			return "", err
 		}
@@ -91,7 +94,7 @@ func (s *Service) insertThing(ctx context.Context, tx *db.Tx, at place, t *thing
 		return "", iot.ErrInvalidRequestException("Can not create new thing with depreated thing type:%s", *t.typeName)
 	case err != nil:
 		return "", err
-	case text(old.typeName) != text(t.typeName) || old.attributes != t.attributes:
+	case text(old.typeName) != text(t.typeName) || old.attributes != t.attributes || text(old.billing) != text(t.billing):
 		return "", iot.ErrResourceAlreadyExistsException("Thing %s already exists in current account with different properties", t.name).
 			With("resourceId", old.id).With("resourceArn", at.arn("thing/"+t.name))
 	}
@@ -125,7 +128,7 @@ func (s *Service) DescribeThing(ctx context.Context, in *iot.DescribeThingReques
 	}
 	return &iot.DescribeThingResponse{
 		ThingName: &t.name, ThingId: &t.id, ThingArn: new(at.arn("thing/" + t.name)), DefaultClientId: &t.name,
-		ThingTypeName: t.typeName, Attributes: attrs, Version: &t.version,
+		ThingTypeName: t.typeName, Attributes: attrs, Version: &t.version, BillingGroupName: t.billing,
 	}, nil
 }
 
@@ -218,9 +221,13 @@ func (s *Service) DeleteThing(ctx context.Context, in *iot.DeleteThingRequest) (
 		if attached {
 			return iot.ErrInvalidRequestException("Cannot delete. Thing %s is still attached to one or more principals", name)
 		}
+		_, err = tx.Exec(ctx, `DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3`, at.account, at.region, name)
+		if err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, `DELETE FROM iot_things WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, name)
 		return err
-	}, at.key(aThing, name, ""))
+	}, at.key(aThing, name, ""), at.key(aGroupList, name, ""))
 	if err != nil {
 		return nil, fmt.Errorf("delete thing %s: %w", name, err)
 	}

@@ -8,7 +8,7 @@ CREATE TABLE iot_thing_groups (
 	name        TEXT   NOT NULL,
 	id          TEXT   NOT NULL,
 	parent      TEXT,
-	root_path   TEXT   NOT NULL, -- JSON: names of the groups above, from the root on
+	path        TEXT   NOT NULL, -- names from the root group to this one, with / between
 	description TEXT,
 	attributes  TEXT   NOT NULL, -- JSON, keys sorted
 	version     BIGINT NOT NULL,
@@ -17,14 +17,15 @@ CREATE TABLE iot_thing_groups (
 	FOREIGN KEY (account, region, parent) REFERENCES iot_thing_groups (account, region, name)
 );
 CREATE INDEX iot_thing_groups_parent ON iot_thing_groups (account, region, parent, name);
+CREATE INDEX iot_thing_groups_path ON iot_thing_groups (account, region, path);
 
 -- root is the topmost group above the one: no thing is twice under one root.
 CREATE TABLE iot_thing_group_members (
-	account  TEXT    NOT NULL,
-	region   TEXT    NOT NULL,
-	group_name TEXT  NOT NULL,
-	thing    TEXT    NOT NULL,
-	root     TEXT    NOT NULL,
+	account    TEXT NOT NULL,
+	region     TEXT NOT NULL,
+	group_name TEXT NOT NULL,
+	thing      TEXT NOT NULL,
+	root       TEXT NOT NULL,
 	PRIMARY KEY (account, region, thing, group_name),
 	FOREIGN KEY (account, region, group_name) REFERENCES iot_thing_groups (account, region, name),
 	FOREIGN KEY (account, region, thing) REFERENCES iot_things (account, region, name)
