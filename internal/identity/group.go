@@ -59,8 +59,15 @@ func (s *Service) GetGroup(ctx context.Context, in *iam.GetGroupRequest) (*iam.G
 	if err != nil {
 		return nil, err
 	}
-	users, err := entitiesWhere(ctx, s.DB, e.account, kindUser, p,
-		`id IN (SELECT user_id FROM iam_group_members WHERE account = $1 AND group_id = $4)`, e.id)
+	var users []*entity
+	err = s.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		if err := e.stillThere(ctx, tx); err != nil {
+			return err
+		}
+		users, err = entitiesWhere(ctx, tx, e.account, kindUser, p,
+			`id IN (SELECT user_id FROM iam_group_members WHERE account = $1 AND group_id = $4)`, e.id)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("get group %s: %w", in.GroupName, err)
 	}
