@@ -11,7 +11,7 @@ import (
 func TestAccountAlias(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
 		root := g.caller(g.root)
-		c := must(g.CreateAccount(t.Context(), BootstrapOptions{}))(t)
+		c := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
 		other := g.caller(sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey})
 		create := func(who *awsapi.Caller, alias string) error {
 			_, err := iamDo(g, who, "CreateAccountAlias", g.CreateAccountAlias, &iam.CreateAccountAliasRequest{AccountAlias: alias})

@@ -139,7 +139,7 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitie
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
 		all = nil
 		for _, k := range []kind{kindGroup, kindRole, kindUser} {
-			if !entityWanted(or(in.EntityFilter, ""), k) {
+			if !entityWanted(in, k) {
 				continue
 			}
 			found, err := entitiesWith(ctx, tx, awsapi.Account(ctx), k, m.arn, in)
@@ -168,9 +168,13 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitie
 	return out, nil
 }
 
-// entityWanted applies EntityFilter, whose values are those of the model.
-func entityWanted(filter string, k kind) bool {
-	switch filter {
+// entityWanted applies EntityFilter, whose values are those of the model. Kinds
+// without boundaries are none that use a policy as one.
+func entityWanted(in *iam.ListEntitiesForPolicyRequest, k kind) bool {
+	if or(in.PolicyUsageFilter, "") == usageBoundary && !k.rules().bounded {
+		return false
+	}
+	switch or(in.EntityFilter, "") {
 	case "User":
 		return k == kindUser
 	case "Role":
@@ -184,18 +188,15 @@ func entityWanted(filter string, k kind) bool {
 }
 
 // entitiesWith finds the users, groups or roles with a policy attached or as
-// their boundary, which groups have none of.
+// their boundary.
 func entitiesWith(ctx context.Context, r reader, account string, k kind, policyARN string, in *iam.ListEntitiesForPolicyRequest) ([]*entity, error) {
 	attached := `EXISTS (SELECT 1 FROM iam_attachments a WHERE a.account = e.account AND a.owner = e.id AND a.policy_arn = $2)`
-	bounded := `FALSE`
-	if k.rules().bounded {
-		bounded = `e.boundary = $2`
-	}
+	bounded := `e.boundary = $2`
 	has := `(` + attached + ` OR ` + bounded + `)`
-	switch or(in.PolicyUsageFilter, "") {
-	case usagePermissions:
+	switch usage := or(in.PolicyUsageFilter, ""); {
+	case usage == usagePermissions || !k.rules().bounded:
 		has = attached
-	case usageBoundary:
+	case usage == usageBoundary:
 		has = bounded
 	}
 	from, to := pathRange(in.PathPrefix)

@@ -100,7 +100,7 @@ func TestPasswordPolicies(t *testing.T) {
 		wantCode(t, g.updateLogin(iam.UpdateLoginProfileRequest{UserName: "u", Password: new("abcde6")}), "PasswordPolicyViolation", "minimum length of 8")
 
 		// Another account's policy is its own.
-		other := must(g.CreateAccount(t.Context(), BootstrapOptions{}))(t)
+		other := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
 		g.setPasswordPolicy(iam.UpdateAccountPasswordPolicyRequest{})
 		if p, err := passwordPolicyOf(t.Context(), g.DB, other.AccountID); p != nil || err != nil {
 			t.Errorf("policy %+v, %v", p, err)

@@ -45,12 +45,12 @@ func TestAccountSummary(t *testing.T) {
 		g.exec(`INSERT INTO iam_oidc_providers (account, arn, url, client_ids, thumbprints, keys, created) VALUES ($1, 'o', 'u', '[]', '[]', '', 1)`, testAccount)
 		g.exec(`INSERT INTO iam_saml_providers (account, arn, name, unique_id, metadata, created) VALUES ($1, 's', 'n', 'i', '', 1)`, testAccount)
 		for arn, owner := range map[string]*string{"free": nil, "user's": new("AIDA1"), "root's": new(testAccount)} {
-			g.exec(`INSERT INTO iam_mfa_devices (account, arn, path, name, seed, owner, step, skew, created) VALUES ($1, $2, '/', 'n', $3, $4, 0, 0, 1)`,
+			g.exec(`INSERT INTO iam_mfa_devices (account, arn, path, name, seed, owner, step, skew, failures, locked, created) VALUES ($1, $2, '/', 'n', $3, $4, 0, 0, 0, 0, 1)`,
 				testAccount, arn, []byte{1}, owner)
 		}
 		g.exec(`UPDATE accounts SET root_password = 'hash'`)
 		// Another account's users are not counted.
-		other := must(g.CreateAccount(t.Context(), BootstrapOptions{}))(t)
+		other := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
 		g.exec(`INSERT INTO iam_users (account, id, name, name_key, path, created) VALUES ($1, 'AIDA2', 'n', 'n', '/', 1)`, other.AccountID)
 		maps.Copy(want, map[string]int64{
 			"Users": 2, "Groups": 1, "Roles": 1, "Policies": 2, "PolicyVersionsInUse": 3, "InstanceProfiles": 1, "Providers": 2,
