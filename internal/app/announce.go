@@ -49,7 +49,7 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "thingd is ready.\n")
 	if a.firstRun {
-		fmt.Fprintf(&b, "  First start: made the account %s; its root access key is in %s\n", a.root.AccountID, a.cfg.DataFile(config.RootCredentialsFile))
+		fmt.Fprintf(&b, "  First start: made the account %s; its root access key, e-mail address and password are in %s\n", a.root.AccountID, a.cfg.DataFile(config.RootCredentialsFile))
 	}
 	plain := " (plain HTTP and TLS)"
 	if strings.HasPrefix(e.API, "https:") {

@@ -11,24 +11,27 @@ import (
 	"github.com/thingd/thingd/internal/identity"
 )
 
-// bootstrap makes the root account and its access key, once. The key is
-// written to its file before the account is made: a crash between the two
+// bootstrap makes the root account, its access key and its password, once. They
+// are written to their file before the account is made: a crash between the two
 // leaves a file that the next start uses, never an account without a key.
 func (a *App) bootstrap(ctx context.Context) error {
 	file := a.cfg.DataFile(config.RootCredentialsFile)
+	hash := ""
 	root, err := config.ReadRootCredentials(a.cfg.Data)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case a.cfg.Dev:
 		root, fresh = config.RootCredentials{
 			AccountID: config.DevAccountID, AccessKeyID: config.DevAccessKeyID, SecretAccessKey: config.DevSecretAccessKey, Region: a.cfg.Region,
+			Email: a.cfg.RootEmail, Password: config.DevRootPassword,
 		}, true
+		hash = config.DevRootPasswordHash
 	case fresh:
-		made, err := identity.NewRootCredentials()
+		made, err := identity.NewRootCredentials(a.cfg.RootEmail)
 		if err != nil {
 			return err
 		}
-		root = config.RootCredentials{AccountID: made.AccountID, AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, Region: a.cfg.Region}
+		root = rootFile(made, a.cfg.Region)
 	case err != nil:
 		return err
 	}
@@ -39,6 +42,7 @@ func (a *App) bootstrap(ctx context.Context) error {
 	}
 	first, created, err := a.identity.Bootstrap(ctx, identity.BootstrapOptions{
 		AccountID: root.AccountID, AccessKeyID: root.AccessKeyID, Secret: root.SecretAccessKey,
+		Email: root.Email, Password: root.Password, PasswordHash: hash,
 	})
 	if err != nil {
 		return fmt.Errorf("make the root account: %w", err)
@@ -50,4 +54,12 @@ func (a *App) bootstrap(ctx context.Context) error {
 	}
 	a.root, a.firstRun = root, created
 	return nil
+}
+
+// rootFile is what the file of root credentials says.
+func rootFile(c *identity.RootCredentials, region string) config.RootCredentials {
+	return config.RootCredentials{
+		AccountID: c.AccountID, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, Region: region,
+		Email: c.Email, Password: c.Password,
+	}
 }

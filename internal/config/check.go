@@ -46,6 +46,7 @@ var checks = []struct {
 		}
 		return nil
 	}},
+	{"root-email", func(c *Config) error { return CheckEmail(c.RootEmail) }},
 	{"log-level", func(c *Config) error { return oneOf(c.LogLevel, "debug", "info", "warn", "error") }},
 	{"log-format", func(c *Config) error { return oneOf(c.LogFormat, "text", "json") }},
 	{"limits", func(c *Config) error { return oneOf(c.Limits, "aws", "mqtt") }},
@@ -64,6 +65,7 @@ var checks = []struct {
 
 var (
 	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	emailForm  = regexp.MustCompile(`^[!-?A-~]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 	nameForm   = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 )
 
@@ -115,6 +117,15 @@ func checkDistinct(c *Config) error {
 			}
 		}
 		seen[net.JoinHostPort(host, port)] = l.option
+	}
+	return nil
+}
+
+// CheckEmail takes what can be the e-mail address of an account (at most 64
+// characters: AWS Organizations API reference, CreateAccount).
+func CheckEmail(address string) error {
+	if len(address) > 64 || !emailForm.MatchString(address) {
+		return fmt.Errorf("%q is not an e-mail address such as root@example.com", address)
 	}
 	return nil
 }

@@ -12,12 +12,20 @@ import (
 )
 
 // The fixed account and root access key of a --dev server: AWS's documented
-// examples (IAM user guide, "Managing access keys"). They are public.
+// examples (IAM user guide, "Managing access keys"); and its root password with
+// its hash, which would take longer to make than all the rest of a reset. They
+// are public.
 const (
-	DevAccountID       = "123456789012"
-	DevAccessKeyID     = "AKIAIOSFODNN7EXAMPLE"
-	DevSecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	DevAccountID        = "123456789012"
+	DevAccessKeyID      = "AKIAIOSFODNN7EXAMPLE"
+	DevSecretAccessKey  = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	DevRootPassword     = "EXAMPLE-Passw0rd"
+	DevRootPasswordHash = "$argon2id$v=19$m=19456,t=2,p=1$NExwuTIJ5cbmKC/uoRJmCg$bVCYZxxuBH+jF3OrKROsF6LN+Ak8TVkuqS9aw+GtjqM"
 )
+
+// DefaultRootEmail is by which the root user signs in, unless another address
+// was given at the first start.
+const DefaultRootEmail = "root@localhost"
 
 // Off, given as the MQTT address, turns that listener off.
 const Off = "off"
@@ -35,6 +43,8 @@ type Config struct {
 	Region    string   `default:"us-east-1" placeholder:"NAME" env:"THINGD_REGION" help:"AWS region that the server stands for (${default})."`
 	Advertise []string `placeholder:"NAME" env:"THINGD_ADVERTISE" help:"Names or addresses by which clients reach this server; the first goes into the endpoints that it hands out (localhost)."`
 	AWSNames  bool     `name:"aws-names" env:"THINGD_AWS_NAMES" help:"Serve port 443 too, on all addresses (with --dev: on loopback), under AWS's own host names, for clients that cannot be told an endpoint."`
+
+	RootEmail string `default:"root@localhost" placeholder:"ADDRESS" env:"THINGD_ROOT_EMAIL" help:"E-mail address that the root user signs in to the console with; of use at the first start only (${default})."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"THINGD_INSECURE_HTTP" help:"Accept plain HTTP from other machines."`
 	Dev          bool `env:"THINGD_DEV" help:"For test suites: well-known keys, no fsync, POST /reset on the ops address."`
@@ -67,6 +77,9 @@ func (c *Config) Finish(getenv func(string) string) error {
 			return err
 		}
 		c.Data = abs
+	}
+	if c.RootEmail == "" {
+		c.RootEmail = DefaultRootEmail
 	}
 	if c.Database == "" && c.Data != "" {
 		c.Database = "sqlite:" + filepath.Join(c.Data, "thingd.db")

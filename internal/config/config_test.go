@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{Data: "/data/thingd", API: "127.0.0.1:4566", Device: ":8443", MQTT: ":8883", Ops: "127.0.0.1:9464", Region: "us-east-1",
-		LogLevel: "info", LogFormat: "text", Database: "sqlite:/data/thingd/thingd.db", Limits: "aws"}
+		RootEmail: "root@localhost", LogLevel: "info", LogFormat: "text", Database: "sqlite:/data/thingd/thingd.db", Limits: "aws"}
 	if len(c.Advertise) != 0 || c.Name() != "localhost" {
 		t.Errorf("advertise %q, name %q", c.Advertise, c.Name())
 	}
@@ -129,7 +129,7 @@ func TestFileFaults(t *testing.T) {
 func TestCheck(t *testing.T) {
 	good := func() *Config {
 		return &Config{Data: "/d", API: "127.0.0.1:4566", Device: ":8443", MQTT: ":8883", Ops: "[::1]:9464", Region: "us-east-1",
-			LogLevel: "info", LogFormat: "text", Limits: "aws", Database: "sqlite:/d/x"}
+			RootEmail: "root@localhost", LogLevel: "info", LogFormat: "text", Limits: "aws", Database: "sqlite:/d/x"}
 	}
 	for _, tt := range []struct {
 		name  string
@@ -143,6 +143,11 @@ func TestCheck(t *testing.T) {
 		{"names", func(c *Config) { c.Advertise = []string{"a", "a.b-c.example", "10.0.0.1", "::1", "raspberry_pi.local"} }, ""},
 		{"postgres", func(c *Config) { c.Database = "postgres://u:p@h/d" }, ""},
 
+		{"root e-mail", func(c *Config) { c.RootEmail = "it's+me@raspberry.local" }, ""},
+
+		{"no root e-mail", func(c *Config) { c.RootEmail = "" }, `--root-email: "" is not an e-mail address such as root@example.com`},
+		{"root e-mail with two @", func(c *Config) { c.RootEmail = "a@b@c" }, `--root-email: "a@b@c" is not an e-mail address such as root@example.com`},
+		{"root e-mail with a blank", func(c *Config) { c.RootEmail = "a b@c" }, `--root-email: "a b@c" is not an e-mail address such as root@example.com`},
 		{"no directory", func(c *Config) { c.Data = "" }, "--data: no default: neither XDG_DATA_HOME nor HOME is set"},
 		{"no port", func(c *Config) { c.API = "localhost" }, `--api: "localhost" is not an address such as 127.0.0.1:4566 or :4566`},
 		{"large port", func(c *Config) { c.Device = ":65536" }, `--device: ":65536" has no port number from 0 to 65535`},
@@ -190,8 +195,8 @@ func TestDevDirs(t *testing.T) {
 }
 
 func TestPrepare(t *testing.T) {
-	dev := RootCredentials{DevAccountID, DevAccessKeyID, DevSecretAccessKey, "us-east-1"}
-	own := RootCredentials{"111122223333", "AKIA0000000000000000", "s", "us-east-1"}
+	dev := RootCredentials{AccountID: DevAccountID, AccessKeyID: DevAccessKeyID, SecretAccessKey: DevSecretAccessKey, Region: "us-east-1"}
+	own := RootCredentials{AccountID: "111122223333", AccessKeyID: "AKIA0000000000000000", SecretAccessKey: "s", Region: "us-east-1"}
 	for _, tt := range []struct {
 		name string
 		dev  bool
@@ -283,7 +288,7 @@ func TestPrepareCannotMake(t *testing.T) {
 // A directory of the other kind that a variable named is said to be that.
 func TestPrepareByVariable(t *testing.T) {
 	dir := t.TempDir()
-	write(t, RootCredentials{DevAccountID, DevAccessKeyID, DevSecretAccessKey, "us-east-1"}.Write(dir))
+	write(t, RootCredentials{AccountID: DevAccountID, AccessKeyID: DevAccessKeyID, SecretAccessKey: DevSecretAccessKey, Region: "us-east-1"}.Write(dir))
 	for variable, want := range map[string]string{
 		"":         "data directory " + dir + ": belongs to a --dev server, whose keys are public",
 		"/another": "data directory " + dir + ": belongs to a --dev server, whose keys are public",

@@ -17,18 +17,29 @@ const (
 	EndpointsFile       = "endpoints.json"
 )
 
-// RootCredentials is the root account's access key, made at the first start.
+// RootCredentials is what the root user of an account has: its access key, and
+// what it signs in to the console with, which files of former versions lack.
+// They are made at the first start.
 type RootCredentials struct {
 	AccountID       string `json:"accountId"`
 	AccessKeyID     string `json:"accessKeyId"`
 	SecretAccessKey string `json:"secretAccessKey"`
 	Region          string `json:"region"`
+	Email           string `json:"email,omitempty"`
+	Password        string `json:"password,omitempty"`
 }
 
 // Write puts r into the data directory, whole or not at all, readable by its
 // owner alone.
 func (r RootCredentials) Write(dir string) error {
 	return writeJSON(filepath.Join(dir, RootCredentialsFile), r)
+}
+
+// WriteOther is Write for an account that is not the deployment's first. It
+// returns the file's path.
+func (r RootCredentials) WriteOther(dir string) (string, error) {
+	path := filepath.Join(dir, RootCredentialsFile+"-"+r.AccountID)
+	return path, writeJSON(path, r)
 }
 
 // ReadRootCredentials reads what Write wrote; fs.ErrNotExist if there is none.

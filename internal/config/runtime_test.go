@@ -16,7 +16,7 @@ func TestRuntimeFiles(t *testing.T) {
 	if _, err := ReadEndpoints(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	r := RootCredentials{"111122223333", "AKIA0000000000000000", "secret", "eu-west-1"}
+	r := RootCredentials{AccountID: "111122223333", AccessKeyID: "AKIA0000000000000000", SecretAccessKey: "secret", Region: "eu-west-1"}
 	write(t, r.Write(dir))
 	if got, err := ReadRootCredentials(dir); err != nil || got != r {
 		t.Errorf("%+v %v", got, err)
@@ -77,7 +77,7 @@ func TestFind(t *testing.T) {
 	}
 	put := func(dir, api string) {
 		write(t, os.MkdirAll(dir, 0o700))
-		write(t, RootCredentials{"1", "AKIA", "s", "us-east-1"}.Write(dir))
+		write(t, RootCredentials{AccountID: "1", AccessKeyID: "AKIA", SecretAccessKey: "s", Region: "us-east-1"}.Write(dir))
 		write(t, Endpoints{API: api, PID: 1}.Write(dir))
 	}
 	dev, data := filepath.Join(t.TempDir(), "dev"), filepath.Join(t.TempDir(), "data")
@@ -120,7 +120,7 @@ func TestFindIsAbsolute(t *testing.T) {
 	if _, err := Find("om", false, os.Getenv); err == nil || err.Error() != "no thingd server is running in "+want+"; start one with: thingd serve --data om" {
 		t.Errorf("got %v", err)
 	}
-	write(t, RootCredentials{"1", "AKIA", "s", "us-east-1"}.Write("om"))
+	write(t, RootCredentials{AccountID: "1", AccessKeyID: "AKIA", SecretAccessKey: "s", Region: "us-east-1"}.Write("om"))
 	write(t, Endpoints{API: "http://127.0.0.1:1", PID: os.Getpid()}.Write("om"))
 	if r, err := Find("om", false, os.Getenv); err != nil || r.Dir != want {
 		t.Errorf("%+v %v", r, err)
@@ -133,7 +133,7 @@ func TestFindKilled(t *testing.T) {
 	write(t, cmd.Start())
 	dir := filepath.Join(t.TempDir(), "thingd-dev")
 	mkdir(t, dir, 0o700)
-	write(t, RootCredentials{"1", "AKIA", "s", "us-east-1"}.Write(dir))
+	write(t, RootCredentials{AccountID: "1", AccessKeyID: "AKIA", SecretAccessKey: "s", Region: "us-east-1"}.Write(dir))
 	write(t, Endpoints{API: "http://127.0.0.1:1", PID: cmd.Process.Pid}.Write(dir))
 	env := func(k string) string {
 		return map[string]string{"XDG_RUNTIME_DIR": filepath.Dir(dir)}[k]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
@@ -12,22 +11,21 @@ import (
 )
 
 // CreateAccount makes an account, of which nothing is shared with the others,
-// and answers the access key of its root user, this once.
+// and answers the access key and the password of its root user, this once.
 func (s *Service) CreateAccount(ctx context.Context, in *thingd.CreateAccountRequest) (*thingd.CreateAccountResponse, error) {
 	if err := s.managementOnly(ctx); err != nil {
 		return nil, err
 	}
-	o := BootstrapOptions{AccountID: or(in.AccountId, ""), Name: in.Name, Email: strings.ToLower(or(in.Email, ""))}
-	root, err := completeRoot(o)
+	root, hash, err := s.completeAccount(ctx, BootstrapOptions{AccountID: or(in.AccountId, ""), Email: or(in.Email, "")})
 	if err != nil {
 		return nil, err
 	}
 	var made *thingd.Account
 	err = s.write(ctx, root.AccountID, func(tx *db.Tx) error {
-		if err := accountFree(ctx, tx, root.AccountID, o.Email); err != nil {
+		if err := accountFree(ctx, tx, root.AccountID, root.Email); err != nil {
 			return err
 		}
-		if err := s.insertAccount(ctx, tx, o, root); err != nil {
+		if err := s.insertAccount(ctx, tx, root, in.Name, hash); err != nil {
 			return err
 		}
 		var err error
@@ -38,7 +36,7 @@ func (s *Service) CreateAccount(ctx context.Context, in *thingd.CreateAccountReq
 		return nil, fmt.Errorf("create account %s: %w", root.AccountID, err)
 	}
 	return &thingd.CreateAccountResponse{
-		Account: *made, RootAccessKeyId: root.AccessKeyID, RootSecretAccessKey: root.SecretAccessKey,
+		Account: *made, RootAccessKeyId: root.AccessKeyID, RootSecretAccessKey: root.SecretAccessKey, RootPassword: &root.Password,
 	}, nil
 }
 
@@ -49,8 +47,8 @@ func accountFree(ctx context.Context, tx *db.Tx, account, email string) error {
 	if err == nil {
 		return thingd.ErrResourceAlreadyExistsException("The account %s already exists.", account)
 	}
-	if !errors.Is(err, db.ErrNotFound) || email == "" {
-		return unlessNotFound(err)
+	if !errors.Is(err, db.ErrNotFound) {
+		return err
 	}
 	err = tx.QueryRow(ctx, `SELECT account FROM accounts WHERE email = $1`, email).Scan(&taken)
 	if err == nil {

@@ -20,10 +20,13 @@ func TestAccounts(t *testing.T) {
 		g.advance(-time.Hour) // a clock that is set back makes no account older than the first
 		two := must(create(&thingd.CreateAccountRequest{Name: "Two", Email: new("Two@example.org"), AccountId: new("000000000002")}))(t)
 		if two.Account.AccountId != "000000000002" || two.Account.Arn != "arn:aws:iam::000000000002:root" ||
-			*two.Account.Email != "two@example.org" || two.Account.Management || two.RootPassword != nil {
+			*two.Account.Email != "two@example.org" || two.Account.Management || !verifyPassword(g.rootHash("000000000002"), *two.RootPassword) {
 			t.Errorf("created %+v", two)
 		}
 		three := must(create(&thingd.CreateAccountRequest{Name: "Three"}))(t)
+		if *three.Account.Email != "root+"+three.Account.AccountId+"@localhost" {
+			t.Errorf("e-mail address %s", *three.Account.Email)
+		}
 
 		_, err := create(&thingd.CreateAccountRequest{Name: "x", AccountId: new("000000000002")})
 		wantCode(t, err, "ResourceAlreadyExistsException", "The account 000000000002 already exists.")

@@ -8,7 +8,7 @@ ALTER TABLE accounts ADD COLUMN root_password TEXT NOT NULL DEFAULT ''; -- hash;
 ALTER TABLE accounts ADD COLUMN root_signed_in BIGINT;
 ALTER TABLE accounts ADD COLUMN alias TEXT;
 CREATE UNIQUE INDEX accounts_alias ON accounts (alias);
-CREATE INDEX accounts_email ON accounts (email);
+CREATE UNIQUE INDEX accounts_email ON accounts (email) WHERE email <> '';
 
 CREATE TABLE iam_groups (
 	account  TEXT   NOT NULL REFERENCES accounts (account),
@@ -115,3 +115,18 @@ CREATE TABLE signin_failures (
 	failures BIGINT NOT NULL,
 	last     BIGINT NOT NULL
 );
+CREATE INDEX signin_failures_last ON signin_failures (last);
+
+-- Sign-ins to the console that last. The key is a hash of what the cookie says.
+CREATE TABLE signin_sessions (
+	id      TEXT   NOT NULL PRIMARY KEY,
+	account TEXT   NOT NULL,
+	owner   TEXT   NOT NULL, -- unique id of the user or role, the account for root
+	name    TEXT   NOT NULL, -- of the role or federated session, or empty
+	proof   TEXT   NOT NULL, -- digest of the password hash at sign-in: ends with the password; empty: signed in without
+	claims  BYTEA  NOT NULL, -- sealed: what credentials of the session say
+	created BIGINT NOT NULL,
+	expires BIGINT NOT NULL
+);
+CREATE INDEX signin_sessions_owner ON signin_sessions (account, owner, name, created);
+CREATE INDEX signin_sessions_expires ON signin_sessions (expires);
