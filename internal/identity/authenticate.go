@@ -224,6 +224,9 @@ func (s *Service) freshSession(c *cachedSession) bool {
 // sessionCaller is the caller with a session as its role or user is now.
 // db.ErrNotFound when that has been deleted: its sessions end with it.
 func (s *Service) sessionCaller(ctx context.Context, c *cachedSession) (*awsapi.Caller, error) {
+	if err := s.signedIn(ctx, c.claims); err != nil {
+		return nil, err
+	}
 	who, err := s.principal(ctx, c.claims.Account, c.claims.ID)
 	if err != nil {
 		return nil, err

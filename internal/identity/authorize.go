@@ -82,7 +82,7 @@ func (s *Service) again(ctx context.Context, id *credential) (*awsapi.Caller, er
 }
 
 // sessionMay refuses what GetSessionToken's credentials are of no use for: the
-// IAM API without MFA, and STS but for two operations (IAM User Guide, "Compare
+// IAM API without MFA or sign-in, and STS but for two operations (IAM User Guide, "Compare
 // AWS STS credentials"). IAM answers as to a key it does not know.
 func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	id, ok := caller.Identity.(*credential)
@@ -91,7 +91,7 @@ func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	}
 	service, name, _ := strings.Cut(action, ":")
 	switch {
-	case service == "iam" && name != "PassRole" && id.mfaAt() == 0:
+	case service == "iam" && name != "PassRole" && id.mfaAt() == 0 && !id.session.claims.Console:
 		return sigv4.NewError(sigv4.UnknownKey)
 	case service == "sts" && name != "AssumeRole" && name != "GetCallerIdentity" && name != "TagSession" && name != "SetSourceIdentity":
 		return awsapi.ErrAccessDenied("Cannot call %s with session credentials", name)

@@ -47,6 +47,8 @@ type Service struct {
 	signingKeys sigv4.KeyCache
 	usage       usage
 	hashing     hashing
+	tries       tries
+	consoles    fresh.Cache[string, fresh.Entry[struct{}]] // sessions in force, by id
 
 	catalogOnce sync.Once
 	catalog     *catalog // AWS managed policies

@@ -50,6 +50,7 @@ type claims struct {
 	MFA            int64             `json:"m,omitempty"` // ms when a code of an MFA device was checked; 0: none was
 	Chained        bool              `json:"h,omitempty"` // made with temporary credentials
 	Federated      string            `json:"f,omitempty"` // name of a GetFederationToken session
+	SignIn         string            `json:"w,omitempty"` // id of the console session that the credentials end with
 	Console        bool              `json:"n,omitempty"` // of a sign-in: may call IAM, as no GetSessionToken session may
 }
 
