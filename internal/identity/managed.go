@@ -75,13 +75,17 @@ func errNoPolicy(policyARN string) error {
 
 // policyAccount reads the account of a managed policy's ARN, and refuses what
 // is none.
-func policyAccount(policyARN string) (string, error) {
-	a, err := arn.Parse(policyARN)
-	if err != nil || strings.ContainsFunc(policyARN, func(r rune) bool { return r <= ' ' || r > '~' }) {
+func policyAccount(policyARN string) (string, error) { return iamARN(policyARN, policyKindARN) }
+
+// iamARN reads the account of an ARN of IAM's whose resource begins with
+// prefix, and refuses others.
+func iamARN(text, prefix string) (string, error) {
+	a, err := arn.Parse(text)
+	if err != nil || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", errValidation("Invalid ARN:  Could not be parsed!") // two spaces, as recorded from AWS
 	}
-	if a.Service != "iam" || !strings.HasPrefix(a.Resource, policyKindARN) || a.Region != "" {
-		return "", iam.ErrInvalidInputException("ARN %s is not valid.", policyARN)
+	if a.Service != "iam" || !strings.HasPrefix(a.Resource, prefix) || a.Region != "" {
+		return "", iam.ErrInvalidInputException("ARN %s is not valid.", text)
 	}
 	return a.Account, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/awsapi"
@@ -47,6 +48,10 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.policy(ctx, awsapi.Member(in, "PolicyArn"))
 	case "instance-profile":
 		return r.entity(ctx, kindProfile, awsapi.Member(in, "InstanceProfileName"), params{})
+	case "oidc-provider":
+		return r.provider(ctx, providerOIDC, awsapi.Member(in, "OpenIDConnectProviderArn"))
+	case "saml-provider":
+		return r.provider(ctx, providerSAML, awsapi.Member(in, "SAMLProviderArn"))
 	case "mfa":
 		return r.mfa(ctx, awsapi.Member(in, "SerialNumber"))
 	case "mfa-owner":
@@ -65,6 +70,10 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.create(entityARN(r.account, kindProfile, or(in.Path, "/"), in.InstanceProfileName), "iam:TagInstanceProfile", in.Tags, "")
 	case *iam.AddRoleToInstanceProfileRequest:
 		return r.placement(ctx, in)
+	case *iam.CreateOpenIDConnectProviderRequest:
+		return r.create(providerARN(r.account, providerOIDC, strings.TrimPrefix(in.Url, "https://")), "iam:TagOpenIDConnectProvider", in.Tags, "")
+	case *iam.CreateSAMLProviderRequest:
+		return r.create(providerARN(r.account, providerSAML, in.Name), "iam:TagSAMLProvider", in.Tags, "")
 	case *iam.CreateServiceLinkedRoleRequest:
 		r.linkedRole(in)
 		return nil

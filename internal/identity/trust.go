@@ -69,10 +69,10 @@ func bind(ctx context.Context, r reader, p policy.PrincipalID) (id string, err e
 		}
 		return "", nil
 	case "Federated":
-		// Identity providers by ARN have to exist, and none can be made yet;
-		// the names of public ones (accounts.google.com) need no record.
+		// The names of public identity providers (accounts.google.com) need no
+		// record.
 		if strings.HasPrefix(p.ID, "arn:") {
-			return "", db.ErrNotFound
+			return "", providerExists(ctx, r, p.ID)
 		}
 		return "", nil
 	case "AWS":

@@ -78,9 +78,8 @@ CREATE TABLE iam_saml_providers (
 	account     TEXT   NOT NULL REFERENCES accounts (account),
 	arn         TEXT   NOT NULL PRIMARY KEY,
 	name        TEXT   NOT NULL,
-	unique_id   TEXT   NOT NULL,
 	metadata    TEXT   NOT NULL,
-	valid_until BIGINT,
+	valid_until BIGINT NOT NULL,
 	created     BIGINT NOT NULL
 );
 CREATE INDEX iam_saml_providers_account ON iam_saml_providers (account, arn);
