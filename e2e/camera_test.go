@@ -56,7 +56,7 @@ func TestCameraSendsWithItsCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	cred := s.cameraCredentials(t, *cert.CertificatePem, *cert.KeyPair.PrivateKey, "cam")
+	cred := s.cameraCredentials(t, *cert.CertificatePem, *cert.KeyPair.PrivateKey, "alias", "cam")
 	persisted := 0
 	for _, a := range s.send(t, cred, "cam", media(t)) {
 		if a.EventType == "PERSISTED" {
@@ -97,7 +97,7 @@ func TestCameraSendsWithItsCertificate(t *testing.T) {
 }
 
 // cameraCredentials asks the credentials provider, as a device does.
-func (s *server) cameraCredentials(t *testing.T, certPEM, keyPEM, thing string) sigv4.Credentials {
+func (s *server) cameraCredentials(t *testing.T, certPEM, keyPEM, alias, thing string) sigv4.Credentials {
 	t.Helper()
 	pair, err := tls.X509KeyPair([]byte(certPEM), []byte(keyPEM))
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *server) cameraCredentials(t *testing.T, certPEM, keyPEM, thing string) 
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}}}
 	defer client.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.at.Device+"/role-aliases/alias/credentials", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.at.Device+"/role-aliases/"+alias+"/credentials", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
