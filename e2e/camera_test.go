@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,6 +100,25 @@ func TestCameraSendsWithItsCertificate(t *testing.T) {
 // cameraCredentials asks the credentials provider, as a device does.
 func (s *server) cameraCredentials(t *testing.T, certPEM, keyPEM, alias, thing string) sigv4.Credentials {
 	t.Helper()
+	status, body := s.cameraAsks(t, certPEM, keyPEM, alias, thing)
+	var token struct {
+		Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
+	}
+	if err := json.Unmarshal(body, &token); err != nil || status != http.StatusOK {
+		t.Fatalf("credentials: %d %s %v", status, body, err)
+	}
+	return sigv4.Credentials(token.Credentials)
+}
+
+// cameraStatus is how the credentials provider answers.
+func (s *server) cameraStatus(t *testing.T, certPEM, keyPEM, alias, thing string) int {
+	t.Helper()
+	status, _ := s.cameraAsks(t, certPEM, keyPEM, alias, thing)
+	return status
+}
+
+func (s *server) cameraAsks(t *testing.T, certPEM, keyPEM, alias, thing string) (status int, body []byte) {
+	t.Helper()
 	pair, err := tls.X509KeyPair([]byte(certPEM), []byte(keyPEM))
 	if err != nil {
 		t.Fatal(err)
@@ -123,11 +143,8 @@ func (s *server) cameraCredentials(t *testing.T, certPEM, keyPEM, alias, thing s
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var token struct {
-		Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		t.Fatal(err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("credentials: %s %v", resp.Status, err)
-	}
-	return sigv4.Credentials(token.Credentials)
+	return resp.StatusCode, body
 }

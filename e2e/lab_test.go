@@ -210,7 +210,8 @@ func (l *lab) principal(t *testing.T, name, kind, policies string) principal {
 		return principal{assumed(l.camera.id), l.sdkAs(l.cameraCredentials(t, l.camera.pem, l.camera.key, name, "cam"))}
 	}
 	// Roles: the trust policy names an account, whose users need to be allowed.
-	from, trust := l.sdk(), l.account
+	var from aws.Config
+	trust := l.account
 	switch kind {
 	case "foreign":
 		from, trust = l.stranger, l.strangers
