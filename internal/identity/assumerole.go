@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/thingd/thingd/internal/api/sts"
@@ -19,24 +17,130 @@ import (
 const (
 	defaultRoleSession = time.Hour
 	maxChained         = time.Hour
-	maxSessionPolicy   = 2048 // characters of the policy and the ARNs
-	maxSessionARNs     = 10
 )
 
 // AssumeRole answers temporary credentials of a role, if its trust policy and,
 // where that delegates to the account, the caller's policies allow it. A role
 // that does not exist is refused in the same words.
 func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleRequest) (*sts.AssumeRoleResponse, error) {
-	a, err := s.newAssumption(ctx, in)
+	a, err := s.newAssumption(ctx, "sts:AssumeRole", in.RoleArn, in.RoleSessionName, in.DurationSeconds)
 	if err != nil {
 		return nil, err
 	}
-	role, err := s.roleByARN(ctx, a.account, in.RoleArn)
+	if err := a.asCaller(ctx, in); err != nil {
+		return nil, err
+	}
+	out, err := a.assume(ctx, in.Policy, in.PolicyArns)
+	if err != nil {
+		return nil, err
+	}
+	return &sts.AssumeRoleResponse{
+		AssumedRoleUser: out.user, Credentials: out.creds, PackedPolicySize: out.packed, SourceIdentity: nullable(a.claims.SourceIdentity),
+	}, nil
+}
+
+// assumption is a request to assume a role on its way.
+type assumption struct {
+	s        *Service
+	req      *awsapi.Request
+	action   string
+	roleARN  string
+	account  string         // of the role
+	who      *awsapi.Caller // for records of a refusal
+	input    policy.Input   // who asks
+	keys     policy.Keys    // what the operation's own parameters say
+	seconds  *int64         // as asked for
+	duration time.Duration
+	claims   claims
+}
+
+// newAssumption checks what can be without knowing who asks.
+func (s *Service) newAssumption(ctx context.Context, action, roleARN, session string, seconds *int64) (*assumption, error) {
+	a := &assumption{
+		s: s, req: awsapi.RequestOf(ctx), action: action, roleARN: roleARN,
+		seconds: seconds, duration: time.Duration(or(seconds, int64(defaultRoleSession/time.Second))) * time.Second,
+	}
+	role, err := arn.Parse(roleARN)
+	if err != nil || role.Service != "iam" || role.Region != "" || !arn.IsAccount(role.Account) || role.Type() != string(kindRole) || role.Name() == "" {
+		return nil, errValidation("%s is invalid", roleARN)
+	}
+	a.account = role.Account
+	a.claims.Account, a.claims.Session = role.Account, session
+	return a, nil
+}
+
+// asCaller makes it the request of who signed it.
+func (a *assumption) asCaller(ctx context.Context, in *sts.AssumeRoleRequest) error {
+	a.who = a.req.Caller
+	if a.who.Type == awsapi.Root {
+		return awsapi.ErrAccessDenied("Roles may not be assumed by root accounts.")
+	}
+	id, ok := a.who.Identity.(*credential)
+	if !ok {
+		return a.refused(a.action)
+	}
+	if err := a.s.sessionMay(a.who, a.action); err != nil {
+		return err
+	}
+	input, err := a.s.inputOf(ctx, a.who)
+	if err != nil {
+		return err
+	}
+	a.input = *input
+	if len(in.ProvidedContexts) > 0 {
+		return awsapi.Errorf("NotImplementedException", 501, "message", "thingd does not implement sts:SetContext yet.")
+	}
+	var calling *claims // nil for long-term keys
+	if id.session != nil {
+		calling = id.session.claims
+		a.claims.Chained = true
+		if id.who.kind == kindRole && a.duration > maxChained {
+			return errValidation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+		}
+	}
+	if in.ExternalId != nil {
+		a.keys = append(a.keys, policy.Single("sts:ExternalId", *in.ExternalId))
+	}
+	if err := a.sourceIdentity(in.SourceIdentity, calling); err != nil {
+		return err
+	}
+	if err := a.claims.describe(in.Tags, in.TransitiveTagKeys, calling); err != nil {
+		return err
+	}
+	a.claims.MFA, err = a.s.requestMFA(ctx, &id.who.entity, in.SerialNumber, in.TokenCode)
+	return err
+}
+
+// sourceIdentity takes over that of the calling session, which cannot be
+// changed any more.
+func (a *assumption) sourceIdentity(given *string, calling *claims) error {
+	a.claims.SourceIdentity = or(given, "")
+	if calling == nil || calling.SourceIdentity == "" {
+		return nil
+	}
+	if given != nil && *given != calling.SourceIdentity {
+		return a.refused("sts:SetSourceIdentity")
+	}
+	a.claims.SourceIdentity = calling.SourceIdentity
+	return nil
+}
+
+// assumed is what the answers of all that assume roles say.
+type assumed struct {
+	user   *sts.AssumedRoleUser
+	creds  *sts.Credentials
+	packed *int64
+}
+
+// assume makes the session, if the role exists, trusts who asks, and lets
+// sessions last that long.
+func (a *assumption) assume(ctx context.Context, document *string, arns []sts.PolicyDescriptorType) (*assumed, error) {
+	role, err := a.s.roleByARN(ctx, a.account, a.roleARN)
 	if errors.Is(err, db.ErrNotFound) || errors.Is(err, db.ErrText) {
 		role, err = &principal{entity: entity{kind: kindRole, account: a.account}}, nil // trusts nobody
 	}
 	if err != nil {
-		return nil, fmt.Errorf("assume role %s: %w", in.RoleArn, err)
+		return nil, fmt.Errorf("assume role %s: %w", a.roleARN, err)
 	}
 	if err := a.authorize(role); err != nil {
 		return nil, err
@@ -44,164 +148,40 @@ func (s *Service) AssumeRole(ctx context.Context, in *sts.AssumeRoleRequest) (*s
 	if a.duration > role.maxSession {
 		return nil, errValidation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
-	if err := a.sessionPolicies(ctx); err != nil {
+	if err := a.s.limit(ctx, &a.claims, document, arns); err != nil {
 		return nil, err
 	}
-	a.claims.Account, a.claims.ID = role.account, role.id
-	creds, packed, err := s.issue(&a.claims, a.duration)
-	if errors.Is(err, errTooLarge) {
-		return nil, errPacked(packed)
-	}
+	a.claims.ID = role.id
+	out := &assumed{user: &sts.AssumedRoleUser{
+		Arn: sessionARN(role.account, role.name, a.claims.Session), AssumedRoleId: role.id + ":" + a.claims.Session,
+	}}
+	out.creds, out.packed, err = a.s.issueWire(&a.claims, a.duration)
 	if err != nil {
-		return nil, fmt.Errorf("assume role %s: %w", in.RoleArn, err)
-	}
-	out := &sts.AssumeRoleResponse{
-		AssumedRoleUser: &sts.AssumedRoleUser{
-			Arn:           sessionARN(role.account, role.name, in.RoleSessionName),
-			AssumedRoleId: role.id + ":" + in.RoleSessionName,
-		},
-		Credentials: creds.wire(), SourceIdentity: nullable(a.claims.SourceIdentity),
-	}
-	if in.Policy != nil || len(in.PolicyArns) > 0 || len(a.claims.Tags) > 0 {
-		out.PackedPolicySize = &packed
+		return nil, fmt.Errorf("assume role %s: %w", a.roleARN, err)
 	}
 	return out, nil
-}
-
-func errPacked(percent int64) error {
-	return sts.ErrPackedPolicyTooLargeException("Packed size of session tags & policies consumes %d%% of allotted space.", max(percent, 101))
-}
-
-func errTagParameter(text string) error {
-	return awsapi.Errorf("InvalidParameterValue", 400, "message", "%s", text)
-}
-
-// assumption is a request to assume a role on its way.
-type assumption struct {
-	s        *Service
-	req      *awsapi.Request
-	in       *sts.AssumeRoleRequest
-	input    *policy.Input
-	account  string  // of the role
-	calling  *claims // of the calling session, nil for long-term keys
-	duration time.Duration
-	claims   claims
-}
-
-// newAssumption checks what can be without knowing the role.
-func (s *Service) newAssumption(ctx context.Context, in *sts.AssumeRoleRequest) (*assumption, error) {
-	a := &assumption{s: s, req: awsapi.RequestOf(ctx), in: in, duration: defaultRoleSession}
-	role, err := arn.Parse(in.RoleArn)
-	if err != nil || role.Service != "iam" || role.Region != "" || !arn.IsAccount(role.Account) || role.Type() != string(kindRole) || role.Name() == "" {
-		return nil, errValidation("%s is invalid", in.RoleArn)
-	}
-	a.account = role.Account
-	caller := a.req.Caller
-	if caller.Type == awsapi.Root {
-		return nil, awsapi.ErrAccessDenied("Roles may not be assumed by root accounts.")
-	}
-	id, ok := caller.Identity.(*credential)
-	if !ok {
-		return nil, a.refused("sts:AssumeRole")
-	}
-	if a.input, err = s.inputOf(ctx, caller); err != nil {
-		return nil, err
-	}
-	if len(in.ProvidedContexts) > 0 {
-		return nil, awsapi.Errorf("NotImplementedException", 501, "message", "thingd does not implement sts:SetContext yet.")
-	}
-	if in.DurationSeconds != nil {
-		a.duration = time.Duration(*in.DurationSeconds) * time.Second
-	}
-	if id.session != nil {
-		a.calling = id.session.claims
-		if id.who.kind == kindRole && a.duration > maxChained {
-			return nil, errValidation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-		}
-	}
-	a.claims.Session = in.RoleSessionName
-	if err := a.sourceIdentity(); err != nil {
-		return nil, err
-	}
-	if err := a.tags(); err != nil {
-		return nil, err
-	}
-	a.claims.MFA, err = s.requestMFA(ctx, &id.who.entity, in.SerialNumber, in.TokenCode)
-	return a, err
-}
-
-// sourceIdentity takes over that of the calling session, which cannot be
-// changed any more.
-func (a *assumption) sourceIdentity() error {
-	a.claims.SourceIdentity = or(a.in.SourceIdentity, "")
-	if a.calling == nil || a.calling.SourceIdentity == "" {
-		return nil
-	}
-	if a.in.SourceIdentity != nil && *a.in.SourceIdentity != a.calling.SourceIdentity {
-		return a.refused("sts:SetSourceIdentity")
-	}
-	a.claims.SourceIdentity = a.calling.SourceIdentity
-	return nil
-}
-
-// tags puts together the session tags: those given, and those of the calling
-// session that are transitive (IAM User Guide, "Pass session tags in AWS STS").
-func (a *assumption) tags() error {
-	given := map[string]bool{}
-	for _, t := range a.in.Tags {
-		k := nameKey(t.Key)
-		if given[k] {
-			return errTagParameter(msgDuplicateTags)
-		}
-		if strings.HasPrefix(k, "aws:") {
-			return errTagParameter("aws: prefixed tag key names are not allowed for external use.")
-		}
-		given[k] = true
-		a.claims.Tags = append(a.claims.Tags, [2]string{t.Key, t.Value})
-	}
-	transitive := map[string]bool{}
-	for _, key := range a.in.TransitiveTagKeys {
-		if !given[nameKey(key)] {
-			return errTagParameter("The specified transitive tag key must be included in the requested tags.")
-		}
-		if !transitive[nameKey(key)] {
-			transitive[nameKey(key)] = true
-			a.claims.Transitive = append(a.claims.Transitive, key)
-		}
-	}
-	if a.calling == nil {
-		return nil
-	}
-	for _, key := range a.calling.Transitive {
-		if given[nameKey(key)] {
-			return errTagParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
-		}
-		i := slices.IndexFunc(a.calling.Tags, func(t [2]string) bool { return nameKey(t[0]) == nameKey(key) })
-		if i >= 0 {
-			a.claims.Tags = append(a.claims.Tags, a.calling.Tags[i])
-			a.claims.Transitive = append(a.claims.Transitive, key)
-		}
-	}
-	return nil
 }
 
 // authorize asks the trust policy and the caller's policies for each of the
 // actions that the request comes to.
 func (a *assumption) authorize(role *principal) error {
-	in := *a.input
-	in.Resource, in.Trust = role.trust, true
-	actions := []string{"sts:AssumeRole"}
+	actions := []string{a.action}
 	if len(a.claims.Tags) > 0 {
 		actions = append(actions, "sts:TagSession")
 	}
 	if a.claims.SourceIdentity != "" {
 		actions = append(actions, "sts:SetSourceIdentity")
 	}
-	pr := policy.Request{Resource: a.in.RoleArn, ResourceAccount: role.account, Keys: a.keys(role)}
+	in := a.input
+	in.Resource, in.Trust = role.trust, true
+	pr := policy.Request{Resource: a.roleARN, ResourceAccount: a.account, Keys: a.requestKeys(role)}
 	for _, action := range actions {
 		pr.Action = action
 		if d := in.Decide(&pr); d.Outcome != policy.Allowed {
-			a.s.noteRefusal(a.req, &in, &pr, d)
+			req := *a.req
+			req.Caller = a.who
+			a.s.noteRefusal(&req, &in, &pr, d)
+			a.req.Explained = req.Explained
 			return a.refused(action)
 		}
 	}
@@ -210,22 +190,21 @@ func (a *assumption) authorize(role *principal) error {
 
 // refused is the refusal that does not tell whether the role exists.
 func (a *assumption) refused(action string) error {
-	return awsapi.ErrAccessDenied("%s", deniedText(a.req.Caller, action, a.in.RoleArn, ""))
+	if a.input.Principal.Type == policy.WebIdentity {
+		return awsapi.ErrAccessDenied("Not authorized to perform %s", action)
+	}
+	return awsapi.ErrAccessDenied("%s", deniedText(a.who, action, a.roleARN, ""))
 }
 
-func (a *assumption) keys(role *principal) policy.Keys {
-	var keys policy.Keys
+func (a *assumption) requestKeys(role *principal) policy.Keys {
+	keys := append(policy.Keys{policy.Single("sts:RoleSessionName", a.claims.Session)}, a.keys...)
 	single := func(name, value string) { keys = append(keys, policy.Single(name, value)) }
-	single("sts:RoleSessionName", a.in.RoleSessionName)
 	if a.claims.MFA != 0 {
 		single("aws:MultiFactorAuthPresent", "true")
 		single("aws:MultiFactorAuthAge", "0")
 	}
-	if a.in.ExternalId != nil {
-		single("sts:ExternalId", *a.in.ExternalId)
-	}
-	if a.in.DurationSeconds != nil {
-		single("sts:DurationSeconds", strconv.FormatInt(*a.in.DurationSeconds, 10))
+	if a.seconds != nil {
+		single("sts:DurationSeconds", strconv.FormatInt(*a.seconds, 10))
 	}
 	if a.claims.SourceIdentity != "" {
 		single("sts:SourceIdentity", a.claims.SourceIdentity)
@@ -245,36 +224,5 @@ func (a *assumption) keys(role *principal) policy.Keys {
 		single("aws:ResourceTag/"+t.Key, t.Value)
 		single("iam:ResourceTag/"+t.Key, t.Value)
 	}
-	return appendGlobalKeys(keys, a.req, role.account)
-}
-
-// sessionPolicies checks the policies that are to limit the session.
-func (a *assumption) sessionPolicies(ctx context.Context) error {
-	size := 0
-	if a.in.Policy != nil {
-		if _, err := policy.Parse(policy.Session, *a.in.Policy); err != nil {
-			return sts.ErrMalformedPolicyDocumentException("%s", malformed(err))
-		}
-		a.claims.Policy = *a.in.Policy
-		size += policy.Size(a.claims.Policy)
-	}
-	if len(a.in.PolicyArns) > maxSessionARNs {
-		return errValidation("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionARNs)
-	}
-	for _, d := range a.in.PolicyArns {
-		p := or(d.Arn, "")
-		err := a.s.attachable(ctx, a.s.DB, a.account, p)
-		if errors.Is(err, db.ErrNotFound) || errors.Is(err, db.ErrText) {
-			return sts.ErrMalformedPolicyDocumentException("Policy %s does not exist or is not attachable.", p)
-		}
-		if err != nil {
-			return fmt.Errorf("find session policy %s: %w", p, err)
-		}
-		a.claims.PolicyARNs = append(a.claims.PolicyARNs, p)
-		size += len(p)
-	}
-	if size > maxSessionPolicy {
-		return errPacked(int64(100 * size / maxSessionPolicy))
-	}
-	return nil
+	return appendGlobalKeys(keys, a.req, a.account)
 }

@@ -38,11 +38,6 @@ type cachedSession struct {
 	caller atomic.Pointer[awsapi.Caller]
 }
 
-// limited reports whether session policies were passed, found or not.
-func (c *cachedSession) limited() bool {
-	return c.claims.Policy != "" || len(c.claims.PolicyARNs) > 0
-}
-
 // Authenticate finds who signed r and verifies the signature, in AWS's order:
 // the key, its token, the token's expiry, the dates, the signature
 // (sigv4.md §10). A refusal is a *sigv4.Error; other errors are faults of ours.
@@ -192,11 +187,11 @@ func (s *Service) newSession(ctx context.Context, cl *claims, secret string) (*c
 		}
 		c.policies = append(c.policies, p)
 	}
-	if len(cl.PolicyARNs) > 0 {
+	if len(cl.PolicyRefs) > 0 {
 		c.stamps = []fresh.Stamp{s.gens.Stamp(cl.Account)}
 	}
-	for _, a := range cl.PolicyARNs {
-		text, err := s.managedText(ctx, s.DB, cl.Account, a)
+	for _, ref := range cl.PolicyRefs {
+		a, text, err := s.sessionPolicy(ctx, cl.Account, ref)
 		if errors.Is(err, db.ErrNotFound) {
 			continue // deleted since: it allows nothing any more
 		}
@@ -210,6 +205,19 @@ func (s *Service) newSession(ctx context.Context, cl *claims, secret string) (*c
 		c.policies = append(c.policies, p)
 	}
 	return c, nil
+}
+
+// sessionPolicy finds the ARN and the default version of a managed session
+// policy. One of a customer goes by its unique id, so that another one that
+// takes its name later does not take its place. db.ErrNotFound when it is gone.
+func (s *Service) sessionPolicy(ctx context.Context, account, ref string) (policyARN, text string, err error) {
+	if m := s.managedByAWS(ref); m != nil {
+		return m.arn, m.document, nil
+	}
+	err = s.DB.QueryRow(ctx, `SELECT p.arn, v.document FROM iam_policies p
+		JOIN iam_policy_versions v ON v.account = p.account AND v.policy_id = p.id AND v.version = p.default_version
+		WHERE p.account = $1 AND p.id = $2`, account, ref).Scan(&policyARN, &text)
+	return policyARN, text, err
 }
 
 func (s *Service) freshSession(c *cachedSession) bool {

@@ -489,7 +489,7 @@ func TestTokens(t *testing.T) {
 		"credentials-iot:ThingName": long, "credentials-iot:ThingTypeName": long, "credentials-iot:AwsCertificateId": strings.Repeat("0f", 32),
 	}}
 	policed := &claims{Account: testAccount, ID: newID(prefixRole, testAccount), Session: "s", Policy: allow(strings.Repeat("iot:Get*\",\"", 150) + "iot:x"),
-		Tags: [][2]string{{"a", "b"}}, Transitive: []string{"a"}, SourceIdentity: "me", PolicyARNs: []string{"arn:aws:iam::aws:policy/AWSDenyAll"}}
+		Tags: [][2]string{{"a", "b"}}, Transitive: []string{"a"}, SourceIdentity: "me", PolicyRefs: []string{"arn:aws:iam::aws:policy/AWSDenyAll"}}
 	for _, c := range []*claims{device, policed} {
 		creds, _, err := g.issue(c, time.Hour)
 		if err != nil {

@@ -81,22 +81,47 @@ func (s *Service) again(ctx context.Context, id *credential) (*awsapi.Caller, er
 	return s.sessionCaller(ctx, renewed)
 }
 
-// sessionMay refuses what GetSessionToken's credentials are of no use for: the
-// IAM API without MFA or sign-in, and STS but for two operations (IAM User Guide, "Compare
-// AWS STS credentials"). IAM answers as to a key it does not know.
+// sessionMay refuses what temporary credentials are of no use for (IAM User
+// Guide, "Compare AWS STS credentials"). Those of GetSessionToken may not call
+// IAM without MFA, nor STS but for AssumeRole and GetCallerIdentity; those of
+// GetFederationToken may not assume roles either; none get a user's session.
+// Sessions of the console may call IAM, and STS as their user may. IAM answers
+// as to a key it does not know.
 func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	id, ok := caller.Identity.(*credential)
-	if !ok || id.session == nil || id.who.kind == kindRole {
+	if !ok || id.session == nil {
 		return nil
 	}
 	service, name, _ := strings.Cut(action, ":")
-	switch {
-	case service == "iam" && name != "PassRole" && id.mfaAt() == 0 && !id.session.claims.Console:
-		return sigv4.NewError(sigv4.UnknownKey)
-	case service == "sts" && name != "AssumeRole" && name != "GetCallerIdentity" && name != "TagSession" && name != "SetSourceIdentity":
+	if service == "sts" && !id.mayCallSTS(name) {
 		return awsapi.ErrAccessDenied("Cannot call %s with session credentials", name)
 	}
+	if id.who.kind == kindRole || id.session.claims.Console {
+		return nil
+	}
+	if service == "iam" && name != "PassRole" && id.mfaAt() == 0 {
+		return sigv4.NewError(sigv4.UnknownKey)
+	}
 	return nil
+}
+
+// mayCallSTS is sessionMay for an operation of STS.
+func (c *credential) mayCallSTS(operation string) bool {
+	switch operation {
+	case "GetCallerIdentity":
+		return true
+	case "GetSessionToken", "GetFederationToken":
+		return false
+	}
+	switch {
+	case c.who.kind == kindRole:
+		return true
+	case c.session.claims.Federated != "":
+		return false
+	case c.session.claims.Console:
+		return true
+	}
+	return operation == "AssumeRole"
 }
 
 // resourceAccount is the account that an ARN belongs to. AWS managed policies

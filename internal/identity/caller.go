@@ -46,6 +46,12 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 		c.UserID = who.id + ":" + session.claims.Session
 		p.RoleARN = who.arn()
 	}
+	if session != nil && session.claims.Federated != "" {
+		c.Type, p.Type = awsapi.FederatedUser, policy.FederatedUser
+		p.UserARN = who.arn()
+		c.ARN, c.UserName = federatedARN(who.account, session.claims.Federated), ""
+		c.UserID = federatedID(who.account, session.claims.Federated)
+	}
 	p.ARN, p.UserID = c.ARN, c.UserID
 	cred := &credential{key: key, session: session, who: who}
 	in := policy.Input{Principal: p, Keys: p.Keys(), Identity: who.policies, Boundary: who.limit}
@@ -54,7 +60,7 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 	single("aws:ViaAWSService", "false")
 	if session != nil {
 		c.AccessKeyID, c.Session = session.claims.KeyID, sessionContext(who, session.claims)
-		in.Session, in.HasSession = session.policies, session.limited()
+		in.Session, in.HasSession = session.policies, session.claims.limited()
 		single("aws:TokenIssueTime", session.claims.issued().Format(timeISO))
 		single("aws:MultiFactorAuthPresent", strconv.FormatBool(cred.mfaAt() != 0))
 		if id := session.claims.SourceIdentity; id != "" {
@@ -62,6 +68,9 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 		}
 		for name, value := range session.claims.Keys {
 			single(name, value)
+		}
+		for name, values := range session.claims.Sets {
+			in.Keys = append(in.Keys, policy.Multi(name, values...))
 		}
 		for _, t := range session.claims.Tags {
 			single("aws:PrincipalTag/"+t[0], t[1]) // before, and so above, the role's own
@@ -84,3 +93,11 @@ const timeISO = "2006-01-02T15:04:05Z"
 func sessionARN(account, role, session string) string {
 	return arn.New("sts", "", account, "assumed-role/"+role+"/"+session)
 }
+
+// federatedARN is the ARN of a GetFederationToken session.
+func federatedARN(account, name string) string {
+	return arn.New("sts", "", account, "federated-user/"+name)
+}
+
+// federatedID is the unique id of a GetFederationToken session.
+func federatedID(account, name string) string { return account + ":" + name }

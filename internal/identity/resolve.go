@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/thingd/thingd/internal/api/iam"
+	"github.com/thingd/thingd/internal/api/sts"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
 )
@@ -88,6 +89,8 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.rename(ctx, kindGroup, in.GroupName, in.NewGroupName, in.NewPath)
 	case *iam.ChangePasswordRequest:
 		return r.self(ctx)
+	case *sts.GetFederationTokenRequest:
+		return r.federation(in)
 	case *iam.GetAccessKeyLastUsedRequest:
 		return r.accessKey(ctx, in.AccessKeyId)
 	}

@@ -53,22 +53,19 @@ func (s *Service) GetSessionToken(ctx context.Context, in *sts.GetSessionTokenRe
 	if err != nil {
 		return nil, err
 	}
-	d := defaultUserSession
-	if in.DurationSeconds != nil {
-		d = time.Duration(*in.DurationSeconds) * time.Second
-	}
-	if caller.Type == awsapi.Root {
-		d = min(d, maxRootSession)
-	}
-	creds, _, err := s.issue(&claims{Account: caller.Account, ID: id.who.id, MFA: mfa}, d)
+	creds, _, err := s.issueWire(&claims{Account: caller.Account, ID: id.who.id, MFA: mfa}, userSession(caller, in.DurationSeconds))
 	if err != nil {
 		return nil, fmt.Errorf("get session token: %w", err)
 	}
-	return &sts.GetSessionTokenResponse{Credentials: creds.wire()}, nil
+	return &sts.GetSessionTokenResponse{Credentials: creds}, nil
 }
 
-func (c *SessionCredentials) wire() *sts.Credentials {
-	return &sts.Credentials{
-		AccessKeyId: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expiration: c.Expiration,
+// userSession is how long a session of a user's own lasts. Those of the root
+// user end after an hour, whatever was asked for.
+func userSession(caller *awsapi.Caller, seconds *int64) time.Duration {
+	d := time.Duration(or(seconds, int64(defaultUserSession/time.Second))) * time.Second
+	if caller.Type == awsapi.Root {
+		d = min(d, maxRootSession)
 	}
+	return d
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/thingd/thingd/internal/api/sts"
 	"github.com/thingd/thingd/internal/seal"
 )
 
@@ -35,23 +36,24 @@ const (
 // claims are what a session token says. Field names are short because tokens
 // must be.
 type claims struct {
-	KeyID          string            `json:"k"`
-	Account        string            `json:"a"`
-	ID             string            `json:"i"`           // unique id of the user or role; the account for root
-	Session        string            `json:"s,omitempty"` // of a role
-	Issued         int64             `json:"t"`           // ms
-	Expires        int64             `json:"e"`           // ms
-	Policy         string            `json:"p,omitempty"` // session policy
-	PolicyARNs     []string          `json:"r,omitempty"` // managed session policies
-	Tags           [][2]string       `json:"g,omitempty"` // session tags
-	Transitive     []string          `json:"v,omitempty"` // keys of those that go on to the next session
-	SourceIdentity string            `json:"o,omitempty"`
-	Keys           map[string]string `json:"c,omitempty"` // further context keys: credentials-iot:…
-	MFA            int64             `json:"m,omitempty"` // ms when a code of an MFA device was checked; 0: none was
-	Chained        bool              `json:"h,omitempty"` // made with temporary credentials
-	Federated      string            `json:"f,omitempty"` // name of a GetFederationToken session
-	SignIn         string            `json:"w,omitempty"` // id of the console session that the credentials end with
-	Console        bool              `json:"n,omitempty"` // of a sign-in: may call IAM, as no GetSessionToken session may
+	KeyID          string              `json:"k"`
+	Account        string              `json:"a"`
+	ID             string              `json:"i"`           // unique id of the user or role; the account for root
+	Session        string              `json:"s,omitempty"` // of a role
+	Issued         int64               `json:"t"`           // ms
+	Expires        int64               `json:"e"`           // ms
+	Policy         string              `json:"p,omitempty"` // session policy
+	PolicyRefs     []string            `json:"r,omitempty"` // managed session policies: unique ids, ARNs of AWS's
+	Tags           [][2]string         `json:"g,omitempty"` // session tags
+	Transitive     []string            `json:"v,omitempty"` // keys of those that go on to the next session
+	SourceIdentity string              `json:"o,omitempty"`
+	Keys           map[string]string   `json:"c,omitempty"` // further context keys: credentials-iot:…
+	Sets           map[string][]string `json:"l,omitempty"` // further ones that are multivalued
+	MFA            int64               `json:"m,omitempty"` // ms when a code of an MFA device was checked; 0: none was
+	Chained        bool                `json:"h,omitempty"` // made with temporary credentials
+	Federated      string              `json:"f,omitempty"` // name of a GetFederationToken session
+	SignIn         string              `json:"w,omitempty"` // id of the console session that the credentials end with
+	Console        bool                `json:"n,omitempty"` // of a sign-in: may call IAM, as no GetSessionToken session may
 }
 
 func (c *claims) expiry() time.Time { return time.UnixMilli(c.Expires).UTC() }
@@ -89,6 +91,28 @@ func (s *Service) issue(c *claims, d time.Duration) (creds *SessionCredentials, 
 		AccessKeyID: c.KeyID, SecretAccessKey: s.sessionSecret(c.KeyID, token),
 		SessionToken: token, Expiration: c.expiry(),
 	}, packed, nil
+}
+
+// issueWire is issue in the form of answers. packed is nil for a session that
+// carries neither policies nor tags.
+func (s *Service) issueWire(c *claims, d time.Duration) (creds *sts.Credentials, packed *int64, err error) {
+	issued, percent, err := s.issue(c, d)
+	if errors.Is(err, errTooLarge) {
+		return nil, nil, errPacked(percent)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.limited() || len(c.Tags) > 0 {
+		packed = &percent
+	}
+	return issued.wire(), packed, nil
+}
+
+func (c *SessionCredentials) wire() *sts.Credentials {
+	return &sts.Credentials{
+		AccessKeyId: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expiration: c.Expiration,
+	}
 }
 
 // sessionSecret is the secret key that goes with a token.

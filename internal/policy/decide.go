@@ -198,6 +198,10 @@ func (in *Input) own() ownership {
 		return ownEverything
 	case Anonymous, Service, WebIdentity:
 		return ownNothing
+	case FederatedUser: // by the root user: the session policies alone limit
+		if _, root := rootAccount(in.Principal.UserARN); root {
+			return ownEverything
+		}
 	}
 	return ownPolicies
 }

@@ -15,6 +15,7 @@ var (
 	alice     = Principal{Type: User, ARN: "arn:aws:iam::" + acct + ":user/eng/alice", Account: acct, UserID: "AIDA2XMPLQ7N2HVK6RTBC"}
 	camera    = Principal{Type: AssumedRole, ARN: "arn:aws:sts::" + acct + ":assumed-role/cam/s1", RoleARN: "arn:aws:iam::" + acct + ":role/dev/cam", Account: acct, UserID: "AROA2XMPLQ7N2HVK6RTBC:s1"}
 	federated = Principal{Type: FederatedUser, ARN: "arn:aws:sts::" + acct + ":federated-user/bob", UserARN: "arn:aws:iam::" + acct + ":user/eng/alice", Account: acct, UserID: acct + ":bob"}
+	ofRoot    = Principal{Type: FederatedUser, ARN: federated.ARN, UserARN: rootUser.ARN, Account: acct, UserID: acct + ":bob"}
 	provider  = Principal{Type: Service, Service: "credentials.iot.amazonaws.com"}
 	web       = Principal{Type: WebIdentity, Provider: "arn:aws:iam::" + acct + ":oidc-provider/issuer.example"}
 	nobody    = Principal{Type: Anonymous}
@@ -64,6 +65,10 @@ func TestDecideOrder(t *testing.T) {
 		{name: "session denies", who: camera, identity: []string{allowAll}, session: []string{allowAll, denyAll}, want: ExplicitDeny, source: SourceSession},
 		{name: "federated without session policy", who: federated, identity: []string{allowAll}, want: ImplicitDeny, source: SourceSession},
 		{name: "federated with", who: federated, identity: []string{allowAll}, session: []string{allowAll}, want: Allowed, source: SourceIdentity},
+
+		{name: "federated by root", who: ofRoot, session: []string{allowAll}, want: Allowed, source: SourceNone},
+		{name: "federated by root without session policy", who: ofRoot, want: ImplicitDeny, source: SourceSession},
+		{name: "federated by root, session is silent", who: ofRoot, session: []string{iotOnly}, want: ImplicitDeny, source: SourceSession},
 
 		{name: "user named", who: alice, boundary: iotOnly, resource: aws(alice.ARN), want: Allowed, source: SourceResource},
 		{name: "user id named", who: alice, resource: aws(alice.UserID), want: Allowed, source: SourceResource},

@@ -461,7 +461,8 @@ func slowDecide(in *Input, req *Request) Outcome {
 	case (in.Trust || !same) && grant == 0:
 		return ImplicitDeny
 	}
-	identity := idAllow > 0 || who.Type == Root || same && grant == 2
+	root := who.Type == Root || who.Type == FederatedUser && strings.HasSuffix(who.UserARN, ":root")
+	identity := idAllow > 0 || root || same && grant == 2
 	return answer[identity && boundary && session]
 }
 
