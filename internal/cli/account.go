@@ -99,13 +99,15 @@ func (c *CLI) tellAccount(out *thingd.CreateAccountResponse, profile string) err
 		return err
 	}
 	var err error
-	switch {
-	case profile != "":
+	if profile != "" {
 		_, err = fmt.Fprintf(c.Stdout, "The access key is in the AWS CLI profile %s. Try: aws --profile %[1]s sts get-caller-identity\n", profile)
+	}
+	switch {
+	case err != nil:
+	case profile == "":
+		_, err = fmt.Fprintln(c.Stdout, "Keep what is secret of it: it is not shown again.")
 	case out.RootPassword != nil:
-		_, err = fmt.Fprintln(c.Stdout, "Keep the password and the secret access key: they are not shown again.")
-	default:
-		_, err = fmt.Fprintln(c.Stdout, "Keep the secret access key: it is not shown again.")
+		_, err = fmt.Fprintln(c.Stdout, "Keep the password: it is not shown again.")
 	}
 	return err
 }

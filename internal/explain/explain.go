@@ -48,57 +48,110 @@ func (r *Refusal) size() int {
 	return n
 }
 
-// Log is the refusals of one process: the latest 8,192, or fewer large ones.
-// The zero value is ready, and safe for concurrent use.
+// Log is the refusals of one process: the latest 8,192, or fewer large ones. An
+// account that has many loses its own before those of others. The zero value is
+// ready, and safe for concurrent use.
 type Log struct {
-	mu    sync.Mutex
-	list  []Refusal // in order of time, from first on
-	first int       // number of list[0]
-	byID  map[string]int
+	mu       sync.Mutex
+	accounts map[string]*queue
+	byID     map[string]place
+	count    int
+	bytes    int
+}
+
+// queue is an account's refusals in order of time.
+type queue struct {
+	list  []Refusal
+	first int // number of list[0]
 	bytes int
 }
 
-// Add remembers a refusal, and forgets the oldest ones when there are too
-// many. Of two with one ID the latter counts.
+// place is where a refusal is.
+type place struct {
+	account string
+	number  int
+}
+
+// Add remembers a refusal, and forgets older ones when there are too many. Of
+// two with one ID the latter counts.
 func (l *Log) Add(r Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byID == nil {
-		l.byID = map[string]int{}
+		l.byID, l.accounts = map[string]place{}, map[string]*queue{}
 	}
-	l.byID[r.ID] = l.first + len(l.list)
-	l.list = append(l.list, r)
-	l.bytes += r.size()
-	drop := 0
-	for len(l.list)-drop > 1 && (len(l.list)-drop > maxRefusals || l.bytes > maxBytes) {
-		old := &l.list[drop]
-		l.bytes -= old.size()
-		if l.byID[old.ID] == l.first+drop {
-			delete(l.byID, old.ID)
+	q := l.accounts[r.Account]
+	if q == nil {
+		q = &queue{}
+		l.accounts[r.Account] = q
+	}
+	l.byID[r.ID] = place{r.Account, q.first + len(q.list)}
+	size := r.size()
+	q.list = append(q.list, r)
+	q.bytes += size
+	l.bytes += size
+	l.count++
+	for l.count > 1 && (l.count > maxRefusals || l.bytes > maxBytes) {
+		l.drop(r.Account)
+	}
+}
+
+// drop forgets the oldest refusal of the account that holds most, but for the
+// last one of the account that has just got it.
+func (l *Log) drop(latest string) {
+	var heaviest string
+	var most *queue
+	for account, q := range l.accounts {
+		if (most == nil || q.bytes > most.bytes) && (account != latest || len(q.list) > 1) {
+			heaviest, most = account, q
 		}
-		*old = Refusal{}
-		drop++
 	}
-	l.list = l.list[drop:]
-	l.first += drop
+	old := &most.list[0]
+	size := old.size()
+	most.bytes -= size
+	l.bytes -= size
+	l.count--
+	if l.byID[old.ID] == (place{heaviest, most.first}) {
+		delete(l.byID, old.ID)
+	}
+	*old = Refusal{}
+	most.list = most.list[1:]
+	most.first++
+	if len(most.list) == 0 {
+		delete(l.accounts, heaviest)
+	}
+}
+
+// find answers the number of a refusal and its account's queue, nil for none.
+func (l *Log) find(account, id string) (q *queue, i int) {
+	at, ok := l.byID[id]
+	if !ok || at.account != account {
+		return nil, 0
+	}
+	q = l.accounts[account]
+	return q, at.number - q.first
 }
 
 // Find answers a refusal of an account by its ID.
 func (l *Log) Find(account, id string) (Refusal, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at, ok := l.byID[id]
-	if !ok || l.list[at-l.first].Account != account {
+	q, i := l.find(account, id)
+	if q == nil {
 		return Refusal{}, false
 	}
-	return l.list[at-l.first], true
+	return q.list[i], true
 }
 
 // Latest answers an account's latest refusals, most recent first, n at most.
 func (l *Log) Latest(account string, n int) []Refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.down(account, len(l.list)-1, n)
+	q := l.accounts[account]
+	if q == nil {
+		return nil
+	}
+	return l.down(q, len(q.list)-1, n)
 }
 
 // Before answers what came before a refusal of an account, most recent first, n
@@ -106,18 +159,18 @@ func (l *Log) Latest(account string, n int) []Refusal {
 func (l *Log) Before(account, id string, n int) []Refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at, ok := l.byID[id]
-	if !ok || l.list[at-l.first].Account != account {
+	q, i := l.find(account, id)
+	if q == nil {
 		return nil
 	}
-	return l.down(account, at-l.first-1, n)
+	return l.down(q, i-1, n)
 }
 
-// down collects an account's refusals from an index of the list downwards.
-func (l *Log) down(account string, i, n int) []Refusal {
+// down collects refusals from an index of the queue downwards.
+func (l *Log) down(q *queue, i, n int) []Refusal {
 	var out []Refusal
 	for ; i >= 0 && len(out) < n; i-- {
-		if r := &l.list[i]; r.Account == account && l.byID[r.ID] == l.first+i {
+		if r := &q.list[i]; l.byID[r.ID] == (place{r.Account, q.first + i}) {
 			out = append(out, *r)
 		}
 	}

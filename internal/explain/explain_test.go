@@ -26,8 +26,53 @@ func TestLog(t *testing.T) {
 	if len(got) != 2 || got[0].ID != strconv.Itoa(maxRefusals+9) || got[1].ID != strconv.Itoa(maxRefusals+7) {
 		t.Errorf("latest: %v", got)
 	}
-	if len(l.byID) != maxRefusals || len(l.list) != maxRefusals {
-		t.Errorf("%d in the index, %d in the list, want %d", len(l.byID), len(l.list), maxRefusals)
+	if len(l.byID) != maxRefusals || l.count != maxRefusals {
+		t.Errorf("%d in the index, %d in the list, want %d", len(l.byID), l.count, maxRefusals)
+	}
+}
+
+// TestLogIsFair: who is refused without end pushes out his own refusals.
+func TestLogIsFair(t *testing.T) {
+	var l Log
+	for i := range 100 {
+		l.Add(Refusal{ID: strconv.Itoa(i), Account: "quiet"})
+	}
+	for i := range 2 * maxRefusals {
+		l.Add(Refusal{ID: "n" + strconv.Itoa(i), Account: "noisy"})
+	}
+	if got := l.Latest("quiet", 1000); len(got) != 100 || got[99].ID != "0" {
+		t.Errorf("%d are left", len(got))
+	}
+	if got := l.Latest("noisy", 2*maxRefusals); len(got) != maxRefusals-100 || got[0].ID != "n"+strconv.Itoa(2*maxRefusals-1) {
+		t.Errorf("%d are left", len(got))
+	}
+	big := policy.Keys{policy.Single("k", strings.Repeat("x", 2*maxBytes))}
+	l.Add(Refusal{ID: "huge", Account: "third", Keys: big})
+	if _, ok := l.Find("third", "huge"); !ok || l.count != 1 || len(l.accounts) != 1 || len(l.byID) != 1 {
+		t.Errorf("%d refusals of %d accounts", l.count, len(l.accounts))
+	}
+}
+
+func TestBefore(t *testing.T) {
+	var l Log
+	for i, account := range []string{"a", "b", "a", "a", "b", "a"} {
+		l.Add(Refusal{ID: strconv.Itoa(i), Account: account})
+	}
+	l.Add(Refusal{ID: "3", Account: "a", Action: "again"})
+	ids := func(list []Refusal) string {
+		var out []string
+		for _, r := range list {
+			out = append(out, r.ID)
+		}
+		return strings.Join(out, " ")
+	}
+	for _, tt := range [][2]string{
+		{ids(l.Latest("a", 9)), "3 5 2 0"}, {ids(l.Before("a", "3", 2)), "5 2"}, {ids(l.Before("a", "2", 9)), "0"},
+		{ids(l.Before("a", "0", 9)), ""}, {ids(l.Before("b", "3", 9)), ""}, {ids(l.Before("b", "4", 9)), "1"}, {ids(l.Before("c", "x", 9)), ""},
+	} {
+		if tt[0] != tt[1] {
+			t.Errorf("got %q, want %q", tt[0], tt[1])
+		}
 	}
 }
 
@@ -37,12 +82,12 @@ func TestLogIsBounded(t *testing.T) {
 	for i := range 100 {
 		l.Add(Refusal{ID: strconv.Itoa(i), Keys: big})
 	}
-	if l.bytes > maxBytes || len(l.list) != 15 {
-		t.Errorf("%d refusals of %d bytes", len(l.list), l.bytes)
+	if l.bytes > maxBytes || l.count != 15 {
+		t.Errorf("%d refusals of %d bytes", l.count, l.bytes)
 	}
 	l.Add(Refusal{ID: "huge", Keys: policy.Keys{policy.Single("k", strings.Repeat("x", 2*maxBytes))}})
-	if _, ok := l.Find("", "huge"); !ok || len(l.list) != 1 {
-		t.Errorf("the latest alone should be left, not %d", len(l.list))
+	if _, ok := l.Find("", "huge"); !ok || l.count != 1 {
+		t.Errorf("the latest alone should be left, not %d", l.count)
 	}
 	l.Add(Refusal{ID: "small"})
 	if _, ok := l.Find("", "huge"); ok || l.bytes > maxBytes {

@@ -156,6 +156,9 @@ func (s *statement) walk(f func(name string, key keyName)) {
 	}
 }
 
+// literal writes what patterns read as wildcards and variables as themselves.
+var literal = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
+
 func (x *Explanation) finish(req *Request, who *Principal) {
 	x.Reason = x.Decision.Reason(req.Action)
 	if x.Decision.Outcome != ImplicitDeny {
@@ -168,6 +171,9 @@ func (x *Explanation) finish(req *Request, who *Principal) {
 		Resource  string `json:",omitempty"`
 	}
 	s := statement{Effect: "Allow", Action: req.Action, Resource: req.Resource}
+	if s.Resource != "*" { // what a request wrote must not allow more than that
+		s.Resource = literal.Replace(s.Resource)
+	}
 	switch x.Decision.Source {
 	case SourceTrust:
 		s.Resource, s.Principal = "", who.element()

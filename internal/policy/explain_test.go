@@ -36,6 +36,35 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestSuggestionIsLiteral: what a request wrote allows that and no more.
+func TestSuggestionIsLiteral(t *testing.T) {
+	for _, resource := range []string{
+		"arn:aws:iot:us-east-1:111122223333:topic/*", "arn:aws:iot:us-east-1:111122223333:topic/a?",
+		"arn:aws:iot:us-east-1:111122223333:topic/${aws:username}", "arn:aws:iot:us-east-1:111122223333:topic/${*}", "arn:aws:iot:us-east-1:111122223333:topic/$",
+	} {
+		req := &Request{Action: "iot:Publish", Resource: resource, Keys: Keys{Single("aws:username", "x")}}
+		own := &Input{Principal: Principal{Type: User, Account: "111122223333"}}
+		p := mustCompile(t, Identity, `{"Version":"2012-10-17","Statement":`+own.Explain(req).Suggestion+`}`)
+		own.Identity = []*Policy{p}
+		device := mustCompile(t, IoT, `{"Version":"2012-10-17","Statement":`+ExplainIoT(nil, req).Suggestion+`}`)
+		for _, tt := range []struct {
+			resource string
+			want     Outcome
+		}{{resource, Allowed}, {"arn:aws:iot:us-east-1:111122223333:topic/ab", ImplicitDeny}, {"arn:aws:iot:us-east-1:111122223333:topic/x", ImplicitDeny}} {
+			req.Resource = tt.resource
+			if d := own.Decide(req); d.Outcome != tt.want {
+				t.Errorf("%s: %s is %v", resource, tt.resource, d.Outcome)
+			}
+			if d := DecideIoT([]*Policy{device}, req); d.Outcome != tt.want {
+				t.Errorf("IoT, %s: %s is %v", resource, tt.resource, d.Outcome)
+			}
+		}
+	}
+	if x := (&Input{}).Explain(&Request{Action: "iot:ListThings", Resource: "*"}); !strings.Contains(x.Suggestion, `"Resource":"*"`) {
+		t.Errorf("of no resource: %s", x.Suggestion)
+	}
+}
+
 func TestContextKeys(t *testing.T) {
 	p := mustCompile(t, Identity, stmt("Allow", `"Action":"*","Resource":["arn:aws:iam::*:user/${aws:username}","arn:aws:iam::*:role/${AWS:UserName}-${x:y, 'z'}"],
 		"Condition":{"StringLike":{"aws:PrincipalTag/A":"${aws:userid}*"},"ArnLike":{"aws:SourceArn":"arn:aws:iot:*:${aws:PrincipalAccount}:*"}}`))

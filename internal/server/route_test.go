@@ -23,7 +23,7 @@ func named(name string) http.Handler {
 
 func testRouter() *Router {
 	services := map[string]http.Handler{}
-	for _, s := range []string{"iot", "iotdata", "iot-jobs-data", "iam", "sts", "kinesisvideo"} {
+	for _, s := range []string{"iot", "iotdata", "iot-jobs-data", "iam", "sts", "kinesisvideo", "thingd"} {
 		services[s] = named(s)
 	}
 	return &Router{Services: services, Credentials: named("credentials"), RootPEM: []byte("PEM\n")}
@@ -55,6 +55,8 @@ func TestRoute(t *testing.T) {
 		{"presigned", "GET", "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20260115%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Signature=00", nil, "", false, 200, `sts / `},
 		{"escaped path stays", "POST", "/topics/a%2F%2Fb?qos=1", auth("iotdata"), "", false, 200, `iotdata /topics/a%2F%2Fb `},
 		{"doubled slash", "POST", "//describeStream", auth("kinesisvideo"), "{}", false, 200, `kinesisvideo //describeStream \{\}`},
+		{"our own", "GET", "/thingd/accounts", auth("thingd"), "", false, 200, `thingd /thingd/accounts `},
+		{"our own, unreadable scope", "GET", "/thingd/accounts", http.Header{"Authorization": {"Bearer x"}}, "", false, 200, `thingd /thingd/accounts `},
 		{"other service", "GET", "/bucket", auth("s3"), "", false, 501, `\{"message":"thingd does not serve the service \\"s3\\"."\}`},
 		{"signature wins over certificate", "GET", "/things", auth("iot"), "", true, 200, `iot /things `},
 
