@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 //
 //	serve [flags]   starts a server on free ports and waits until it is ready
 //	stop            ends it by SIGTERM; it must end cleanly
+//	crash           ends it by SIGKILL
 func TestScripts(t *testing.T) {
 	readme, err := filepath.Abs("../../README.md")
 	if err != nil {
@@ -49,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": servers.serve,
 			"stop":  servers.stop,
+			"crash": servers.crash,
 		},
 	})
 }
@@ -139,6 +141,16 @@ func (t *serverTable) stop(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(20 * time.Second):
 		ts.Fatalf("the server did not end in 20 s")
 	}
+	r.cmd = nil
+}
+
+func (t *serverTable) crash(ts *testscript.TestScript, neg bool, args []string) {
+	r := t.get(ts)
+	if neg || r == nil || len(args) > 0 {
+		ts.Fatalf("usage: crash, after serve")
+	}
+	ts.Check(r.cmd.Process.Kill())
+	<-r.done
 	r.cmd = nil
 }
 

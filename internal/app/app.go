@@ -29,6 +29,7 @@ import (
 	"github.com/thingd/thingd/internal/api/kvmedia"
 	"github.com/thingd/thingd/internal/api/sts"
 	"github.com/thingd/thingd/internal/api/thingd"
+	"github.com/thingd/thingd/internal/audit"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/blob"
 	"github.com/thingd/thingd/internal/config"
@@ -65,6 +66,7 @@ type App struct {
 	metrics   *prometheus.Registry
 	pki       *server.PKI
 	db        *db.DB
+	audit     *audit.Trail // nil: off
 	identity  *identity.Service
 	registry  *registry.Service
 	video     *video.Service
@@ -92,7 +94,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *App, err
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.endpoints = &endpoints{name: cfg.Name(), region: cfg.Region, awsNames: cfg.AWSNames}
 	for _, step := range []func(context.Context) error{
-		a.bind, a.openData, a.openKeys, a.startIdentity, a.startRegistry, a.startVideo, a.listen, a.tell,
+		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startVideo, a.listen, a.tell,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -236,12 +238,14 @@ func (a *App) listen(context.Context) error {
 	}
 	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe}
 	lookup := devices{a.registry, a.now}
-	router := &server.Router{
-		Services: gateway.Handlers(APIs(a.identity, a.registry, a.video)),
-		Credentials: &credentials.Provider{
-			Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
-		},
-		RootPEM: a.pki.RootPEM(),
+	apis := APIs(a.identity, a.registry, a.video)
+	provider := &credentials.Provider{
+		Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
+	}
+	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, RootPEM: a.pki.RootPEM()}
+	if a.audit != nil {
+		gateway.Record, provider.Record = a.audit.Call, issuing{a.audit}.record
+		router.Refused = newEdge(a.audit, apis).record
 	}
 	guard := server.NewGuard(a.names)
 	ops := &server.OpsHandler{Gatherer: a.metrics, Ready: a.ready, Guard: guard, Log: a.logger("ops")}
@@ -297,6 +301,9 @@ func (a *App) reset(ctx context.Context) error {
 	}
 	if err := a.blobs.RemoveAll(""); err != nil {
 		return err
+	}
+	if a.audit != nil {
+		a.audit.Rotate()
 	}
 	a.identity.Invalidate()
 	a.registry.Invalidate()

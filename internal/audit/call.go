@@ -22,10 +22,10 @@ func (t *Trail) Call(o awsapi.Outcome) {
 		r.TLS, r.Host = o.HTTP.TLS, o.HTTP.Host
 	}
 	r.Data = dataPlane[req.Service.Name]
-	r.Name = "UnknownOperation"
+	r.Name = UnknownOperation
 	if r.op != nil {
 		r.Name = r.op.Name
-		r.ReadOnly = readOnly(r.Name)
+		r.ReadOnly = ReadOnly(r.Name)
 		if !r.ReadOnly || issuers[r.Name] {
 			r.out = o.Output
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/thingd/thingd/internal/awsapi"
 )
@@ -107,6 +108,9 @@ type Event struct {
 
 	Resources []string // ARNs
 }
+
+// Time is a time as it stands in Fields: "Jul 15, 2014 9:39:40 PM".
+func Time(t time.Time) string { return t.UTC().Format(awsapi.RecordTime) }
 
 // append appends the fields as a JSON object, null if there are none.
 func (f Fields) append(b []byte) []byte {

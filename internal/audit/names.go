@@ -18,7 +18,11 @@ var issuers = map[string]bool{
 	"GetSessionToken": true, "GetFederationToken": true,
 }
 
-func readOnly(operation string) bool {
+// UnknownOperation is the eventName of calls that name no operation.
+const UnknownOperation = "UnknownOperation"
+
+// ReadOnly says whether CloudTrail records an operation as one that reads.
+func ReadOnly(operation string) bool {
 	for _, verb := range readVerbs {
 		if strings.HasPrefix(operation, verb) {
 			return true

@@ -62,7 +62,7 @@ func (g *Gateway) Handler(apis ...*API) http.Handler {
 		c := &call{g: g, w: w, rc: http.NewResponseController(w), api: apis[0]}
 		c.req = &Request{
 			ID: uuid.NewString(), Service: apis[0].Service, Caller: &Caller{Type: Anonymous},
-			SourceIP: sourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now(),
+			SourceIP: SourceIP(r), UserAgent: r.UserAgent(), TLS: r.TLS != nil, Time: g.Now(),
 		}
 		c.r = r.WithContext(WithRequest(r.Context(), c.req))
 		c.serve(apis)
@@ -321,8 +321,8 @@ func (c *call) checks(ctx context.Context) (checks []Check, target any, err erro
 	return checks, target, nil
 }
 
-// sourceIP is the peer's address, without an IPv6 zone: aws:SourceIp knows none.
-func sourceIP(r *http.Request) string {
+// SourceIP is the peer's address, without an IPv6 zone: aws:SourceIp knows none.
+func SourceIP(r *http.Request) string {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

@@ -12,6 +12,10 @@ import (
 // Hidden stands where a record has a secret, as in CloudTrail.
 const Hidden = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
+// RecordTime is the layout of times inside CloudTrail's requestParameters and
+// responseElements, in UTC.
+const RecordTime = "Jan 2, 2006 3:04:05 PM"
+
 // secretMembers are members of inputs and outputs, in lower case, that are
 // secrets though the models do not mark all of their shapes as sensitive. Blobs
 // (seeds, payloads, reports) and shapes that are marked are hidden without
@@ -108,7 +112,7 @@ func appendElement(b []byte, p *valuePlan, v reflect.Value) []byte {
 	case kBool:
 		return strconv.AppendBool(b, v.Bool())
 	case kTime:
-		return AppendRecordTime(b, v.Interface().(time.Time))
+		return append(v.Interface().(time.Time).UTC().AppendFormat(append(b, '"'), RecordTime), '"')
 	}
 	return append(b, "null"...)
 }
@@ -141,12 +145,6 @@ func appendElementMap(b []byte, p *valuePlan, v reflect.Value) []byte {
 		}
 	}
 	return append(b, '}')
-}
-
-// AppendRecordTime appends a time as CloudTrail writes those inside
-// requestParameters and responseElements: "Jul 15, 2014 9:39:40 PM".
-func AppendRecordTime(b []byte, t time.Time) []byte {
-	return append(t.UTC().AppendFormat(append(b, '"'), "Jan 2, 2006 3:04:05 PM"), '"')
 }
 
 // secret says whether values are never to be recorded.

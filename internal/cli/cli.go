@@ -40,6 +40,7 @@ type commands struct {
 	AWS         awsCmd         `cmd:"" name:"aws" passthrough:"" help:"Run the AWS CLI against the running server."`
 	Explain     explainCmd     `cmd:"" help:"Say why a request was refused, and what would allow it."`
 	Account     accountCmd     `cmd:"" help:"Make and list accounts."`
+	Audit       auditCmd       `cmd:"" help:"Show who called what: the audit trail, the newest first."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the running server is ready."`
 

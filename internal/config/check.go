@@ -49,6 +49,24 @@ var checks = []struct {
 	{"root-email", func(c *Config) error { return CheckEmail(c.RootEmail) }},
 	{"log-level", func(c *Config) error { return oneOf(c.LogLevel, "debug", "info", "warn", "error") }},
 	{"log-format", func(c *Config) error { return oneOf(c.LogFormat, "text", "json") }},
+	{"audit", func(c *Config) error {
+		if c.Audit == "" { // on
+			return nil
+		}
+		return oneOf(c.Audit, "on", Off)
+	}},
+	{"audit-size", func(c *Config) error {
+		if _, err := c.auditSize(); err != nil {
+			return fmt.Errorf("%q is not a size from 64KiB on, such as 64MiB", c.AuditSize)
+		}
+		return nil
+	}},
+	{"audit-keep", func(c *Config) error {
+		if _, err := c.auditKeep(); err != nil {
+			return fmt.Errorf("%q is not a number from 0 to 10000", c.AuditKeep)
+		}
+		return nil
+	}},
 	{"limits", func(c *Config) error { return oneOf(c.Limits, "aws", "mqtt") }},
 	{"database", func(c *Config) error {
 		for _, scheme := range []string{"sqlite:", "postgres://", "postgresql://"} {

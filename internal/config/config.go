@@ -27,7 +27,7 @@ const (
 // was given at the first start.
 const DefaultRootEmail = "root@localhost"
 
-// Off, given as the MQTT address, turns that listener off.
+// Off, given as the MQTT address or for the audit trail, turns that off.
 const Off = "off"
 
 // Config is everything that a server is told. Finish fills what was left out
@@ -51,6 +51,10 @@ type Config struct {
 
 	LogLevel  string `default:"info" placeholder:"LEVEL" env:"THINGD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
 	LogFormat string `default:"text" placeholder:"FORMAT" env:"THINGD_LOG_FORMAT" help:"Form of the log on standard error: text or json (${default})."`
+
+	Audit     string `default:"on" placeholder:"on|off" env:"THINGD_AUDIT" help:"Keep a record of every API call in the data directory (${default})."`
+	AuditSize string `default:"64MiB" placeholder:"SIZE" env:"THINGD_AUDIT_SIZE" help:"Size at which the audit file gives way to a new one (${default})."`
+	AuditKeep string `default:"10" placeholder:"N" env:"THINGD_AUDIT_KEEP" help:"How many audit files are kept besides the current one (${default})."`
 
 	Database string `placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE, or postgres://… for a PostgreSQL database with collation C (a SQLite file in the data directory)."`
 	Limits   string `default:"aws" hidden:"" placeholder:"SET" env:"THINGD_LIMITS" help:"aws: AWS's own limits and refusals; mqtt: the whole MQTT standards."`

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/thingd/thingd/internal/explain"
@@ -86,13 +87,13 @@ type Credentials struct {
 var (
 	// ErrCannotAssume says that the role does not exist or does not trust the
 	// service.
-	ErrCannotAssume = errors.New("the role does not exist or does not trust " + serviceName)
+	ErrCannotAssume = errors.New("the role does not exist or does not trust " + ServiceName)
 	// ErrDurationExceeds says that the role allows only shorter sessions.
 	ErrDurationExceeds = errors.New("the duration exceeds the role's MaxSessionDuration")
 )
 
-// serviceName is the principal that roles of role aliases have to trust.
-const serviceName = "credentials.iot.amazonaws.com"
+// ServiceName is the principal that roles of role aliases have to trust.
+const ServiceName = "credentials.iot.amazonaws.com"
 
 // Provider is the http.Handler of GET /role-aliases/{alias}/credentials. Set
 // all fields. It is safe for concurrent use.
@@ -103,4 +104,24 @@ type Provider struct {
 	Refusals *explain.Log // takes what registered devices are refused, for their accounts; Roles may add to it
 	Log      *slog.Logger
 	Now      func() time.Time
+	Record   func(Outcome) // called once a request for an alias, before it is answered; may be nil
+}
+
+// Outcome is what becomes of a request for credentials, for records.
+type Outcome struct {
+	RequestID string
+	HTTP      *http.Request
+
+	Alias         string       // as asked for
+	CertificateID string       // of the certificate that the client proved to have; empty without one
+	Certificate   *Certificate // nil unless it is registered
+	Thing         string       // that the client says it is
+
+	AliasARN string // empty if it did not come to that, as the next one
+	RoleARN  string
+
+	ErrorType   string // empty on success
+	Message     string // as answered
+	Reason      string // more than is answered
+	Credentials *Credentials
 }

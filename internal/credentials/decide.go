@@ -36,6 +36,7 @@ type request struct {
 	cert  Certificate
 	known bool // the certificate is registered
 	thing string
+	role  Alias // that was found
 }
 
 // decide makes the checks in AWS's order, which is what devices see of it:
@@ -61,8 +62,9 @@ func (r *request) decide(ctx context.Context) (*Credentials, *refusal, error) {
 	if !ok {
 		return nil, refuseAlias(), nil
 	}
+	r.role = alias
 	creds, err := r.provider.Roles.AssumeRole(ctx, Session{
-		Account: r.cert.Account, RoleARN: alias.RoleARN, Service: serviceName, Name: r.cert.ID,
+		Account: r.cert.Account, RoleARN: alias.RoleARN, Service: ServiceName, Name: r.cert.ID,
 		Duration: alias.Duration, Keys: keys, SourceARN: alias.ARN, RequestID: r.number,
 	})
 	switch {
@@ -218,6 +220,24 @@ func (r *request) keys() policy.Keys {
 		keys = append(keys, policy.Single("iot:DomainName", r.TLS.ServerName))
 	}
 	return append(keys, r.cert.Keys...)
+}
+
+// record tells what is about to be answered.
+func (r *request) record(id string, creds *Credentials, no *refusal) {
+	if r.provider.Record == nil {
+		return
+	}
+	o := Outcome{
+		RequestID: id, HTTP: r.Request, Alias: r.alias, CertificateID: r.id, Thing: r.thing,
+		AliasARN: r.role.ARN, RoleARN: r.role.RoleARN, Credentials: creds,
+	}
+	if r.known {
+		o.Certificate = &r.cert
+	}
+	if no != nil {
+		o.ErrorType, o.Message, o.Reason = no.errType, no.message, no.reason
+	}
+	r.provider.Record(o)
 }
 
 // log says why a request was refused. What anybody on the network can cause is

@@ -86,16 +86,20 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case err != nil:
 		p.Log.Error("credentials request failed", "request", id, "alias", clip(alias), "certificate", req.id, "err", err)
-		h["x-amzn-ErrorType"] = []string{"InternalFailureException"}
-		p.write(w, http.StatusInternalServerError, message{"Internal Failure"})
+		no = &refusal{status: http.StatusInternalServerError, errType: "InternalFailureException", message: "Internal Failure"}
+		req.record(id, nil, no)
+		h["x-amzn-ErrorType"] = []string{no.errType}
+		p.write(w, no.status, message{no.message})
 	case no != nil:
 		req.log(no)
 		if req.note(no) {
 			h.Set("X-Thingd-Explain", id)
 		}
+		req.record(id, nil, no)
 		h["x-amzn-ErrorType"] = []string{no.errType}
 		p.write(w, no.status, message{no.message})
 	default:
+		req.record(id, creds, nil)
 		var a answer
 		a.Credentials.AccessKeyID = creds.AccessKeyID
 		a.Credentials.SecretAccessKey = creds.SecretAccessKey

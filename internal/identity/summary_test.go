@@ -43,7 +43,7 @@ func TestAccountSummary(t *testing.T) {
 		}
 		g.exec(`INSERT INTO iam_instance_profiles (account, id, name, name_key, path, created) VALUES ($1, 'AIPA1', 'i', 'i', '/', 1)`, testAccount)
 		g.exec(`INSERT INTO iam_oidc_providers (account, arn, url, client_ids, thumbprints, keys, created) VALUES ($1, 'o', 'u', '[]', '[]', '', 1)`, testAccount)
-		g.exec(`INSERT INTO iam_saml_providers (account, arn, name, unique_id, metadata, created) VALUES ($1, 's', 'n', 'i', '', 1)`, testAccount)
+		g.exec(`INSERT INTO iam_saml_providers (account, arn, name, metadata, valid_until, created) VALUES ($1, 's', 'n', '', 2, 1)`, testAccount)
 		for arn, owner := range map[string]*string{"free": nil, "user's": new("AIDA1"), "root's": new(testAccount)} {
 			g.exec(`INSERT INTO iam_mfa_devices (account, arn, path, name, seed, owner, step, skew, failures, locked, created) VALUES ($1, $2, '/', 'n', $3, $4, 0, 0, 0, 0, 1)`,
 				testAccount, arn, []byte{1}, owner)

@@ -35,6 +35,10 @@ type Router struct {
 
 	// RootPEM is the server root, for all who ask.
 	RootPEM []byte
+
+	// Refused is told of API calls that end here, before they are answered; may
+	// be nil.
+	Refused func(Refusal)
 }
 
 // ServeHTTP hands the request on.
@@ -87,10 +91,10 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, name string) {
 	if !ok {
 		why := fmt.Sprintf("thingd does not serve the service %.64q.", name)
 		if action, _ := queryAction(r); action != "" { // its clients read XML
-			answerXML(w, http.StatusNotImplemented, "", "NotImplementedException", why, uuid.NewString())
+			answerXML(w, http.StatusNotImplemented, "", "NotImplementedException", why, rt.refused(r, name, action, "NotImplementedException", why))
 			return
 		}
-		answerJSON(w, http.StatusNotImplemented, "NotImplementedException", why, uuid.NewString(), false)
+		answerJSON(w, http.StatusNotImplemented, "NotImplementedException", why, rt.refused(r, name, "", "NotImplementedException", why), false)
 		return
 	}
 	h.ServeHTTP(w, r)
@@ -121,10 +125,30 @@ func (rt *Router) serveUnsigned(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			q = queryServices["2011-06-15"]
 		}
-		answerXML(w, http.StatusForbidden, q.namespace, "MissingAuthenticationToken", "Request is missing Authentication Token", uuid.NewString())
+		const code, why = "MissingAuthenticationToken", "Request is missing Authentication Token"
+		answerXML(w, http.StatusForbidden, q.namespace, code, why, rt.refused(r, q.name, action, code, why))
 		return
 	}
-	answerJSON(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token", uuid.NewString(), false)
+	const code, why = "MissingAuthenticationTokenException", "Missing Authentication Token"
+	answerJSON(w, http.StatusForbidden, code, why, rt.refused(r, looksLike(r), "", code, why), false)
+}
+
+// Refusal is an API call that no service was asked about.
+type Refusal struct {
+	HTTP          *http.Request
+	ID            string // of the request
+	Service       string // as the client says, or as its request looks
+	Action        string // Query's, as the client says; empty for other protocols
+	Code, Message string
+}
+
+// refused tells of a refusal before it is answered, and makes its request id.
+func (rt *Router) refused(r *http.Request, service, action, code, message string) (id string) {
+	id = uuid.NewString()
+	if rt.Refused != nil {
+		rt.Refused(Refusal{HTTP: r, ID: id, Service: service, Action: action, Code: code, Message: message})
+	}
+	return id
 }
 
 // signingName reads the service from a request's credential scope, as those
