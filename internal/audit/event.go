@@ -99,8 +99,8 @@ type Event struct {
 	ReadOnly  bool
 	Data      bool // of the data plane: managementEvent false
 
-	ErrorCode    string // empty: it was done
-	ErrorMessage string
+	ErrorCode    string // with ErrorMessage empty: it was done
+	ErrorMessage string // ConsoleLogin has it without a code
 
 	Request    Fields // requestParameters
 	Response   Fields // responseElements; of what changes or hands out something

@@ -57,6 +57,8 @@ func (r *record) append(b []byte) []byte {
 	b = text(b, "userAgent", r.UserAgent)
 	if r.ErrorCode != "" {
 		b = text(b, "errorCode", r.ErrorCode)
+	}
+	if r.ErrorMessage != "" {
 		b = text(b, "errorMessage", r.ErrorMessage)
 	}
 	b = append(b, `,"requestParameters":`...)

@@ -108,7 +108,7 @@ func (t *Trail) write(r *record) {
 	if r.Region == "" {
 		r.Region = t.o.Region
 	}
-	if r.ErrorCode != "" && (r.Unproven || r.Identity.Type == "") && !t.admit(r.time) {
+	if (r.ErrorCode != "" || r.ErrorMessage != "") && (r.Unproven || r.Identity.Type == "") && !t.admit(r.time) {
 		return
 	}
 	scratch := t.scratch.Get().(*[]byte)

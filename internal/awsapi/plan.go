@@ -149,6 +149,9 @@ var (
 	noShape    constraints
 )
 
+// Plan makes an operation ready, as its first request does.
+func (s *Service) Plan(op *Operation) error { return s.plan(op) }
+
 // plan compiles an operation's codec at its first use.
 func (s *Service) plan(op *Operation) error {
 	op.once.Do(func() {
