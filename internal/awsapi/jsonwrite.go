@@ -101,6 +101,15 @@ func appendJSONFloat(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }
 
+// plainJSON are the bytes that stand for themselves in a JSON string, of those
+// that are characters by themselves.
+var plainJSON = func() (plain [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
+
 // AppendJSONString appends s as a JSON string. Only what JSON itself demands is
 // escaped; what is not UTF-8 becomes U+FFFD.
 func AppendJSONString(b []byte, s string) []byte {
@@ -109,7 +118,7 @@ func AppendJSONString(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if plainJSON[c] {
 			i++
 			continue
 		}
