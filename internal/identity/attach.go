@@ -98,11 +98,16 @@ func (s *Service) listAttached(ctx context.Context, k kind, owner string, prefix
 		}
 	}
 	arns, truncated, next = cutSorted(p, under, attachmentKey)
-	list = make([]iam.AttachedPolicy, 0, len(arns))
+	return wireAttached(arns), truncated, next, nil
+}
+
+// wireAttached is the answer's form of attached managed policies.
+func wireAttached(arns []string) []iam.AttachedPolicy {
+	list := make([]iam.AttachedPolicy, 0, len(arns))
 	for _, a := range arns {
 		list = append(list, iam.AttachedPolicy{PolicyArn: new(a), PolicyName: new(nameOfARN(a))})
 	}
-	return list, truncated, next, nil
+	return list
 }
 
 // attachmentKey orders a list that may have policies of one name of the

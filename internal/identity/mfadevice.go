@@ -233,7 +233,7 @@ func (s *Service) ListVirtualMFADevices(ctx context.Context, in *iam.ListVirtual
 			if d.owner != "" {
 				e, err := entityOfID(ctx, tx, account, d.owner)
 				if err == nil && e.kind == kindRoot {
-					e.created, err = accountCreated(ctx, tx, account)
+					e, err = rootUser(ctx, tx, account)
 				}
 				if err != nil {
 					return fmt.Errorf("owner of %s: %w", d.arn, unexpected(err))
@@ -249,13 +249,6 @@ func (s *Service) ListVirtualMFADevices(ctx context.Context, in *iam.ListVirtual
 		return nil, fmt.Errorf("list virtual MFA devices: %w", err)
 	}
 	return out, nil
-}
-
-// accountCreated is when an account, and so its root user, was made.
-func accountCreated(ctx context.Context, r reader, account string) (time.Time, error) {
-	var ms int64
-	err := r.QueryRow(ctx, `SELECT created FROM accounts WHERE account = $1`, account).Scan(&ms)
-	return fromMillis(ms), err
 }
 
 // TagMFADevice adds tags to a device.
