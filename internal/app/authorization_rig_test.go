@@ -116,6 +116,8 @@ func newRig(t *testing.T) *rig {
 		"CERTARN":     "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":cert/",
 		"CERTESCAPED": "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":cert%2F",
 		"PEM":         pemCertificate(t),
+		"OIDC":        iam + "oidc-provider/id.example.com", "SAML": iam + "saml-provider/idp",
+		"METADATA": `<EntityDescriptor	xmlns="urn:oasis:names:tc:SAML:2.0:metadata"	entityID="idp"><IDPSSODescriptor/>` + strings.Repeat("\n", 1000) + `</EntityDescriptor>`,
 	}
 	return g
 }

@@ -249,7 +249,7 @@ func (g *rig) send(t *testing.T, s *sample, who *user) answer {
 // request is the sample's request, and the body that is signed.
 func (s *sample) request(t *testing.T, api *awsapi.API) (*http.Request, []byte) {
 	t.Helper()
-	words := strings.Fields(s.text)
+	words := strings.FieldsFunc(s.text, func(r rune) bool { return r == ' ' })
 	if api.Protocol == awsapi.Query {
 		body := form(api, s.action, words)
 		r := newRequest(t, http.MethodPost, "/", body)

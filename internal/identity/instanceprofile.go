@@ -32,11 +32,9 @@ func (r *resolution) placement(ctx context.Context, in *iam.AddRoleToInstancePro
 	}
 	p.role, _ = r.target.(*entity)
 	pass := &r.checks[len(r.checks)-1]
-	pass.Action = "iam:PassRole"
-	if pass.Keys == nil {
-		pass.Keys = map[string][]string{}
-	}
-	pass.Keys["iam:PassedToService"] = []string{passedToInstances}
+	// A role's tags do not say reliably who may pass it (IAM User Guide, "Grant
+	// a user permissions to pass a role to an AWS service").
+	pass.Action, pass.Keys = "iam:PassRole", map[string][]string{"iam:PassedToService": {passedToInstances}}
 	r.target = &p
 	return nil
 }

@@ -79,8 +79,13 @@ func (s *Service) pair(ctx context.Context, e *entity, serial, first, second str
 	if err != nil {
 		return err
 	}
-	// Thousands of codes are compared: not while others wait to write.
-	step, right := d.takingPair(seed, first, second, now, window)
+	// Thousands of codes are compared: not while others wait to write, and not
+	// for who guesses.
+	var step int64
+	var right bool
+	if now.UnixMilli() >= d.locked {
+		step, right = d.takingPair(seed, first, second, now, window)
+	}
 	skew := step - stepAt(now)
 	if skew >= -codeWindow && skew <= codeWindow {
 		skew = 0
