@@ -83,6 +83,10 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return nil
 	case *iam.CreateVirtualMFADeviceRequest:
 		return r.create(mfaARN(r.account, or(in.Path, "/"), in.VirtualMFADeviceName), "iam:TagMFADevice", in.Tags, "")
+	case *iam.SimulatePrincipalPolicyRequest:
+		return r.source(ctx, in.PolicySourceArn)
+	case *iam.GetContextKeysForPrincipalPolicyRequest:
+		return r.source(ctx, in.PolicySourceArn)
 	case *iam.UpdateUserRequest:
 		return r.rename(ctx, kindUser, in.UserName, in.NewUserName, in.NewPath)
 	case *iam.UpdateGroupRequest:

@@ -46,11 +46,7 @@ type Variable struct {
 
 // Explain decides like Decide, and reports on every statement.
 func (in *Input) Explain(req *Request) Explanation {
-	e := env{
-		keys: req.Keys, base: in.Keys, principal: &in.Principal,
-		resource: newTarget(req.Resource), action: req.Action, low: []byte(lower(req.Action)),
-	}
-	e.bit, e.code = actionBit(e.low), actionCode(e.low)
+	e := newEnv(in, req)
 	x := Explanation{Decision: in.Decide(req)}
 	x.add(&e, SourceIdentity, in.Identity...)
 	if in.Boundary != nil {
@@ -72,8 +68,8 @@ func ExplainIoT(policies []*Policy, req *Request) Explanation {
 	if filter, ok := unshared(req.Action, resource); ok && decideIoT(policies, req, resource) != x.Decision {
 		resource = filter
 	}
-	e := env{keys: req.Keys, resource: newTarget(resource), action: req.Action, low: []byte(lower(req.Action))}
-	e.bit, e.code = actionBit(e.low), actionCode(e.low)
+	e := newEnv(&Input{}, req)
+	e.resource = newTarget(resource)
 	x.add(&e, SourceIoT, policies...)
 	x.finish(req, nil)
 	return x
@@ -212,10 +208,13 @@ type Statement struct {
 func (p *Policy) Statements() []Statement {
 	out := make([]Statement, len(p.doc.statements))
 	for i := range p.doc.statements {
-		s := &p.doc.statements[i]
-		out[i] = Statement{Sid: s.sid, Allow: s.allow, Start: s.start, End: s.end}
+		out[i] = p.doc.statements[i].describe()
 	}
 	return out
+}
+
+func (s *statement) describe() Statement {
+	return Statement{Sid: s.sid, Allow: s.allow, Start: s.start, End: s.end}
 }
 
 // ContextKeys are the names of all context keys in conditions and variables,
