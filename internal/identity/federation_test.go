@@ -8,6 +8,7 @@ import (
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/sts"
 	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
 	"github.com/thingd/thingd/internal/db/dbtest"
 	"github.com/thingd/thingd/internal/policy"
 )
@@ -19,6 +20,18 @@ func (g *rig) federate(c *awsapi.Caller, in *sts.GetFederationTokenRequest) (*st
 // allows is allow for several actions.
 func allows(actions ...string) string {
 	return strings.NewReplacer(`"Action":"`, `"Action":["`, `","Resource"`, `"],"Resource"`).Replace(allow(strings.Join(actions, `","`)))
+}
+
+func rootCreds(c *RootCredentials) sigv4.Credentials {
+	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}
+}
+
+// foreigner makes a user of another account.
+func (g *rig) foreigner(account *RootCredentials, name, document string) *awsapi.Caller {
+	g.t.Helper()
+	other := &rig{Service: g.Service, t: g.t, root: rootCreds(account)}
+	_, creds := other.user(name, document)
+	return g.caller(creds)
 }
 
 // managed makes a managed policy and returns its ARN.
