@@ -66,12 +66,7 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 		if id := session.claims.SourceIdentity; id != "" {
 			single("aws:SourceIdentity", id)
 		}
-		for name, value := range session.claims.Keys {
-			single(name, value)
-		}
-		for name, values := range session.claims.Sets {
-			in.Keys = append(in.Keys, policy.Multi(name, values...))
-		}
+		in.Keys = append(in.Keys, sessionKeys(session.claims)...)
 		for _, t := range session.claims.Tags {
 			single("aws:PrincipalTag/"+t[0], t[1]) // before, and so above, the role's own
 		}
@@ -84,6 +79,18 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 	cred.input = in
 	c.Identity = cred
 	return c
+}
+
+// sessionKeys are the further context keys that a session brings along.
+func sessionKeys(c *claims) policy.Keys {
+	keys := make(policy.Keys, 0, len(c.Keys)+len(c.Sets))
+	for name, value := range c.Keys {
+		keys = append(keys, policy.Single(name, value))
+	}
+	for name, values := range c.Sets {
+		keys = append(keys, policy.Multi(name, values...))
+	}
+	return keys
 }
 
 // timeISO is the form of times in condition keys.

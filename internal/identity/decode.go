@@ -21,7 +21,7 @@ func (s *Service) DecodeAuthorizationMessage(ctx context.Context, in *sts.Decode
 	if !ok {
 		return nil, invalid
 	}
-	text, err := json.Marshal(r.Report())
+	text, err := json.Marshal(r.Message())
 	if err != nil {
 		return nil, fmt.Errorf("decode authorization message %s: %w", in.EncodedMessage, err)
 	}

@@ -19,13 +19,13 @@ func (g *rig) refuse(c *awsapi.Caller, id, action, resource string) *awsapi.Requ
 	return req
 }
 
-func (g *rig) decode(c *awsapi.Caller, message string) (*explain.Report, error) {
+func (g *rig) decode(c *awsapi.Caller, message string) (*explain.Message, error) {
 	g.t.Helper()
 	out, err := do(g, c, sts.Service, "DecodeAuthorizationMessage", g.DecodeAuthorizationMessage, &sts.DecodeAuthorizationMessageRequest{EncodedMessage: message})
 	if err != nil {
 		return nil, err
 	}
-	r := &explain.Report{}
+	r := &explain.Message{}
 	return r, json.Unmarshal([]byte(*out.DecodedMessage), r)
 }
 
@@ -63,7 +63,7 @@ func TestDecodeAuthorizationMessage(t *testing.T) {
 		wantCode(t, err, "AccessDenied", "sts:DecodeAuthorizationMessage")
 
 		// Another account's refusals are none of ours.
-		other := must(g.CreateAccount(t.Context(), BootstrapOptions{}))(t)
+		other := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
 		stranger := g.caller(rootCreds(other))
 		_, err = g.decode(stranger, "r1")
 		wantCode(t, err, "InvalidAuthorizationMessageException", "")
@@ -79,10 +79,10 @@ func TestRefusalsKeepOtherAccountsSecrets(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
 		g.Refusals = &explain.Log{}
 		g.role("exists", `{"Version":"2012-10-17","Statement":[{"Sid":"secret","Effect":"Allow","Principal":`+trustAccount+`,"Action":"sts:AssumeRole"}]}`, "")
-		stranger := must(g.CreateAccount(t.Context(), BootstrapOptions{}))(t)
+		stranger := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
 		eve := g.foreigner(stranger, "eve", allow("sts:*"))
 		_, creds := g.user("alice", allow("sts:DecodeAuthorizationMessage"))
-		ask := func(c *awsapi.Caller, name string) *explain.Report {
+		ask := func(c *awsapi.Caller, name string) *explain.Message {
 			req := &awsapi.Request{ID: c.UserID + name, Caller: c, Service: sts.Service, Time: g.Now()}
 			_, err := g.AssumeRole(awsapi.WithRequest(t.Context(), req), &sts.AssumeRoleRequest{RoleArn: "arn:aws:iam::123456789012:role/" + name, RoleSessionName: "s1"})
 			wantCode(t, err, "AccessDenied", "sts:AssumeRole")
@@ -92,10 +92,10 @@ func TestRefusalsKeepOtherAccountsSecrets(t *testing.T) {
 			return must(g.decode(c, req.ID))(t)
 		}
 		one, two := ask(eve, "exists"), ask(eve, "absent")
-		two.Context.Resource, two.Explanation.RequestID = one.Context.Resource, one.Explanation.RequestID
+		two.Context.Resource, two.Explanation.Resource, two.Explanation.RequestID = one.Context.Resource, one.Explanation.Resource, one.Explanation.RequestID
 		two.Explanation.Suggestion = one.Explanation.Suggestion
 		a, b := must(json.Marshal(one))(t), must(json.Marshal(two))(t)
-		if string(a) != string(b) || len(one.Explanation.Statements) != 1 || one.Explanation.DecidedBy.PolicyType != "role trust policy" {
+		if string(a) != string(b) || len(one.Explanation.Statements) != 1 || one.Explanation.PolicyType != "role trust policy" {
 			t.Errorf("they differ:\n%s\n%s", a, b)
 		}
 		// In its own account all is told.

@@ -44,6 +44,7 @@ type Service struct {
 	principals  fresh.Cache[principalRef, *principal]
 	roles       fresh.Cache[string, *principal] // by ARN
 	documents   fresh.Cache[document, *policy.Policy]
+	issuers     fresh.Cache[issuerRef, fresh.Entry[*tokenIssuer]]
 	signingKeys sigv4.KeyCache
 	usage       usage
 	hashing     hashing
@@ -70,6 +71,7 @@ func (s *Service) Invalidate() {
 	s.sessions.Clear()
 	s.principals.Clear()
 	s.roles.Clear()
+	s.issuers.Clear()
 	s.usage.clear()
 }
 

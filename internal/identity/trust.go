@@ -86,9 +86,15 @@ func bind(ctx context.Context, r reader, p policy.PrincipalID) (id string, err e
 		}
 		return e.id, nil
 	}
+	if p.ID == "*" {
+		return "", nil
+	}
+	if arn.IsAccount(p.ID) {
+		return "", accountExists(ctx, r, p.ID)
+	}
 	parts, ok := arn.Split(p.ID)
-	if !ok || parts[2] != "iam" || parts[5] == "root" {
-		return "", nil // *, an account, a session
+	if !ok || parts[2] != "iam" || parts[5] == "root" { // an account, a session
+		return "", accountExists(ctx, r, parts[4])
 	}
 	e, err := entityByARN(ctx, r, p.ID)
 	if err != nil {
