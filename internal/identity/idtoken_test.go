@@ -13,7 +13,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -240,7 +239,7 @@ func FuzzKeySet(f *testing.F) {
 		}
 		for _, k := range keys {
 			if !k.IsPublic() || !k.Valid() {
-				t.Error(fmt.Sprintf("took %v", k))
+				t.Errorf("took %v", k)
 			}
 		}
 		if len(keys) == 0 || len(keys) > maxProviderKeys {

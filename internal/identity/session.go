@@ -65,23 +65,24 @@ func (c *claims) describe(tags []sts.Tag, transitive []string, calling *claims) 
 	if len(tags) > maxSessionTags {
 		return errTooMany("tags", maxSessionTags)
 	}
-	given := map[string]bool{}
+	given := map[string]string{} // as spelled
 	for _, t := range tags {
 		k := nameKey(t.Key)
-		if given[k] {
+		if _, twice := given[k]; twice {
 			return errTagParameter(msgDuplicateTags)
 		}
 		if strings.HasPrefix(k, "aws:") {
 			return errTagParameter("aws: prefixed tag key names are not allowed for external use.")
 		}
-		given[k] = true
+		given[k] = t.Key
 		c.Tags = append(c.Tags, [2]string{t.Key, t.Value})
 	}
 	for _, key := range transitive {
-		if !given[nameKey(key)] {
+		key, ok := given[nameKey(key)]
+		if !ok {
 			return errTagParameter("The specified transitive tag key must be included in the requested tags.")
 		}
-		if !c.transitive(key) {
+		if !slices.Contains(c.Transitive, key) {
 			c.Transitive = append(c.Transitive, key)
 		}
 	}
@@ -89,7 +90,7 @@ func (c *claims) describe(tags []sts.Tag, transitive []string, calling *claims) 
 		return nil
 	}
 	for _, key := range calling.Transitive {
-		if given[nameKey(key)] {
+		if _, ok := given[nameKey(key)]; ok {
 			return errTagParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		}
 		i := slices.IndexFunc(calling.Tags, func(t [2]string) bool { return nameKey(t[0]) == nameKey(key) })
@@ -99,11 +100,6 @@ func (c *claims) describe(tags []sts.Tag, transitive []string, calling *claims) 
 		}
 	}
 	return nil
-}
-
-// transitive reports whether the tag of a key goes on to the next session.
-func (c *claims) transitive(key string) bool {
-	return slices.ContainsFunc(c.Transitive, func(k string) bool { return nameKey(k) == nameKey(key) })
 }
 
 // limited reports whether session policies were passed, found or not.
