@@ -96,6 +96,13 @@ func (l *Log) Add(r Refusal) {
 	}
 }
 
+// Clear forgets everything.
+func (l *Log) Clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accounts, l.byID, l.count, l.bytes = nil, nil, 0, 0
+}
+
 // drop forgets the oldest refusal of the account that holds most, but for the
 // last one of the account that has just got it.
 func (l *Log) drop(latest string) {

@@ -59,6 +59,12 @@ func TestBefore(t *testing.T) {
 		l.Add(Refusal{ID: strconv.Itoa(i), Account: account})
 	}
 	l.Add(Refusal{ID: "3", Account: "a", Action: "again"})
+	defer func() {
+		l.Clear()
+		if len(l.Latest("a", 9)) != 0 || l.bytes != 0 || l.count != 0 {
+			t.Errorf("%d are left", l.count)
+		}
+	}()
 	ids := func(list []Refusal) string {
 		var out []string
 		for _, r := range list {

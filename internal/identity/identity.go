@@ -73,6 +73,9 @@ func (s *Service) Invalidate() {
 	s.roles.Clear()
 	s.issuers.Clear()
 	s.usage.clear()
+	if s.Refusals != nil {
+		s.Refusals.Clear()
+	}
 }
 
 // write runs fn in one transaction and outdates what is cached of the account
