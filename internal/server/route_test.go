@@ -192,3 +192,42 @@ func FuzzRoute(f *testing.F) {
 		}
 	})
 }
+
+// What the router answers by itself it tells of, with the answer's request id.
+func TestRefused(t *testing.T) {
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	for _, tt := range []struct {
+		method, target string
+		header         http.Header
+		body           string
+		want           string
+	}{
+		{"POST", "/", form, "Action=ListUsers&Version=2010-05-08", "iam ListUsers MissingAuthenticationToken"},
+		{"POST", "/", form, "Action=Fly", "sts Fly MissingAuthenticationToken"},
+		{"GET", "/things", nil, "", "iot  MissingAuthenticationTokenException"},
+		{"POST", "/describeStream", nil, "{}", "kinesisvideo  MissingAuthenticationTokenException"},
+		{"GET", "/bucket", http.Header{"Authorization": {fmt.Sprintf(scope, "s3")}}, "", "s3  NotImplementedException"},
+		{"GET", "/?Action=X", http.Header{"Authorization": {fmt.Sprintf(scope, "sqs")}}, "", "sqs X NotImplementedException"},
+		{"GET", "/things", http.Header{"Authorization": {fmt.Sprintf(scope, "iot")}}, "", ""},
+		{"GET", "/repository/SFSRootCAG2.pem", nil, "", ""},
+		{"POST", "/", form, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", ""},
+	} {
+		r := httptest.NewRequest(tt.method, tt.target, strings.NewReader(tt.body))
+		if tt.header != nil {
+			r.Header = tt.header
+		}
+		r.TLS = nil
+		w := httptest.NewRecorder()
+		router, got, id := testRouter(), "", ""
+		router.Refused = func(f Refusal) {
+			got, id = f.Service+" "+f.Action+" "+f.Code, f.ID
+			if f.HTTP == nil || f.Message == "" || w.Body.Len() > 0 {
+				t.Errorf("%+v", f)
+			}
+		}
+		router.ServeHTTP(w, r)
+		if got != tt.want || got != "" && w.Header().Get("x-amzn-RequestId") != id {
+			t.Errorf("%s %s: %q %s, want %q", tt.method, tt.target, got, id, tt.want)
+		}
+	}
+}
