@@ -152,9 +152,6 @@ func (s *statement) walk(f func(name string, key keyName)) {
 	}
 }
 
-// literal writes what patterns read as wildcards and variables as themselves.
-var literal = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
-
 func (x *Explanation) finish(req *Request, who *Principal) {
 	x.Reason = x.Decision.Reason(req.Action)
 	if x.Decision.Outcome != ImplicitDeny {
@@ -166,10 +163,7 @@ func (x *Explanation) finish(req *Request, who *Principal) {
 		Action    string
 		Resource  string `json:",omitempty"`
 	}
-	s := statement{Effect: "Allow", Action: req.Action, Resource: req.Resource}
-	if s.Resource != "*" { // what a request wrote must not allow more than that
-		s.Resource = literal.Replace(s.Resource)
-	}
+	s := statement{Effect: "Allow", Action: req.Action, Resource: literal(req.Resource)}
 	switch x.Decision.Source {
 	case SourceTrust:
 		s.Resource, s.Principal = "", who.element()
@@ -179,6 +173,15 @@ func (x *Explanation) finish(req *Request, who *Principal) {
 	// Marshal cannot fail: the value has strings only.
 	text, _ := json.Marshal(s)
 	x.Suggestion = string(text)
+}
+
+// literal is a resource as a pattern that fits nothing else (of version
+// 2012-10-17).
+func literal(resource string) string {
+	if resource == "*" {
+		return resource
+	}
+	return strings.NewReplacer("${", "${$}{", "*", "${*}", "?", "${?}").Replace(resource)
 }
 
 // element is the Principal element that names who, and nobody else.
@@ -202,15 +205,6 @@ type Statement struct {
 	Allow bool
 	Start Position // of its opening brace
 	End   Position // behind its closing brace
-}
-
-// Statements lists the statements in the order of the document.
-func (p *Policy) Statements() []Statement {
-	out := make([]Statement, len(p.doc.statements))
-	for i := range p.doc.statements {
-		out[i] = p.doc.statements[i].describe()
-	}
-	return out
 }
 
 func (s *statement) describe() Statement {

@@ -74,10 +74,25 @@ func TestContextKeys(t *testing.T) {
 	}
 }
 
-func TestStatements(t *testing.T) {
+func TestMatches(t *testing.T) {
 	p := mustCompile(t, IoT, "{\"Statement\":\n{\"Sid\":\"S\",\"Effect\":\"Deny\",\n\"Action\":\"*\",\"Resource\":\"*\"}}").Named("n")
-	if got, want := p.Statements(), []Statement{{"S", false, Position{2, 1}, Position{3, 29}}}; !slices.Equal(got, want) {
+	in := &Input{
+		Principal: alice, Identity: []*Policy{p}, Boundary: mustCompile(t, Identity, stmt("Allow", `"Action":"s3:*","Resource":"*"`)).Named("b"),
+		Session:  []*Policy{mustCompile(t, Session, stmt("Allow", `"Action":"iot:*","Resource":"*"`)).Named("s")},
+		Resource: mustCompile(t, Resource, stmt("Allow", `"Principal":{"AWS":"`+acct+`"},"Action":"s3:*","Resource":"arn:aws:s3:::b/*"`)).Named("r"),
+	}
+	want := []Match{
+		{SourceIdentity, "n", Statement{"S", false, Position{2, 1}, Position{3, 29}}},
+		{SourceBoundary, "b", Statement{"Allow1", true, Position{1, 38}, Position{1, 102}}},
+		{SourceResource, "r", Statement{"Allow1", true, Position{1, 38}, Position{1, 152}}},
+	}
+	req := &Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"}
+	if got := in.Matches(req); !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+	in.Principal = Principal{Type: User, Account: other}
+	if got := in.Matches(req); !slices.Equal(got, want[:2]) {
+		t.Errorf("a stranger: %+v, want %+v", got, want[:2])
 	}
 	if p.ID() != "n" || p.Kind() != IoT || p.Version() != Version2008 || !strings.HasPrefix(p.Document(), "{") {
 		t.Errorf("handle: %s %v %s", p.ID(), p.Kind(), p.Version())
@@ -100,5 +115,47 @@ func TestPrincipals(t *testing.T) {
 	}
 	if _, err := ReplacePrincipals(Trust, "{", nil); err == nil {
 		t.Error("broken document accepted")
+	}
+}
+
+func TestConcerns(t *testing.T) {
+	for doc, want := range map[string]bool{
+		stmt("Allow", `"Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"`):          true,
+		stmt("Deny", `"Principal":"*","Action":"s3:PutObject","Resource":["arn:aws:s3:::c","*"]`):       true,
+		stmt("Allow", `"Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b"`):            false,
+		stmt("Allow", `"Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::b/k"`):       false,
+		stmt("Allow", `"Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::b/l"`):       true,
+		stmt("Allow", `"Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${x:name}"`):  true,
+		stmt("Allow", `"Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${x:other}"`): false,
+	} {
+		p := mustCompile(t, Resource, doc)
+		if got := p.Concerns(&Request{Resource: "arn:aws:s3:::b/k", Keys: Keys{Single("x:name", "k")}}); got != want {
+			t.Errorf("%s: %v", doc, got)
+		}
+	}
+}
+
+func TestTyped(t *testing.T) {
+	for _, tt := range []struct {
+		typ    string
+		values []string
+		want   string // error
+	}{
+		{"string", []string{""}, ""}, {"stringList", nil, ""}, {"numeric", []string{"-1.5"}, ""}, {"numericList", []string{"1", "2"}, ""},
+		{"boolean", []string{"False"}, ""}, {"ip", []string{"2001:db8::1"}, ""}, {"ip", []string{"10.0.0.0/8"}, ""}, {"binary", []string{"QQ=="}, ""},
+		{"date", []string{"2026-01-15T12:00:00Z"}, ""}, {"dateList", []string{"1768478400"}, ""},
+		{"", []string{"x"}, `type "" of context key a:b is unknown`}, {"List", []string{"x"}, `type "List" of context key a:b is unknown`},
+		{"String", []string{"x"}, `type "String" of context key a:b is unknown`}, {"arn", []string{"x"}, `type "arn" of context key a:b is unknown`},
+		{"numeric", []string{"1e3"}, `value "1e3" of context key a:b is not of type numeric`}, {"boolean", []string{"1"}, `value "1" of context key a:b is not of type boolean`},
+		{"ipList", []string{"10.0.0.1", "host"}, `value "host" of context key a:b is not of type ip`}, {"binary", []string{"Q"}, `value "Q" of context key a:b is not of type binary`},
+		{"date", []string{"soon"}, `value "soon" of context key a:b is not of type date`}, {"string", nil, "context key a:b of type string has 0 values, not one"},
+	} {
+		k, err := Typed("a:b", tt.typ, tt.values...)
+		switch {
+		case err != nil && err.Error() != tt.want, err == nil && tt.want != "":
+			t.Errorf("%s %q: %v, want %q", tt.typ, tt.values, err, tt.want)
+		case err == nil && (k.Multivalued() != strings.HasSuffix(tt.typ, "List") || !slices.Equal(k.Values(), tt.values) || k.Name() != "a:b"):
+			t.Errorf("%s %q: %+v", tt.typ, tt.values, k)
+		}
 	}
 }

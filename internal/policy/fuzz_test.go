@@ -37,12 +37,12 @@ func (c *chooser) some(most int, list []string) []string {
 }
 
 var (
-	fuzzActions   = []string{"*", "iot:*", "iot:Publish", "IOT:pub*", "iot:?ublish", "iot:P*l*h", "iot:Sub*", "iot:Subscribe", "s3:*", "i*t:Publish", "iot", "iot:*sh", "*:*", "iot:*u*"}
-	fuzzVerbs     = []string{"iot:Publish", "iot:Subscribe", "IOT:PUBLISH", "s3:GetObject", "iot:P"}
-	fuzzPatterns  = []string{"*", "arn:aws:iot:r:1:topic/*", "arn:aws:iot:*:*:topic/a", "arn:aws:iot:r:1:topic/${k:One}", "arn:aws:iot:r:1:topic/${k:None}/*", "arn:aws:iot:r:1:topic/${k:none, 'd'}*", "arn:aws:iot:*", "arn:aws:io?:r:1:topic*", "arn:aws:iot:r:1:topicfilter/*", "arn:aws:iot:r:1:*/?${*}${k:many}", "arn:aws:iot:r:1:topic/*a*b?", "arn:aws", "arn:aws:iot:r:1:topic/a:*", "arn:aws:iot:${k:One}:1:*", "topic/*", "arn:aws:iot:r:1:t*/${k:Star}*", "arn:aws:iot:r:1:topicfilter/$share/*"}
-	fuzzResources = []string{"*", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:r:1:topic/v*", "arn:aws:iot:r:1:topic/*/x", "arn:aws:iot:r:1:topic/d/é", "arn:aws:iot:r:1:topicfilter/$share/g/a", "arn:aws:iot:r:1:topicfilter/a", "arn:aws:iot:r:2:topic/aab", "arn:aws:iot:r:1:topic/a:b", "arn:aws:iot", "", "arn:aws:iot:r:1:topic/abab?"}
-	fuzzValues    = []string{"", "a", "A", "v*", "1", "01.0", "-2.5", "10", "true", "FALSE", "2026-01-15", "2026-01-15T00:00:00Z", "1768435200", "2026", "203.0.113.9", "203.0.113.0/24", "::ffff:203.0.113.9", "2001:db8::/32", "2001:db8::7", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:*:1:topic/*", "arn:aws:iot:*", "${k:One}", "a*", "?", "${k:None}", "${k:None, 'a'}", "*", "é", "x${k:Many}", "${?}"}
-	fuzzNames     = []string{"k:One", "K:ONE", "k:Many", "k:Star", "k:None", "k:Num", "k:Empty", "iot:Certificate.Subject.CommonName"}
+	fuzzActions   = []string{"sts:*", "sts:assumerole", "*", "iot:*", "iot:Publish", "IOT:pub*", "iot:?ublish", "iot:P*l*h", "iot:Sub*", "iot:Subscribe", "s3:*", "i*t:Publish", "iot", "iot:*sh", "*:*", "iot:*u*"}
+	fuzzVerbs     = []string{"sts:AssumeRole", "iot:Publish", "iot:Subscribe", "IOT:PUBLISH", "s3:GetObject", "iot:P"}
+	fuzzPatterns  = []string{"*", "arn:aws:iot:r:1:topic/*", "arn:aws:iot:*:*:topic/a", "arn:aws:iot:r:1:topic/${k:One}", "arn:aws:iot:r:1:topic/${k:None}/*", "arn:aws:iot:r:1:topic/${k:none, 'd'}*", "arn:aws:iot:*", "arn:aws:io?:r:1:topic*", "arn:aws:iot:r:1:topicfilter/*", "arn:aws:iot:r:1:*/?${*}${k:many}", "arn:aws:iot:r:1:topic/*a*b?", "arn:aws", "arn:aws:iot:r:1:topic/a:*", "arn:aws:iot:${k:One}:1:*", "topic/*", "arn:aws:iot:r:1:t*/${k:Star}*", "arn:aws:iot:r:1:topicfilter/$share/*", "arn:aws:iot:r:1:topic/${iot:Certificate.Subject.CommonName}", "arn:aws:iot:r:1:topic/${iot:Certificate.Subject.CommonName, 'a'}*", "arn:aws:iot:r:1:topic/${k:Base}", "arn:aws:iot:r:1:topic/${k:Empty, 'a'}", "arn:aws:iot:r:1:topic/${k:many, ''}a", "arn:aws:iot:r:1:topic/${k:none, '}'}", "arn:aws:iot:*:1:topic*/?${k:none,'*'}", "arn:aws:iot:r:1:*${k:One}*", "arn:aws:iam::*:role/${k:Base}"}
+	fuzzResources = []string{"*", "arn:aws:iam::111122223333:role/b", "arn:aws:iot:r:1:topic/b", "arn:aws:iot:r:1:topic/", "arn:aws:iot:r:1:topic/}", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:r:1:topic/v*", "arn:aws:iot:r:1:topic/*/x", "arn:aws:iot:r:1:topic/d/é", "arn:aws:iot:r:1:topicfilter/$share/g/a", "arn:aws:iot:r:1:topicfilter/a", "arn:aws:iot:r:2:topic/aab", "arn:aws:iot:r:1:topic/a:b", "arn:aws:iot", "", "arn:aws:iot:r:1:topic/abab?"}
+	fuzzValues    = []string{"", "a", "A", "v*", "1", "01.0", "-2.5", "10", "true", "FALSE", "2026-01-15", "2026-01-15T00:00:00Z", "1768435200", "2026", "203.0.113.9", "203.0.113.0/24", "::ffff:203.0.113.9", "2001:db8::/32", "2001:db8::7", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:*:1:topic/*", "arn:aws:iot:*", "${k:One}", "a*", "?", "${k:None}", "${k:None, 'a'}", "*", "é", "x${k:Many}", "${?}", "${k:Base}", "${k:Empty, 'a'}", "${k:Base, '}'}*", "arn:aws:iot:r:1:topic/${k:One, 'a'}", "${k:None, 'arn:aws:iot:r:1:topic/a'}", "192.0.2.1", "${iot:SourceIp}"}
+	fuzzNames     = []string{"k:Base", "iot:SourceIp", "aws:PrincipalType", "k:One", "K:ONE", "k:Many", "k:Star", "k:None", "k:Num", "k:Empty", "iot:Certificate.Subject.CommonName"}
 )
 
 func fuzzOperators() []string {
@@ -53,27 +53,56 @@ func fuzzOperators() []string {
 		"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals",
 		"Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike",
 	} {
-		names = append(names, op, op+"IfExists", "ForAllValues:"+op, "ForAnyValue:"+op, "ForAnyValue:"+op+"IfExists")
+		names = append(names, op, op+"IfExists", "ForAllValues:"+op, "ForAnyValue:"+op, "ForAllValues:"+op+"IfExists", "ForAnyValue:"+op+"IfExists")
 	}
-	return append(names, "Null")
+	return append(names, "Null", "ForAllValues:Null", "ForAnyValue:Null")
 }
 
-func (c *chooser) document(operators []string, principals bool) string {
+// scalars are strings, of which some are written as JSON's numbers and
+// booleans.
+func (c *chooser) scalars(most int) []any {
+	list := []any{}
+	for _, v := range c.some(most, fuzzValues) {
+		switch v {
+		case "1", "-2.5", "10", "true":
+			if c.n(2) == 1 {
+				list = append(list, json.RawMessage(v))
+				continue
+			}
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// document writes a policy of a kind.
+func (c *chooser) document(operators []string, kind Kind) string {
 	var statements []any
 	for range 1 + c.n(3) {
 		s := map[string]any{"Effect": []string{"Allow", "Allow", "Deny"}[c.n(3)]}
 		s[[]string{"Action", "Action", "NotAction"}[c.n(3)]] = append(c.some(2, fuzzActions), c.of(fuzzActions))
-		s[[]string{"Resource", "Resource", "NotResource"}[c.n(3)]] = append(c.some(2, fuzzPatterns), c.of(fuzzPatterns))
+		if kind != Trust {
+			s[[]string{"Resource", "Resource", "NotResource"}[c.n(3)]] = append(c.some(2, fuzzPatterns), c.of(fuzzPatterns))
+		}
 		if conditions := c.n(3); conditions > 0 {
 			block := map[string]any{}
 			for range conditions {
-				block[c.of(operators)] = map[string]any{c.of(fuzzNames): c.some(3, fuzzValues)}
+				block[c.of(operators)] = map[string]any{c.of(fuzzNames): c.scalars(3)}
 			}
 			s["Condition"] = block
 		}
-		if principals {
-			ids := []string{acct, other, alice.ARN, camera.ARN, camera.RoleARN, federated.ARN, "*", "arn:aws:iam::" + acct + ":root", alice.UserID}
-			element := map[string]any{"AWS": c.some(2, ids), "Service": c.some(1, []string{provider.Service, "x.amazonaws.com"})}
+		if (kind == Trust || kind == Resource) && c.n(8) != 7 {
+			ids := []string{
+				acct, other, alice.ARN, camera.ARN, camera.RoleARN, federated.ARN, federated.UserARN, "*", "arn:aws:iam::" + acct + ":root", "arn:aws:iam::" + other + ":root",
+				alice.UserID, "AROA2XMPLQ7N2HVK6RTBC", "arn:aws:iam::" + acct + ":user/*",
+			}
+			var element any = map[string]any{
+				"AWS": c.some(2, ids), "Service": c.some(1, []string{provider.Service, "x.amazonaws.com"}),
+				"Federated": c.some(1, []string{web.Provider, "accounts.example"}), "CanonicalUser": c.some(1, []string{"*", alice.UserID}),
+			}
+			if c.n(6) == 5 {
+				element = "*"
+			}
 			s[[]string{"Principal", "Principal", "NotPrincipal"}[c.n(3)]] = element
 		}
 		statements = append(statements, s)
@@ -87,7 +116,10 @@ func (c *chooser) document(operators []string, principals bool) string {
 }
 
 func (c *chooser) keys() Keys {
-	ks := Keys{Single("k:One", c.of(fuzzValues)), Single("k:Star", "*")}
+	ks := Keys{Single("k:Star", "*"), Single("aws:SourceIp", "192.0.2.1")}
+	if c.n(4) > 0 {
+		ks = append(ks, Single("k:One", c.of(fuzzValues)))
+	}
 	if c.n(2) == 1 {
 		ks = append(ks, Multi("K:many", c.some(3, fuzzValues)...))
 	}
@@ -117,7 +149,7 @@ func TestDifferential(t *testing.T) {
 	operators := fuzzOperators()
 	source := rand.NewChaCha8([32]byte{})
 	for range *rounds {
-		data := make([]byte, 150)
+		data := make([]byte, 400)
 		_, _ = source.Read(data)
 		differential(t, data, operators)
 	}
@@ -128,18 +160,18 @@ func differential(t *testing.T, data []byte, operators []string) {
 	c := &chooser{data}
 	req := &Request{Action: c.of(fuzzVerbs), Resource: c.of(fuzzResources), Keys: c.keys()}
 	if c.n(4) == 0 {
-		policies := []*Policy{mustCompile(t, IoT, c.document(operators, false)), mustCompile(t, IoT, c.document(operators, false))}
+		policies := []*Policy{mustCompile(t, IoT, c.document(operators, IoT)), mustCompile(t, IoT, c.document(operators, IoT))}
 		if got, want := DecideIoT(policies, req).Outcome, slowDecideIoT(policies, req); got != want {
 			t.Fatalf("IoT: %s, slow %s\n%+v\n%s\n%s", got, want, req, policies[0].Document(), policies[1].Document())
 		}
 		return
 	}
-	in := &Input{Principal: []Principal{alice, rootUser, camera, federated, provider, nobody}[c.n(6)]}
-	in.Keys = in.Principal.Keys()
+	in := &Input{Principal: []Principal{alice, rootUser, camera, federated, provider, nobody, web}[c.n(7)]}
+	in.Keys = append(in.Principal.Keys(), Single("k:Base", "b"), Single("k:One", c.of(fuzzValues)))
 	req.ResourceAccount = []string{"", acct, other}[c.n(3)]
 	docs := fmt.Sprintf("%+v %+v", in.Principal, req)
 	compile := func(kind Kind) *Policy {
-		doc := c.document(operators, kind == Resource)
+		doc := c.document(operators, kind)
 		docs += "\n" + doc
 		return mustCompile(t, kind, doc)
 	}
@@ -149,21 +181,64 @@ func differential(t *testing.T, data []byte, operators []string) {
 	if c.n(3) == 1 {
 		in.Boundary = compile(Identity)
 	}
-	if c.n(3) == 1 {
+	if n := c.n(6); n < 3 { // no, one or two session policies were passed
 		in.HasSession = true
-		in.Session = []*Policy{compile(Session)}
+		for range n {
+			in.Session = append(in.Session, compile(Session))
+		}
 	}
-	if c.n(2) == 1 {
+	switch c.n(4) {
+	case 1, 2:
 		in.Resource = compile(Resource)
-		in.Trust = c.n(3) == 1
+	case 3:
+		in.Resource, in.Trust = compile(Trust), true
 	}
 	got, want := in.Decide(req), slowDecide(in, req)
 	if got.Outcome != want {
 		t.Fatalf("%s, slow %s\n%s", got.Outcome, want, docs)
 	}
-	if x := in.Explain(req); x.Decision != got {
+	x := in.Explain(req)
+	if x.Decision != got {
 		t.Fatalf("Explain: %+v, Decide: %+v\n%s", x.Decision, got, docs)
 	}
+	matches, denied := in.Matches(req), false
+	for _, s := range x.Statements {
+		if !s.Applies {
+			continue
+		}
+		if len(matches) == 0 || matches[0] != (Match{s.Source, s.PolicyID, Statement{s.Sid, s.Allow, s.Start, s.End}}) {
+			t.Fatalf("Explain: %+v, Matches: %+v\n%s", s, matches, docs)
+		}
+		matches, denied = matches[1:], denied || !s.Allow
+	}
+	if len(matches) > 0 || denied != (want == ExplicitDeny) {
+		t.Fatalf("%s, left of Matches %+v, Explain: %+v\n%s", got.Outcome, matches, x, docs)
+	}
+	isARN := newTarget(req.Resource).isARN || req.Resource == "*"
+	if x.Suggestion != "" && isARN && !helps(t, *in, req, got.Source, x.Suggestion) {
+		t.Fatalf("%+v is not helped by %s\n%s", got, x.Suggestion, docs)
+	}
+}
+
+// helps reports whether a statement, put where a decision says that one was
+// missing, allows the request or leaves it to another kind of policy.
+func helps(t *testing.T, in Input, req *Request, source Source, statement string) bool {
+	t.Helper()
+	doc := `{"Version":"2012-10-17","Statement":` + statement + `}`
+	switch source {
+	case SourceIdentity:
+		in.Identity = append(slices.Clone(in.Identity), mustCompile(t, Identity, doc))
+	case SourceBoundary:
+		in.Boundary = mustCompile(t, Identity, doc)
+	case SourceSession:
+		in.Session, in.HasSession = append(slices.Clone(in.Session), mustCompile(t, Session, doc)), true
+	case SourceTrust:
+		in.Resource = mustCompile(t, Trust, doc)
+	default:
+		in.Resource = mustCompile(t, Resource, doc)
+	}
+	d := in.Decide(req)
+	return d.Outcome == Allowed || d.Outcome == ImplicitDeny && d.Source != source
 }
 
 // FuzzGlob holds the pattern matcher to regular expressions.

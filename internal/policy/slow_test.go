@@ -131,7 +131,11 @@ func slowCondition(name, key string, values []string, vars bool, keys slowKeys) 
 	base, ifExists := strings.CutSuffix(name, "IfExists")
 	negated := strings.Contains(base, "Not")
 	base = strings.Replace(base, "Not", "", 1)
-	k, ok := keys[strings.ToLower(key)]
+	key = strings.ToLower(key)
+	if key == "iot:sourceip" {
+		key = "aws:sourceip"
+	}
+	k, ok := keys[key]
 	if base == "Null" {
 		for _, v := range values {
 			if strings.EqualFold(v, "true") && !ok || strings.EqualFold(v, "false") && ok {
