@@ -26,6 +26,8 @@ func main() {
 		Stderr:  os.Stderr,
 		Version: version(),
 		Serve:   app.Run,
+
+		ResetRoot: app.ResetRoot,
 	}
 	os.Exit(c.Run(ctx))
 }

@@ -40,6 +40,7 @@ import (
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/seal"
 	"github.com/thingd/thingd/internal/server"
+	"github.com/thingd/thingd/internal/signin"
 	"github.com/thingd/thingd/internal/video"
 )
 
@@ -242,7 +243,11 @@ func (a *App) listen(context.Context) error {
 	provider := &credentials.Provider{
 		Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
 	}
-	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, RootPEM: a.pki.RootPEM()}
+	people := &signin.Handler{
+		Passwords: signIns{a.identity}, Sessions: signIns{a.identity}, Federation: signIns{a.identity},
+		Region: a.cfg.Region, Log: a.logger("signin"), Now: a.now,
+	}
+	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, RootPEM: a.pki.RootPEM()}
 	if a.audit != nil {
 		gateway.Record, provider.Record = a.audit.Call, issuing{a.audit}.record
 		router.Refused = newEdge(a.audit, apis).record

@@ -30,6 +30,9 @@ type CLI struct {
 	Stderr  io.Writer
 	Version string
 	Serve   Serve
+
+	// ResetRoot gives a root user new credentials.
+	ResetRoot func(ctx context.Context, c *config.ResetRoot, out io.Writer) error
 }
 
 // commands is what kong fills.
@@ -41,6 +44,7 @@ type commands struct {
 	Explain     explainCmd     `cmd:"" help:"Say why a request was refused, and what would allow it."`
 	Account     accountCmd     `cmd:"" help:"Make and list accounts."`
 	Audit       auditCmd       `cmd:"" help:"Show who called what: the audit trail, the newest first."`
+	ResetRoot   resetRootCmd   `cmd:"" help:"Give the root user a new access key and password, on the data directory of a stopped server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the running server is ready."`
 

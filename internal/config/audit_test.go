@@ -75,6 +75,6 @@ func TestFindAudit(t *testing.T) {
 
 	e := Endpoints{API: "http://127.0.0.1:1", Region: "eu-west-1", PID: os.Getpid()}
 	write(t, e.Write(dev))
-	write(t, RootCredentials{"111122223333", "AKIA0000000000000000", "secret", "eu-west-1"}.Write(dev))
+	write(t, RootCredentials{AccountID: "111122223333", AccessKeyID: "AKIA0000000000000000", SecretAccessKey: "secret", Region: "eu-west-1"}.Write(dev))
 	find("", false, filepath.Join(dev, AuditDir)) // it runs
 }

@@ -105,9 +105,9 @@ func scanAccount(row interface{ Scan(...any) error }) (*thingd.Account, error) {
 // managementOnly refuses callers of other accounts than the first, whatever
 // their own account allows them.
 func (s *Service) managementOnly(ctx context.Context) error {
-	var first string
-	if err := s.DB.QueryRow(ctx, `SELECT account FROM accounts ORDER BY created, account LIMIT 1`).Scan(&first); err != nil {
-		return fmt.Errorf("find the management account: %w", err)
+	first, err := s.FirstAccount(ctx)
+	if err != nil {
+		return err
 	}
 	if caller := awsapi.CallerOf(ctx); caller.Account != first {
 		return awsapi.ErrAccessDenied("User: %s is not authorized to perform: %s on resource: * because only the management account manages accounts",

@@ -19,21 +19,37 @@ type RootReset struct {
 	MFA          bool   // take the root user's MFA devices away too
 }
 
+// FirstAccount is the account that Bootstrap made. ErrNoAccount in an empty
+// database.
+func (s *Service) FirstAccount(ctx context.Context) (string, error) {
+	first, err := firstAccount(ctx, s.DB)
+	if errors.Is(err, db.ErrNotFound) {
+		return "", ErrNoAccount
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the first account: %w", err)
+	}
+	return first, nil
+}
+
 // ResetRoot gives the root user of an account a new access key in place of all
 // that it had, and a new password. Its sessions end, and attempts to guess its
 // password are forgotten. ErrNoAccount, ErrEmailInUse.
 func (s *Service) ResetRoot(ctx context.Context, o RootReset) (*RootCredentials, error) {
-	account, err := o.Account, error(nil)
+	account := o.Account
 	if account == "" {
-		account, err = firstAccount(ctx, s.DB)
-	} else {
-		err = accountExists(ctx, s.DB, account)
+		first, err := s.FirstAccount(ctx)
+		if err != nil {
+			return nil, err
+		}
+		account = first
 	}
+	err := accountExists(ctx, s.DB, account)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, ErrNoAccount
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find account: %w", err)
+		return nil, fmt.Errorf("find account %s: %w", account, err)
 	}
 	c, err := completeRoot(BootstrapOptions{AccountID: account, Email: o.Email, Password: readablePassword()})
 	if err != nil {

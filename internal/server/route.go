@@ -16,7 +16,8 @@ import (
 
 // Router decides which service a request means, in this order: a root
 // certificate's path; the signing name in the credential scope; a role alias's
-// credentials; a client certificate; an STS action that needs no signature.
+// credentials; a client certificate; where people sign in; an STS action that
+// needs no signature.
 // Never the host name: SDK users set one endpoint URL for all services. It
 // checks no signature and no certificate. Immutable.
 type Router struct {
@@ -32,6 +33,10 @@ type Router struct {
 	// Device answers other requests that come with a client certificate and
 	// no signature; nil: they are answered Not Found.
 	Device http.Handler
+
+	// SignIn answers /signin, /federation and /console, but not where devices
+	// connect; nil: they are answered as other paths are.
+	SignIn http.Handler
 
 	// RootPEM is the server root, for all who ask.
 	RootPEM []byte
@@ -68,6 +73,8 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.Device.ServeHTTP(w, r)
 	case onDevicePort(r):
 		answerJSON(w, http.StatusForbidden, "ForbiddenException", "Forbidden", uuid.NewString(), true)
+	case rt.SignIn != nil && isSignInPath(requestPath(r)):
+		rt.SignIn.ServeHTTP(w, r)
 	default:
 		rt.serveUnsigned(w, r)
 	}
@@ -252,6 +259,15 @@ func queryAction(r *http.Request) (action, version string) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// isSignInPath recognizes the paths by which people sign in.
+func isSignInPath(path string) bool {
+	switch path {
+	case "/signin", "/federation", "/console", "/console/":
+		return true
+	}
+	return strings.HasPrefix(path, "/signin/")
+}
 
 // isCredentialsPath recognizes /role-aliases/{alias}/credentials.
 func isCredentialsPath(path string) bool {

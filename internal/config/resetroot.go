@@ -1,0 +1,65 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+)
+
+// ResetRoot is what thingd reset-root is told. Finish fills what was left out
+// and checks it.
+type ResetRoot struct {
+	Data      string `placeholder:"DIR" env:"THINGD_DATA" help:"Data directory of the server, which must not be running (default: as of serve)."`
+	Database  string `placeholder:"URL" env:"THINGD_DATABASE" help:"Database of the server (a SQLite file in the data directory)."`
+	Account   string `placeholder:"ID" help:"Account whose root user is meant (the first one)."`
+	RootEmail string `placeholder:"ADDRESS" help:"Another e-mail address for the root user to sign in with (as it is)."`
+	RemoveMFA bool   `name:"remove-mfa" help:"Take the root user's MFA devices away too."`
+	Region    string `default:"us-east-1" hidden:"" env:"THINGD_REGION"`
+
+	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file of the server's options."`
+}
+
+// Finish fills in the defaults and refuses a directory that no server has run
+// on, or a --dev server's.
+func (c *ResetRoot) Finish(getenv func(string) string) error {
+	if c.RootEmail != "" {
+		if err := CheckEmail(c.RootEmail); err != nil {
+			return fmt.Errorf("--root-email: %w", err)
+		}
+	}
+	if c.Data == "" {
+		if c.Data = DefaultDataDir(getenv); c.Data == "" {
+			return errors.New("--data: no default: neither XDG_DATA_HOME nor HOME is set")
+		}
+	}
+	abs, err := filepath.Abs(c.Data)
+	if err != nil {
+		return err
+	}
+	c.Data = abs
+	if c.Database == "" {
+		c.Database = "sqlite:" + filepath.Join(c.Data, "thingd.db")
+		if _, err := os.Stat(filepath.Join(c.Data, "thingd.db")); err != nil {
+			return c.missing(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "keys", "master.key")); err != nil {
+		return c.missing(err)
+	}
+	// A file that cannot be read is what this may be run for.
+	if root, err := ReadRootCredentials(c.Data); err == nil && root.AccessKeyID == DevAccessKeyID {
+		return fmt.Errorf("data directory %s: belongs to a --dev server, whose keys are fixed", c.Data)
+	}
+	return nil
+}
+
+func (c *ResetRoot) missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data directory %s: no server has run on it: choose another with --data", c.Data)
+	}
+	return dirError(c.Data, err)
+}
