@@ -88,6 +88,12 @@ type newSession struct {
 // password has changed since it was checked.
 func (s *Service) begin(ctx context.Context, n *newSession) (token string, who *ConsoleSession, err error) {
 	token = rand.Text() + rand.Text() // 260 bits
+	now := s.now()
+	if n.claims.Since == 0 {
+		if n.claims.Since = n.claims.Issued; n.claims.Since == 0 {
+			n.claims.Since = now.UnixMilli()
+		}
+	}
 	packed, err := packClaims(&n.claims)
 	if err != nil {
 		return "", nil, fmt.Errorf("sign in: %w", err)
@@ -96,7 +102,6 @@ func (s *Service) begin(ctx context.Context, n *newSession) (token string, who *
 	if lasts == 0 {
 		lasts = consoleSession
 	}
-	now := s.now()
 	expires := now.Add(lasts).UnixMilli()
 	row := &consoleRow{id: consoleID(token), claims: &n.claims, proof: proofOf(n.hash), expires: expires}
 	name := n.claims.Session + n.claims.Federated
@@ -293,6 +298,9 @@ func (s *Service) ConsoleCredentials(ctx context.Context, token string, d time.D
 func consoleClaims(of *claims, id string) claims {
 	c := *of
 	c.Console, c.SignIn = true, id
+	if c.Since == 0 {
+		c.Since = c.Issued
+	}
 	return c
 }
 

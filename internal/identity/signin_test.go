@@ -727,6 +727,11 @@ func TestFederatedSignIn(t *testing.T) {
 		}
 		wantCode(t, g.may(c, "iot:ListThings", "*"), "", "")
 		wantCode(t, g.may(c, "kinesisvideo:ListStreams", "*"), "AccessDenied", "")
+		// "Revoke sessions" means the session, however young its credentials are.
+		revoke := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"` + g.Now().UTC().Format(timeISO) + `"}}}]}`
+		must(iamDo(g, g.caller(g.root), "PutRolePolicy", g.PutRolePolicy, &iam.PutRolePolicyRequest{RoleName: "Viewer", PolicyName: "AWSRevokeOlderSessions", PolicyDocument: revoke}))(t)
+		wantCode(t, g.may(g.caller(must(g.console(longer))(t)), "iot:ListThings", "*"), "AccessDenied", "explicit deny")
+		must(iamDo(g, g.caller(g.root), "DeleteRolePolicy", g.DeleteRolePolicy, &iam.DeleteRolePolicyRequest{RoleName: "Viewer", PolicyName: "AWSRevokeOlderSessions"}))(t)
 		g.advance(time.Minute)
 		for _, bad := range []string{plain, lengthened, "", "x", lengthened[:len(lengthened)-1] + "A", creds.SessionToken} {
 			_, _, err := signIn(bad)

@@ -53,12 +53,21 @@ type claims struct {
 	Chained        bool                `json:"h,omitempty"` // made with temporary credentials
 	Federated      string              `json:"f,omitempty"` // name of a GetFederationToken session
 	SignIn         string              `json:"w,omitempty"` // id of the console session that the credentials end with
+	Since          int64               `json:"y,omitempty"` // ms: when that began, or the credentials that it began with; 0: not of one
 	Console        bool                `json:"n,omitempty"` // of a sign-in: may call IAM, as no GetSessionToken session may
 }
 
 func (c *claims) expiry() time.Time { return time.UnixMilli(c.Expires).UTC() }
 
-func (c *claims) issued() time.Time { return time.UnixMilli(c.Issued).UTC() }
+// issued is when the session began. That its credentials are renewed makes one
+// of the console no younger: who revokes sessions by aws:TokenIssueTime means
+// it too.
+func (c *claims) issued() time.Time {
+	if c.Since != 0 {
+		return time.UnixMilli(c.Since).UTC()
+	}
+	return time.UnixMilli(c.Issued).UTC()
+}
 
 // errTooLarge: the claims do not fit into a token.
 var errTooLarge = errors.New("session token too large")

@@ -40,6 +40,9 @@ func AWSNames(region string) []string {
 		"iam.amazonaws.com",
 		"sts.amazonaws.com",
 		"sts." + region + ".amazonaws.com",
+		"signin.aws.amazon.com",
+		region + ".signin.aws.amazon.com",
+		"*.signin.aws.amazon.com",
 		"www.amazontrust.com",
 		"www.symantec.com",
 	}
