@@ -41,7 +41,7 @@ var (
 	fuzzVerbs     = []string{"sts:AssumeRole", "iot:Publish", "iot:Subscribe", "IOT:PUBLISH", "s3:GetObject", "iot:P"}
 	fuzzPatterns  = []string{"*", "arn:aws:iot:r:1:topic/*", "arn:aws:iot:*:*:topic/a", "arn:aws:iot:r:1:topic/${k:One}", "arn:aws:iot:r:1:topic/${k:None}/*", "arn:aws:iot:r:1:topic/${k:none, 'd'}*", "arn:aws:iot:*", "arn:aws:io?:r:1:topic*", "arn:aws:iot:r:1:topicfilter/*", "arn:aws:iot:r:1:*/?${*}${k:many}", "arn:aws:iot:r:1:topic/*a*b?", "arn:aws", "arn:aws:iot:r:1:topic/a:*", "arn:aws:iot:${k:One}:1:*", "topic/*", "arn:aws:iot:r:1:t*/${k:Star}*", "arn:aws:iot:r:1:topicfilter/$share/*", "arn:aws:iot:r:1:topic/${iot:Certificate.Subject.CommonName}", "arn:aws:iot:r:1:topic/${iot:Certificate.Subject.CommonName, 'a'}*", "arn:aws:iot:r:1:topic/${k:Base}", "arn:aws:iot:r:1:topic/${k:Empty, 'a'}", "arn:aws:iot:r:1:topic/${k:many, ''}a", "arn:aws:iot:r:1:topic/${k:none, '}'}", "arn:aws:iot:*:1:topic*/?${k:none,'*'}", "arn:aws:iot:r:1:*${k:One}*", "arn:aws:iam::*:role/${k:Base}"}
 	fuzzResources = []string{"*", "arn:aws:iam::111122223333:role/b", "arn:aws:iot:r:1:topic/b", "arn:aws:iot:r:1:topic/", "arn:aws:iot:r:1:topic/}", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:r:1:topic/v*", "arn:aws:iot:r:1:topic/*/x", "arn:aws:iot:r:1:topic/d/é", "arn:aws:iot:r:1:topicfilter/$share/g/a", "arn:aws:iot:r:1:topicfilter/a", "arn:aws:iot:r:2:topic/aab", "arn:aws:iot:r:1:topic/a:b", "arn:aws:iot", "", "arn:aws:iot:r:1:topic/abab?"}
-	fuzzValues    = []string{"", "a", "A", "v*", "1", "01.0", "-2.5", "10", "true", "FALSE", "2026-01-15", "2026-01-15T00:00:00Z", "1768435200", "2026", "203.0.113.9", "203.0.113.0/24", "::ffff:203.0.113.9", "2001:db8::/32", "2001:db8::7", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:*:1:topic/*", "arn:aws:iot:*", "${k:One}", "a*", "?", "${k:None}", "${k:None, 'a'}", "*", "é", "x${k:Many}", "${?}", "${k:Base}", "${k:Empty, 'a'}", "${k:Base, '}'}*", "arn:aws:iot:r:1:topic/${k:One, 'a'}", "${k:None, 'arn:aws:iot:r:1:topic/a'}", "192.0.2.1", "${iot:SourceIp}"}
+	fuzzValues    = []string{"", "a", "A", "v*", "1", "01.0", "-2.5", "10", "true", "FALSE", "2026-01-15", "2026-01-15T00:00:00Z", "1768435200", "2026", "203.0.113.9", "203.0.113.0/24", "::ffff:203.0.113.9", "2001:db8::/32", "2001:db8::7", "arn:aws:iot:r:1:topic/a", "arn:aws:iot:*:1:topic/*", "arn:aws:iot:*", "${k:One}", "a*", "?", "${k:None}", "${k:None, 'a'}", "*", "é", "x${k:Many}", "${?}", "${k:Base}", "${k:Empty, 'a'}", "${k:Base, '}'}*", "arn:aws:iot:r:1:topic/${k:One, 'a'}", "${k:None, 'arn:aws:iot:r:1:topic/a'}", "arn:aws:iot:${k:None, 'r'}:${k:Digit}:topic/${k:One}*", "${k:None, 'arn'}:*", "192.0.2.1", "${iot:SourceIp}"}
 	fuzzNames     = []string{"k:Base", "iot:SourceIp", "aws:PrincipalType", "k:One", "K:ONE", "k:Many", "k:Star", "k:None", "k:Num", "k:Empty", "iot:Certificate.Subject.CommonName"}
 )
 
@@ -116,7 +116,7 @@ func (c *chooser) document(operators []string, kind Kind) string {
 }
 
 func (c *chooser) keys() Keys {
-	ks := Keys{Single("k:Star", "*"), Single("aws:SourceIp", "192.0.2.1")}
+	ks := Keys{Single("k:Star", "*"), Single("k:Digit", "1"), Single("aws:SourceIp", "192.0.2.1")}
 	if c.n(4) > 0 {
 		ks = append(ks, Single("k:One", c.of(fuzzValues)))
 	}

@@ -104,8 +104,28 @@ func slowARN(resource, pat string, vars bool, keys slowKeys) bool {
 	if pat == "*" {
 		return true
 	}
+	return slowParts(resource, pat, strings.SplitN(pat, ":", 6), func(i int) bool { return vars && i == 5 }, keys)
+}
+
+// slowARNValue is slowARN for condition values, where variables stand anywhere
+// and their colons do not part.
+func slowARNValue(resource, pat string, vars bool, keys slowKeys) bool {
+	if pat == "*" || !vars {
+		return slowARN(resource, pat, vars, keys)
+	}
+	hidden := slowVariable.FindAllString(pat, -1)
+	want := strings.SplitN(slowVariable.ReplaceAllLiteralString(pat, "\x00"), ":", 6)
+	for i := range want {
+		for strings.Contains(want[i], "\x00") {
+			want[i] = strings.Replace(want[i], "\x00", hidden[0], 1)
+			hidden = hidden[1:]
+		}
+	}
+	return slowParts(resource, pat, want, func(int) bool { return true }, keys)
+}
+
+func slowParts(resource, pat string, want []string, vars func(part int) bool, keys slowKeys) bool {
 	have := strings.SplitN(resource, ":", 6)
-	want := strings.SplitN(pat, ":", 6)
 	if len(have) != 6 || have[0] != "arn" {
 		return false
 	}
@@ -117,7 +137,7 @@ func slowARN(resource, pat string, vars bool, keys slowKeys) bool {
 		have = append(have[:last:last], strings.Join(have[last:], ":"))
 	}
 	for i := range want {
-		if !slowMatch(have[i], want[i], true, vars && i == 5, "", keys) {
+		if !slowMatch(have[i], want[i], true, vars(i), "", keys) {
 			return false
 		}
 	}
@@ -190,7 +210,7 @@ func slowCompare(op, have, want string, vars bool, keys slowKeys) bool {
 	case "Bool":
 		return (strings.EqualFold(have, "true") || strings.EqualFold(have, "false")) && slowMatch(have, want, false, vars, "(?i)", keys)
 	case "ArnEquals", "ArnLike":
-		return strings.HasPrefix(have, "arn:") && strings.Count(have, ":") >= 5 && slowARN(have, want, vars, keys)
+		return strings.HasPrefix(have, "arn:") && strings.Count(have, ":") >= 5 && slowARNValue(have, want, vars, keys)
 	case "IpAddress":
 		ip := net.ParseIP(have)
 		if !strings.Contains(want, "/") {
