@@ -94,8 +94,8 @@ func TestMatches(t *testing.T) {
 	if got := in.Matches(req); !slices.Equal(got, want[:2]) {
 		t.Errorf("a stranger: %+v, want %+v", got, want[:2])
 	}
-	if p.ID() != "n" || p.Kind() != IoT || p.Version() != Version2008 || !strings.HasPrefix(p.Document(), "{") {
-		t.Errorf("handle: %s %v %s", p.ID(), p.Kind(), p.Version())
+	if p.ID() != "n" || !strings.HasPrefix(p.Document(), "{") {
+		t.Errorf("handle: %s", p.ID())
 	}
 }
 
@@ -154,7 +154,7 @@ func TestTyped(t *testing.T) {
 		switch {
 		case err != nil && err.Error() != tt.want, err == nil && tt.want != "":
 			t.Errorf("%s %q: %v, want %q", tt.typ, tt.values, err, tt.want)
-		case err == nil && (k.Multivalued() != strings.HasSuffix(tt.typ, "List") || !slices.Equal(k.Values(), tt.values) || k.Name() != "a:b"):
+		case err == nil && (k.multi != strings.HasSuffix(tt.typ, "List") || !slices.Equal(k.Values(), tt.values) || k.Name() != "a:b"):
 			t.Errorf("%s %q: %+v", tt.typ, tt.values, k)
 		}
 	}

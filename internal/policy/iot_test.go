@@ -92,7 +92,7 @@ func TestCertificateKeys(t *testing.T) {
 			t.Errorf("AvailableKeys lacks %s", name)
 		}
 	}
-	if !available.Multivalued() {
+	if !available.multi {
 		t.Error("AvailableKeys is not multivalued")
 	}
 	if keys := CertificateKeys("", "", nil, nil); len(keys) != 0 {

@@ -36,9 +36,6 @@ func (k *Key) Values() []string {
 	return []string{k.value}
 }
 
-// Multivalued reports whether the key was made by Multi.
-func (k *Key) Multivalued() bool { return k.multi }
-
 // empty reports whether the key counts as absent: a set without members.
 func (k *Key) empty() bool { return k.multi && len(k.values) == 0 }
 

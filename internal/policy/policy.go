@@ -48,7 +48,6 @@ type Policy struct {
 type compiled struct {
 	kind       Kind
 	text       string
-	version    string
 	statements []statement
 	filters    []uint64 // of each statement, the actionBits it can apply to
 }
@@ -91,12 +90,6 @@ func (p *Policy) Named(id string) *Policy {
 
 // ID is what Named gave, or empty.
 func (p *Policy) ID() string { return p.id }
-
-// Kind is the kind that the document was parsed as.
-func (p *Policy) Kind() Kind { return p.doc.kind }
-
-// Version is the language version the document is read by.
-func (p *Policy) Version() string { return p.doc.version }
 
 // Document is the text the policy was made of.
 func (p *Policy) Document() string { return p.doc.text }

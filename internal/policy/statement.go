@@ -31,12 +31,9 @@ type Position struct {
 }
 
 func compile(kind Kind, d *document) *Policy {
-	c := &compiled{kind: kind, text: d.text, version: d.version}
-	if c.version == "" {
-		c.version = Version2008
-	}
+	c := &compiled{kind: kind, text: d.text}
 	var syn syntax
-	if c.version == Version2012 {
+	if d.version == Version2012 {
 		syn = variables
 	}
 	for i := range d.statements {
