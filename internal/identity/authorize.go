@@ -99,8 +99,13 @@ func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	if id.who.kind == kindRole || id.session.claims.Console {
 		return nil
 	}
-	if service == "iam" && name != "PassRole" && id.mfaAt() == 0 {
+	switch {
+	case id.mfaAt() != 0:
+		return nil
+	case service == "iam" && name != "PassRole":
 		return sigv4.NewError(sigv4.UnknownKey)
+	case service == "thingd" && (name == "PutOpenIDConnectProviderKeys" || name == "CreateAccount"): // IAM in all but name
+		return awsapi.ErrAccessDenied("Cannot call %s with session credentials", name)
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func TestCompareCredentials(t *testing.T) {
 		}
 		return g.caller(sessionCreds(c))
 	}
-	const all = "iam:ListUsers sts:AssumeRole sts:GetSessionToken sts:GetFederationToken sts:GetAccessKeyInfo sts:GetCallerIdentity iot:ListThings iam:PassRole"
+	const all = "iam:ListUsers sts:AssumeRole sts:GetSessionToken sts:GetFederationToken sts:GetAccessKeyInfo sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals thingd:CreateAccount thingd:PutOpenIDConnectProviderKeys"
 	for _, tt := range []struct {
 		name   string
 		caller *awsapi.Caller
@@ -198,13 +198,13 @@ func TestCompareCredentials(t *testing.T) {
 	}{
 		{"user", alice, all},
 		{"root", root, strings.Replace(all, "sts:AssumeRole ", "", 1)},
-		{"GetSessionToken", token(alice), "sts:AssumeRole sts:GetCallerIdentity iot:ListThings iam:PassRole"},
-		{"GetSessionToken of root", token(root), "sts:GetCallerIdentity iot:ListThings iam:PassRole"},
-		{"GetFederationToken", fed(alice), "sts:GetCallerIdentity iot:ListThings iam:PassRole"},
-		{"GetFederationToken of root", fed(root), "sts:GetCallerIdentity iot:ListThings iam:PassRole"},
-		{"AssumeRole", g.assume(alice, r.Arn, "s1", allow("*")), "iam:ListUsers sts:AssumeRole sts:GetAccessKeyInfo sts:GetCallerIdentity iot:ListThings iam:PassRole"},
-		{"console", console(claims{}), "iam:ListUsers sts:AssumeRole sts:GetAccessKeyInfo sts:GetCallerIdentity iot:ListThings iam:PassRole"},
-		{"console, federated", console(claims{Federated: "x", Policy: allow("*")}), "iam:ListUsers sts:GetCallerIdentity iot:ListThings iam:PassRole"},
+		{"GetSessionToken", token(alice), "sts:AssumeRole sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals"},
+		{"GetSessionToken of root", token(root), "sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals"},
+		{"GetFederationToken", fed(alice), "sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals"},
+		{"GetFederationToken of root", fed(root), "sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals"},
+		{"AssumeRole", g.assume(alice, r.Arn, "s1", allow("*")), "iam:ListUsers sts:AssumeRole sts:GetAccessKeyInfo sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals thingd:CreateAccount thingd:PutOpenIDConnectProviderKeys"},
+		{"console", console(claims{}), "iam:ListUsers sts:AssumeRole sts:GetAccessKeyInfo sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals thingd:CreateAccount thingd:PutOpenIDConnectProviderKeys"},
+		{"console, federated", console(claims{Federated: "x", Policy: allow("*")}), "iam:ListUsers sts:GetCallerIdentity iot:ListThings iam:PassRole thingd:ListRefusals thingd:CreateAccount thingd:PutOpenIDConnectProviderKeys"},
 	} {
 		for action := range strings.FieldsSeq(all) {
 			var err error

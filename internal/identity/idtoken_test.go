@@ -46,7 +46,7 @@ func publicPEM(t testing.TB, key any) []byte {
 func TestForgedIDTokens(t *testing.T) {
 	g := newRig(t, dbtest.SQLite(t))
 	k := testKeys()
-	g.provider(testAccount, k.set(), "app")
+	g.issuer(k.set(), "app")
 	r := g.role("web", webTrust(`{}`), "")
 	evil, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -142,8 +142,8 @@ func decode64(t testing.TB, s string) string {
 // No byte of a token can be changed.
 func TestTamperedIDTokens(t *testing.T) {
 	g := newRig(t, dbtest.SQLite(t))
-	g.provider(testAccount, testKeys().set(), "app")
-	p := must(g.oidcProvider(t.Context(), testAccount, testIssuer))(t)
+	g.issuer(testKeys().set(), "app")
+	p := must(g.tokenIssuer(t.Context(), testAccount, testIssuer))(t)
 	token := g.token(nil)
 	for i := range len(token) {
 		for _, c := range []byte{'A', '_', '.', token[i] ^ 1} {
@@ -170,7 +170,7 @@ func TestKeysOfOneAlgorithm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.provider(testAccount, string(set), "app")
+	g.issuer(string(set), "app")
 	r := g.role("web", webTrust(`{}`), "")
 	for alg, code := range map[jose.SignatureAlgorithm]string{jose.PS256: "", jose.RS256: "InvalidIdentityToken", jose.PS384: "InvalidIdentityToken"} {
 		_, err := g.assumeWeb(&sts.AssumeRoleWithWebIdentityRequest{RoleArn: r.Arn, WebIdentityToken: sign(t, alg, k.rsa, map[string]any{"kid": "k"}, g.claimsJSON(nil))})
@@ -185,7 +185,7 @@ func FuzzIDToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	p := &oidcProvider{arn: testProvider, url: strings.TrimPrefix(testIssuer, "https://"), clientIDs: []string{"app"}, keys: keys}
+	p := &tokenIssuer{arn: testProvider, url: strings.TrimPrefix(testIssuer, "https://"), clientIDs: []string{"app"}, keys: keys}
 	header := `{"alg":"ES256","kid":"p256"}`
 	for _, change := range []map[string]any{
 		nil, {"aud": []string{"app", "x"}, "azp": "app"}, {"nbf": 1.5e9, "amr": "mfa", "email": "a@b"}, {"sub": nil}, {"exp": "x"},

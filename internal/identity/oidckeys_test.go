@@ -28,7 +28,7 @@ func keySet(t testing.TB, keys ...jose.JSONWebKey) string {
 
 func TestPutOpenIDConnectProviderKeys(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
-		g.provider(testAccount, "", "app")
+		g.issuer("", "app")
 		root := g.caller(g.root)
 		put := func(c *awsapi.Caller, arn, keys string) error {
 			_, err := do(g, c, thingd.Service, "PutOpenIDConnectProviderKeys", g.PutOpenIDConnectProviderKeys,

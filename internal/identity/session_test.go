@@ -208,7 +208,7 @@ func TestGetCallerIdentity(t *testing.T) {
 func TestTrustOfWhoExists(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
 		root := g.caller(g.root)
-		g.provider(testAccount, "", "app")
+		g.issuer("", "app")
 		must(g.AddAccount(t.Context(), BootstrapOptions{AccountID: "222222222222"}))(t)
 		g.role("r", trust(trustAccount), "")
 		for principal, text := range map[string]string{

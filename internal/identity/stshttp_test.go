@@ -21,7 +21,7 @@ import (
 func TestSTSOverHTTP(t *testing.T) {
 	g := newRig(t, dbtest.SQLite(t))
 	g.Refusals = &explain.Log{}
-	g.provider(testAccount, testKeys().set(), "app")
+	g.issuer(testKeys().set(), "app")
 	r := g.role("web", webTrust(`{"StringEquals":{"issuer.example/realm:sub":"device-1"}}`), "")
 	_, creds := g.user("alice", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:GetFederationToken","sts:TagSession"],
 		"Resource":"arn:aws:sts::123456789012:federated-user/team-*","Condition":{"ForAllValues:StringEquals":{"aws:TagKeys":"Team"},"StringEqualsIfExists":{"aws:RequestTag/Team":"cam"}}}]}`)

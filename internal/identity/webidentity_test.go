@@ -18,8 +18,8 @@ import (
 
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/sts"
+	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
-	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/db/dbtest"
 	"github.com/thingd/thingd/internal/explain"
 )
@@ -109,21 +109,17 @@ func (g *rig) token(change map[string]any) string {
 	return sign(g.t, jose.ES256, testKeys().p256, map[string]any{"kid": "p256"}, g.claimsJSON(change))
 }
 
-// provider registers the test's identity provider in an account.
-func (g *rig) provider(account, keys string, clientIDs ...string) {
+// issuer registers the test's identity provider and gives it keys, if any.
+func (g *rig) issuer(keys string, clientIDs ...string) {
 	g.t.Helper()
-	ids, err := json.Marshal(clientIDs)
-	if err != nil {
-		g.t.Fatal(err)
+	root := g.caller(g.root)
+	p := must(iamDo(g, root, "CreateOpenIDConnectProvider", g.CreateOpenIDConnectProvider, &iam.CreateOpenIDConnectProviderRequest{Url: testIssuer, ClientIDList: clientIDs}))(g.t)
+	if *p.OpenIDConnectProviderArn != testProvider {
+		g.t.Fatalf("provider %s", *p.OpenIDConnectProviderArn)
 	}
-	url := strings.TrimPrefix(testIssuer, "https://")
-	err = g.write(g.t.Context(), account, func(tx *db.Tx) error {
-		_, err := tx.Exec(g.t.Context(), `INSERT INTO iam_oidc_providers (account, arn, url, client_ids, thumbprints, keys, created) VALUES ($1, $2, $3, $4, '[]', $5, 0)`,
-			account, "arn:aws:iam::"+account+":oidc-provider/"+url, url, string(ids), keys)
-		return err
-	})
-	if err != nil {
-		g.t.Fatal(err)
+	if keys != "" {
+		must(do(g, root, thingd.Service, "PutOpenIDConnectProviderKeys", g.PutOpenIDConnectProviderKeys,
+			&thingd.PutOpenIDConnectProviderKeysRequest{OpenIDConnectProviderArn: testProvider, Keys: keys}))(g.t)
 	}
 }
 
@@ -143,7 +139,7 @@ func (g *rig) assumeWeb(in *sts.AssumeRoleWithWebIdentityRequest) (*sts.AssumeRo
 
 func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
-		g.provider(testAccount, testKeys().set(), "app", "other")
+		g.issuer(testKeys().set(), "app", "other")
 		r := g.role("web", webTrust(`{"StringEquals":{"issuer.example/realm:aud":"app","issuer.example/realm:oaud":"app"},"StringLike":{"issuer.example/realm:sub":"device-*"},
 			"ForAnyValue:StringEquals":{"issuer.example/realm:amr":"mfa"},"Bool":{"aws:SecureTransport":"false"}}`, "sts:TagSession", "sts:SetSourceIdentity"),
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"arn:aws:kinesisvideo:*:*:stream/${issuer.example/realm:sub}/*"}]}`)
@@ -194,7 +190,7 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 func TestWebIdentityAlgorithms(t *testing.T) {
 	g := newRig(t, dbtest.SQLite(t))
 	k := testKeys()
-	g.provider(testAccount, k.set(), "app")
+	g.issuer(k.set(), "app")
 	r := g.role("web", webTrust(`{}`), "")
 	for alg, key := range map[jose.SignatureAlgorithm]any{
 		jose.RS256: k.rsa, jose.RS384: k.rsa, jose.RS512: k.rsa, jose.PS256: k.rsa, jose.PS384: k.rsa, jose.PS512: k.rsa,
@@ -213,7 +209,7 @@ func TestWebIdentityAlgorithms(t *testing.T) {
 
 func TestWebIdentityRefusals(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
-		g.provider(testAccount, testKeys().set(), "app", "other")
+		g.issuer(testKeys().set(), "app", "other")
 		r := g.role("web", webTrust(`{"StringNotEquals":{"issuer.example/realm:sub":"banned"}}`), "")
 		tagged := g.role("tagged", webTrust(`{"StringEquals":{"aws:RequestTag/Team":"cam"}}`, "sts:TagSession"), "")
 		account := g.role("account", trust(trustAccount), "")
@@ -319,43 +315,45 @@ func TestWebIdentityRefusals(t *testing.T) {
 func TestWebIdentityProviders(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
 		g.Refusals = &explain.Log{}
-		g.provider(testAccount, "", "app")
+		g.issuer("", "app")
 		r := g.role("web", webTrust(`{"StringEquals":{"issuer.example/realm:sub":"device-2"}}`), "")
 		in := &sts.AssumeRoleWithWebIdentityRequest{RoleArn: r.Arn, RoleSessionName: "s1", WebIdentityToken: g.token(nil)}
 		_, err := g.assumeWeb(in)
 		wantCode(t, err, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider: no keys were given for "+testProvider)
-		change := func(query string, args ...any) {
-			if err := g.write(t.Context(), testAccount, func(tx *db.Tx) error { _, err := tx.Exec(t.Context(), query, args...); return err }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		change(`UPDATE iam_oidc_providers SET keys = $1`, testKeys().set())
+		root := g.caller(g.root)
+		must(do(g, root, thingd.Service, "PutOpenIDConnectProviderKeys", g.PutOpenIDConnectProviderKeys,
+			&thingd.PutOpenIDConnectProviderKeysRequest{OpenIDConnectProviderArn: testProvider, Keys: testKeys().set()}))(t)
 		req := &awsapi.Request{ID: "w1", Caller: &awsapi.Caller{Type: awsapi.Anonymous}, Service: sts.Service, Time: g.Now()}
 		_, err = g.AssumeRoleWithWebIdentity(awsapi.WithRequest(t.Context(), req), in)
 		if err == nil || !req.Explained {
 			t.Errorf("refused with %v, id told: %v", err, req.Explained)
 		}
-		m := must(g.decode(g.caller(g.root), "w1"))(t)
+		m := must(g.decode(root, "w1"))(t)
 		if m.Context.Action != "sts:AssumeRoleWithWebIdentity" || m.Context.Principal.ARN != testProvider || m.Context.Principal.ID != testProvider+":app:device-1" ||
 			len(m.Explanation.Statements) != 1 || m.Explanation.Statements[0].Mismatch != "StringEquals issuer.example/realm:sub" || !strings.Contains(m.Explanation.Suggestion, testProvider) {
 			t.Errorf("explained %+v", m)
 		}
 		in.WebIdentityToken = g.token(map[string]any{"sub": "device-2"})
 		out := must(g.assumeWeb(in))(t)
-		change(`UPDATE iam_oidc_providers SET client_ids = '["x"]'`)
+		must(iamDo(g, root, "AddClientIDToOpenIDConnectProvider", g.AddClientIDToOpenIDConnectProvider, &iam.AddClientIDToOpenIDConnectProviderRequest{OpenIDConnectProviderArn: testProvider, ClientID: "x"}))(t)
+		must(g.assumeWeb(in))(t) // the keys are still there
+		must(iamDo(g, root, "RemoveClientIDFromOpenIDConnectProvider", g.RemoveClientIDFromOpenIDConnectProvider, &iam.RemoveClientIDFromOpenIDConnectProviderRequest{OpenIDConnectProviderArn: testProvider, ClientID: "app"}))(t)
 		_, err = g.assumeWeb(in)
 		wantCode(t, err, "InvalidIdentityToken", "Incorrect token audience")
-		change(`DELETE FROM iam_oidc_providers`)
+		must(iamDo(g, root, "DeleteOpenIDConnectProvider", g.DeleteOpenIDConnectProvider, &iam.DeleteOpenIDConnectProviderRequest{OpenIDConnectProviderArn: testProvider}))(t)
 		_, err = g.assumeWeb(in)
 		wantCode(t, err, "InvalidIdentityToken", "No OpenIDConnect provider found")
 		g.caller(sessionCreds(out.Credentials)) // sessions live on
+		g.issuer("", "app")
+		_, err = g.assumeWeb(in)
+		wantCode(t, err, "InvalidIdentityToken", "no keys were given") // one that is made again has none
 	})
 }
 
 // Client ids of one token that a condition is to tell apart.
 func TestWebIdentityAudiences(t *testing.T) {
 	g := newRig(t, dbtest.SQLite(t))
-	g.provider(testAccount, testKeys().set(), "app", "other")
+	g.issuer(testKeys().set(), "app", "other")
 	one := g.role("one", webTrust(`{"StringEquals":{"issuer.example/realm:aud":"app"}}`), "")
 	several := g.role("several", webTrust(`{"ForAnyValue:StringEquals":{"issuer.example/realm:aud":"other"}}`), "")
 	for _, tt := range []struct {
