@@ -9,7 +9,7 @@ import (
 
 // readVerbs begin the names of operations that change nothing. All others are
 // taken for ones that do.
-var readVerbs = []string{"Get", "List", "Describe", "Search", "Simulate", "Test", "Validate", "Decode", "Generate"}
+var readVerbs = []string{"Get", "List", "Describe", "Search", "Simulate", "Test", "Validate", "Decode", "Generate", "Explain"}
 
 // issuers are operations that CloudTrail records as reading, with what they
 // hand out in responseElements all the same.
@@ -36,6 +36,7 @@ func ReadOnly(operation string) bool {
 var sources = map[string]string{
 	"iot": "iot.amazonaws.com", "iotdata": "iotdata.amazonaws.com", "iotjobs": "iotjobsdata.amazonaws.com",
 	"iam": "iam.amazonaws.com", "sts": "sts.amazonaws.com",
+	"thingd":       "thingd.amazonaws.com",
 	"kinesisvideo": "kinesisvideo.amazonaws.com", "kvmedia": "kinesisvideo.amazonaws.com", "kvarchive": "kinesisvideo.amazonaws.com",
 }
 

@@ -26,7 +26,6 @@ var secretMembers = map[string]bool{
 	"webidentitytoken": true, "samlassertion": true, "contextassertion": true, "signintoken": true,
 	"tokencode": true, "authenticationcode1": true, "authenticationcode2": true,
 	"base32stringseed": true, "qrcodepng": true,
-	"jsonwebkeyset": true, "keyset": true, "jwks": true,
 	"token": true, "tokensignature": true, "confirmationtoken": true, "registrationcode": true,
 }
 
@@ -35,6 +34,7 @@ var secretShapes = map[string]bool{
 	"HeaderValue":      true, // of a rule's HTTP action: Authorization and the like
 	"HttpHeaders":      true, // that a test hands to a custom authorizer
 	"HttpQueryString":  true,
+	"KeySet":           true, // of an OpenID Connect provider: long, and not told in its error messages
 	"ClientProperties": true, // of a rule's Kafka action, with its password
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/thingd/thingd/internal/explain"
 )
 
 // What is recorded of a request, by how far it came.
@@ -39,7 +41,7 @@ func TestRecord(t *testing.T) {
 			w := newWorld(device)
 			w.fault = tt.fault
 			got := ""
-			p := &Provider{Devices: w, Aliases: w, Roles: w, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now}
+			p := &Provider{Devices: w, Aliases: w, Roles: w, Refusals: &explain.Log{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now}
 			answer := httptest.NewRecorder()
 			var id string
 			p.Record = func(o Outcome) {
