@@ -65,3 +65,33 @@ func TestAccounts(t *testing.T) {
 		must(do(g, g.caller(key), thingd.Service, "ListAccounts", g.ListAccounts, &thingd.ListAccountsRequest{}))(t)
 	})
 }
+
+// TestAccountsMadeAtOnce: of several that want the same id or address one gets
+// it, and the others hear why.
+func TestAccountsMadeAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, g *rig) {
+		root := g.caller(g.root)
+		results := make(chan error, 6)
+		for i := range cap(results) {
+			go func() {
+				in := &thingd.CreateAccountRequest{Name: "x", AccountId: new("222222222222")}
+				if i%2 == 0 {
+					in = &thingd.CreateAccountRequest{Name: "x", Email: new("x@example.org")}
+				}
+				_, err := do(g, root, thingd.Service, "CreateAccount", g.CreateAccount, in)
+				results <- err
+			}()
+		}
+		made := 0
+		for range cap(results) {
+			if err := <-results; err == nil {
+				made++
+			} else {
+				wantCode(t, err, "ResourceAlreadyExistsException", "already exists")
+			}
+		}
+		if made != 2 {
+			t.Errorf("%d were made", made)
+		}
+	})
+}
