@@ -86,7 +86,7 @@ func (s *Service) again(ctx context.Context, id *credential) (*awsapi.Caller, er
 // IAM without MFA, nor STS but for AssumeRole and GetCallerIdentity; those of
 // GetFederationToken may not assume roles either; none get a user's session.
 // Sessions of the console may call IAM, and STS as their user may. IAM answers
-// as to a key it does not know.
+// as to a key it does not know. What our own API has of IAM's kind goes with it.
 func (s *Service) sessionMay(caller *awsapi.Caller, action string) error {
 	id, ok := caller.Identity.(*credential)
 	if !ok || id.session == nil {
