@@ -117,16 +117,8 @@ func (s *Service) begin(ctx context.Context, n *newSession) (token string, who *
 		if err := s.stillProven(ctx, tx, row); err != nil {
 			return err
 		}
-		for _, end := range []struct {
-			query string
-			arg   any
-		}{
-			{`DELETE FROM signin_sessions WHERE expires <= $1`, now.UnixMilli()},
-			{`DELETE FROM signin_sessions WHERE id = $1`, consoleID(n.previous)},
-		} {
-			if _, err := tx.Exec(ctx, end.query, end.arg); err != nil {
-				return err
-			}
+		if _, err := tx.Exec(ctx, `DELETE FROM signin_sessions WHERE id = $1`, consoleID(n.previous)); err != nil {
+			return err
 		}
 		// The oldest make room.
 		dropped, err := tx.Exec(ctx, `DELETE FROM signin_sessions WHERE account = $1 AND owner = $2 AND name = $3 AND id NOT IN (

@@ -147,9 +147,6 @@ func (s *Service) record(ctx context.Context, subject string) (*try, error) {
 			return err
 		}
 		t = &try{subject: subject, at: s.now().UnixMilli(), previous: last}
-		if _, err := tx.Exec(ctx, `DELETE FROM signin_failures WHERE last < $1`, t.at-forgetTries.Milliseconds()); err != nil {
-			return err
-		}
 		_, err = tx.Exec(ctx, `INSERT INTO signin_failures (subject, failures, last) VALUES ($1, $2, $3)
 			ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, last = excluded.last`, subject, failures+1, t.at)
 		return err
@@ -170,6 +167,25 @@ func (s *Service) giveBack(ctx context.Context, t *try) error {
 	})
 	if err != nil {
 		return fmt.Errorf("give back a sign-in attempt: %w", err)
+	}
+	return nil
+}
+
+// sweepEvery is how often what has been forgotten is deleted.
+const sweepEvery = 10 * time.Minute
+
+// sweep deletes attempts that are forgotten and sessions that have expired.
+func (s *Service) sweep(ctx context.Context) error {
+	now := s.now()
+	err := s.DB.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM signin_failures WHERE last <= $1`, now.Add(-forgetTries).UnixMilli()); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM signin_sessions WHERE expires <= $1`, now.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sweep sign-ins: %w", err)
 	}
 	return nil
 }

@@ -412,6 +412,32 @@ func TestExpiredPassword(t *testing.T) {
 	})
 }
 
+func TestSweep(t *testing.T) {
+	each(t, func(t *testing.T, g *rig) {
+		g.withRoot()
+		rows := func() (n int64) {
+			t.Helper()
+			if err := g.DB.QueryRow(t.Context(), `SELECT (SELECT COUNT(*) FROM signin_failures) * 10 + (SELECT COUNT(*) FROM signin_sessions)`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		token, _, err := g.signIn(byRoot(rootPassword))
+		must(0, err)(t)
+		_, _, _ = g.signIn(byRoot("wrong"))
+		for _, tt := range []struct {
+			after time.Duration
+			want  int64
+		}{{forgetTries - time.Millisecond, 11}, {time.Millisecond, 1}, {11*time.Hour - time.Millisecond, 1}, {time.Millisecond, 0}} {
+			g.advance(tt.after)
+			must(0, g.sweep(t.Context()))(t)
+			if n := rows(); n != tt.want || g.in(token) != (n%10 == 1) {
+				t.Errorf("%s later: %02d rows, signed in %v", tt.after, n, g.in(token))
+			}
+		}
+	})
+}
+
 // A session ends with what it rests on, and its credentials with it.
 func TestSessionsEnd(t *testing.T) {
 	each(t, func(t *testing.T, g *rig) {
@@ -567,7 +593,7 @@ func TestChangeConsolePassword(t *testing.T) {
 
 		// Guesses from within lock no more than guesses from within.
 		for range freeTries {
-			_, err = change(next, "wrong", "Third-Passw0rd")
+			_, _ = change(next, "wrong", "Third-Passw0rd")
 		}
 		_, err = change(next, "Another-Passw0rd", "Third-Passw0rd")
 		wantLocked(t, err, firstWait)

@@ -91,12 +91,18 @@ func (u *usage) giveBack(taken map[useKey]use) {
 func (u *usage) clear() { u.take() }
 
 // Run writes last uses of keys and roles in the background until ctx ends, and
-// then once more.
+// then once more. It also deletes what is left of former sign-ins.
 func (s *Service) Run(ctx context.Context) error {
 	t := time.NewTicker(flushEvery)
 	defer t.Stop()
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
 	for {
 		select {
+		case <-sweep.C:
+			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Warn("former sign-ins not deleted", "err", err)
+			}
 		case <-t.C:
 			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
 				s.Log.Warn("last uses not written", "err", err)
