@@ -250,7 +250,8 @@ func (a *App) listen(context.Context) error {
 	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, RootPEM: a.pki.RootPEM()}
 	if a.audit != nil {
 		gateway.Record, provider.Record = a.audit.Call, issuing{a.audit}.record
-		router.Refused, people.Recorder = newEdge(a.audit, apis).record, signing{a.audit}
+		router.Refused = newEdge(a.audit, apis).record
+		people.Recorder = signInEvents{a.audit}
 	}
 	guard := server.NewGuard(a.names)
 	ops := &server.OpsHandler{Gatherer: a.metrics, Ready: a.ready, Guard: guard, Log: a.logger("ops")}

@@ -10,7 +10,6 @@ import (
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/credentials"
 	"github.com/thingd/thingd/internal/server"
-	"github.com/thingd/thingd/internal/signin"
 )
 
 // openAudit begins the audit trail, unless it is turned off.
@@ -106,36 +105,4 @@ func (i issuing) record(o credentials.Outcome) {
 		}}
 	}
 	i.trail.Record(e)
-}
-
-// signing records what comes of signing in.
-type signing struct{ trail *audit.Trail }
-
-// Record is signin.Recorder. Who was refused is only named: nothing is proven
-// of him.
-func (s signing) Record(e signin.Event) {
-	who := audit.CallerIdentity(&awsapi.Caller{
-		Type: e.Who.Type, Account: e.Who.Account, ARN: e.Who.ARN, UserID: e.Who.UserID, UserName: e.Who.UserName,
-	})
-	if e.Who.ARN == "" {
-		who = audit.Identity{}
-	}
-	out := audit.Event{
-		Identity: who, Unproven: e.Error != "", Account: e.Who.Account, Source: "signin.amazonaws.com", Name: e.Name, Type: audit.TypeConsoleSignIn,
-		SourceIP: e.Request.SourceIP, UserAgent: e.Request.UserAgent, RequestID: e.Request.ID, TLS: e.HTTP.TLS, Host: e.HTTP.Host,
-		ErrorMessage: e.Error,
-	}
-	result := "Success"
-	if e.Error != "" {
-		result = "Failure"
-	}
-	out.Response = audit.Fields{e.Name: result}
-	if e.Name == signin.ConsoleLogin {
-		mfa := "No"
-		if e.Who.MFA {
-			mfa = "Yes"
-		}
-		out.Additional = audit.Fields{"MFAUsed": mfa, "MobileVersion": "No"}
-	}
-	s.trail.Record(out)
 }

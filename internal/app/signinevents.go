@@ -25,7 +25,7 @@ func (s signInEvents) Record(e signin.Event) {
 	}
 	outcome := "Success"
 	event := audit.Event{
-		Identity: id, Source: "signin.amazonaws.com", Name: e.Name, Type: audit.TypeConsoleSignIn, Region: e.Request.Region,
+		Identity: id, Account: e.Who.Account, Source: "signin.amazonaws.com", Name: e.Name, Type: audit.TypeConsoleSignIn, Region: e.Request.Region,
 		SourceIP: e.Request.SourceIP, UserAgent: e.Request.UserAgent, TLS: e.HTTP.TLS, Host: e.HTTP.Host, RequestID: e.Request.ID,
 	}
 	if e.Error != "" {

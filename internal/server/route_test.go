@@ -26,7 +26,7 @@ func testRouter() *Router {
 	for _, s := range []string{"iot", "iotdata", "iot-jobs-data", "iam", "sts", "kinesisvideo", "thingd"} {
 		services[s] = named(s)
 	}
-	return &Router{Services: services, Credentials: named("credentials"), RootPEM: []byte("PEM\n")}
+	return &Router{Services: services, Credentials: named("credentials"), SignIn: named("signin"), RootPEM: []byte("PEM\n")}
 }
 
 const scope = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260115/us-east-1/%s/aws4_request, SignedHeaders=host, Signature=00"
@@ -75,6 +75,14 @@ func TestRoute(t *testing.T) {
 		{"signed role alias", "GET", "/role-aliases/Alias", auth("iot"), "", false, 200, `iot /role-aliases/Alias `},
 		{"device, other path", "GET", "/things", nil, "", true, 404, `\{"message":"Not Found","traceId":` + uuid + `\}`},
 
+		{"sign-in", "POST", "/signin", nil, "{}", false, 200, `signin /signin \{\}`},
+		{"sign-in, session", "GET", "/signin/session", nil, "", false, 200, `signin /signin/session `},
+		{"federation", "GET", "/federation?Action=login", nil, "", false, 200, `signin /federation `},
+		{"federation, form", "POST", "/federation", form, "Action=login", false, 200, `signin /federation Action=login`},
+		{"sign-in URL", "GET", "/console/", nil, "", false, 200, `signin /console/ `},
+		{"signed sign-in", "POST", "/signin", auth("iot"), "", false, 200, `iot /signin `},
+		{"sign-in with a certificate", "POST", "/signin", nil, "", true, 404, `\{"message":"Not Found","traceId":` + uuid + `\}`},
+		{"no sign-in", "GET", "/signing", nil, "", false, 403, `\{"message":"Missing Authentication Token"\}`},
 		{"root", "GET", "/repository/SFSRootCAG2.pem", nil, "", false, 200, "PEM\n"},
 		{"root, second name", "GET", "/repository/AmazonRootCA1.pem", nil, "", true, 200, "PEM\n"},
 		{"root, symantec", "GET", "/content/en/us/enterprise/verisign/roots/VeriSign-Class%203-Public-Primary-Certification-Authority-G5.pem", nil, "", false, 200, "PEM\n"},
