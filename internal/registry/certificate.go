@@ -38,40 +38,6 @@ func (s *Service) DescribeCertificate(ctx context.Context, in *iot.DescribeCerti
 	return &iot.DescribeCertificateResponse{CertificateDescription: d}, nil
 }
 
-// ListCertificates lists certificates by creation, newest first unless asked
-// otherwise.
-func (s *Service) ListCertificates(ctx context.Context, in *iot.ListCertificatesRequest) (*iot.ListCertificatesResponse, error) {
-	at, size := placeOf(ctx), pageSize(in.PageSize)
-	after, set, err := cursorOf("certificates", in.Marker)
-	if err != nil {
-		return nil, err
-	}
-	tail, args := byCreation("id", in.AscendingOrder, after, set, size, at.account, at.region)
-	rows, err := s.DB.Query(ctx, `SELECT id, status, mode, created FROM iot_certificates WHERE account = $1 AND region = $2`+tail, args...)
-	if err != nil {
-		return nil, fmt.Errorf("list certificates: %w", err)
-	}
-	defer rows.Close()
-	out := &iot.ListCertificatesResponse{Certificates: []iot.Certificate{}}
-	var last cursor
-	for rows.Next() {
-		if int64(len(out.Certificates)) == size {
-			out.NextMarker = last.token("certificates")
-			break
-		}
-		var c iot.Certificate
-		if err := rows.Scan(&last.name, &c.Status, &c.CertificateMode, &last.created); err != nil {
-			return nil, fmt.Errorf("list certificates: %w", err)
-		}
-		c.CertificateId, c.CertificateArn, c.CreationDate = new(last.name), new(at.certificate(last.name)), millis(last.created)
-		out.Certificates = append(out.Certificates, c)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, fmt.Errorf("list certificates: %w", err)
-	}
-	return out, nil
-}
-
 // UpdateCertificate changes a certificate's status (certificates.md §4). It
 // holds from the next request or connection on. REVOKED is final.
 func (s *Service) UpdateCertificate(ctx context.Context, in *iot.UpdateCertificateRequest) (*iot.UpdateCertificateResponse, error) {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"crypto/elliptic"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func FuzzForeignCertificate(f *testing.F) {
 	f.Add(certificatePEM([]byte{0x30, 0x03, 0x02, 0x01, 0x01}))
 	f.Add([]byte(strings.Repeat("-----BEGIN ", 100)))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		cert, err := parseForeign(text)
+		cert, err := parseForeign("certificate", string(text))
 		if err != nil {
 			return
 		}
@@ -44,6 +45,31 @@ func FuzzForeignCertificate(f *testing.F) {
 		}
 		if again, err := parseStored(certificatePEM(cert.Raw)); err != nil || !again.Equal(cert) {
 			t.Errorf("stored and read: %v", err)
+		}
+	})
+}
+
+// FuzzCSR checks that any text is a signing request of a key that certificates
+// can be issued for, or refused.
+func FuzzCSR(f *testing.F) {
+	key := curveKey(f, elliptic.P256())
+	f.Add(request(f, key, 0))
+	f.Add(selfSigned(f, key, nil))
+	f.Add("-----BEGIN CERTIFICATE REQUEST-----\naGVsbG8=\n-----END CERTIFICATE REQUEST-----\n")
+	f.Add(strings.Repeat("-----BEGIN ", 100))
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := parseCSR(text)
+		if err != nil {
+			if !isAWS(err) {
+				t.Error(err)
+			}
+			return
+		}
+		if fault := keyFault(key); fault != "" {
+			t.Error(fault)
+		}
+		if _, err := keyID(key); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -6,58 +6,74 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // deviceKeyBits is the size of the keys that CreateKeysAndCertificate makes.
 const deviceKeyBits = 2048
 
-// keyPool makes RSA keys ahead of time, one at a time: making one takes a
-// tenth of a second. Spare keys are held in memory only.
+// keyPool makes RSA keys ahead of time, since making one takes a core a tenth of
+// a second and more: what is asked for at once is mostly there. Spare keys are
+// held in memory only, some 3 kB each.
 type keyPool struct {
 	ready  chan *rsa.PrivateKey
 	wanted chan struct{} // told by takes
 	making chan struct{} // bounds the keys that callers make for themselves
 }
 
-// firstSpares is how many keys are made before anybody has asked for one, so
-// that a server that issues no certificates costs little.
-const firstSpares = 2
+const (
+	// spareKeys is how many keys are held ready. With what can be made
+	// meanwhile it is enough for a thousand devices in a minute.
+	spareKeys = 512
+	// firstSpares are made without a pause.
+	firstSpares = 2
+	// idleShare is the part of one core that making spare keys takes while
+	// nobody asks for any: one in so many.
+	idleShare = 10
+)
 
 func newKeyPool(size int) *keyPool {
 	if size <= 0 {
-		size = 8
+		size = spareKeys
 	}
 	return &keyPool{
 		ready:  make(chan *rsa.PrivateKey, size),
 		wanted: make(chan struct{}, 1),
-		making: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), // fill has the rest
 	}
 }
 
-// fill makes keys until ctx ends.
+// fill makes keys until ctx ends, one at a time: without a pause as long as keys
+// are taken, slowly otherwise, and none when the pool is full.
 func (p *keyPool) fill(ctx context.Context) {
-	for n := 0; ctx.Err() == nil; n++ {
-		if n == min(firstSpares, cap(p.ready)) {
-			select {
-			case <-p.wanted:
-			case <-ctx.Done():
-				return
-			}
-		}
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for n := 1; ctx.Err() == nil; n++ {
+		begin := time.Now()
 		k, err := rsa.GenerateKey(rand.Reader, deviceKeyBits)
 		if err != nil {
 			return // as take will say
 		}
+		took := time.Since(begin)
 		select {
 		case p.ready <- k:
 		case <-ctx.Done():
 			return
 		}
+		if n < firstSpares {
+			continue
+		}
+		pause.Reset((idleShare - 1) * took)
+		select {
+		case <-pause.C:
+		case <-p.wanted:
+		case <-ctx.Done():
+		}
 	}
 }
 
 // take returns a key that nobody else has: a spare one, or a new one. Callers
-// beyond the number of processors wait for their turn or for a spare.
+// that would leave no processor to fill wait for their turn or for a spare.
 func (p *keyPool) take(ctx context.Context) (*rsa.PrivateKey, error) {
 	select {
 	case p.wanted <- struct{}{}:

@@ -20,7 +20,7 @@ type Certificate struct {
 	Account, Region string
 	ID, ARN         string
 	Status          string // iot.CertificateStatus…; only ACTIVE ones may do anything
-	Issued          bool   // in this account (mode DEFAULT), not brought to it by anybody who has the text (SNI_ONLY)
+	Issued          bool   // by this account or its CA (mode DEFAULT), not brought to it by anybody who has the text (SNI_ONLY)
 	NotBefore       time.Time
 	NotAfter        time.Time
 	Keys            policy.Keys // iot:CertificateId and iot:Certificate.…
@@ -33,12 +33,12 @@ func (c *Certificate) Active(now time.Time) bool {
 
 // CertificateByID finds a certificate by its id, in whatever account and region
 // it is registered. A server name of AWS's form decides on one account and
-// region. With any other, the account that issued it counts, active or not: the
-// text of a certificate is no secret, so another account's registration of it
-// neither takes a device over nor undoes its revocation. Of registrations of a
-// certificate from elsewhere the oldest ACTIVE one counts: one that is of no
-// use does not keep the device from an account that it may use. ok is false
-// when there is none.
+// region. With any other, the account that issued it or proved that it has its
+// CA's key counts, active or not: the text of a certificate is no secret, so
+// another account's registration of it neither takes a device over nor undoes
+// its revocation. Of several that are alike in that the oldest ACTIVE one
+// counts: one that is of no use does not keep the device from an account that
+// it may use. ok is false when there is none.
 func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c *Certificate, ok bool, err error) {
 	all, ok, err := fresh.Load(&s.generations, &s.certificates, id, certificateKey(id), func() ([]*Certificate, bool, error) {
 		list, err := s.registrations(ctx, id)
@@ -66,16 +66,17 @@ func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c
 // nameless is the registration that counts without a server name, of some that
 // are ordered by age.
 func nameless(all []*Certificate) *Certificate {
-	active := -1
-	for i, c := range all {
-		if c.Issued {
-			return c
+	best := all[0]
+	for _, c := range all[1:] {
+		better := c.Status == iot.CertificateStatusActive && best.Status != iot.CertificateStatusActive
+		if c.Issued != best.Issued {
+			better = c.Issued
 		}
-		if active < 0 && c.Status == iot.CertificateStatusActive {
-			active = i
+		if better {
+			best = c
 		}
 	}
-	return all[max(active, 0)]
+	return best
 }
 
 // registrations reads all registrations of a certificate, the oldest first.

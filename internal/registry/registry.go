@@ -26,12 +26,13 @@ type Service struct {
 	Now       func() time.Time
 	Issuer    *Issuer
 	Endpoints Endpoints
+	Events    Events // nil publishes nothing
 
 	// TypeDeleteWait is how long a thing type must be deprecated before it can
 	// be deleted. 0 is AWS's five minutes, a negative value no wait.
 	TypeDeleteWait time.Duration
 	// SpareKeys is how many RSA keys are held ready for
-	// CreateKeysAndCertificate once it has been used. 0 means 8.
+	// CreateKeysAndCertificate. 0 means 512.
 	SpareKeys int
 
 	keys *keyPool

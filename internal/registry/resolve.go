@@ -64,6 +64,14 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 			return nil, err
 		}
 		return at.onRoleAlias(in.RoleAlias, in.RoleArn, tags), nil
+	case *iot.RegisterCACertificateRequest:
+		return onCA("*", in.RegistrationConfig, nil), nil
+	case *iot.UpdateCACertificateRequest:
+		tags, err := s.resourceTags(ctx, at, "cacert/"+in.CertificateId)
+		if err != nil {
+			return nil, err
+		}
+		return onCA(at.ca(in.CertificateId), in.RegistrationConfig, tags), nil
 	case *iot.AddThingToThingGroupRequest, *iot.RemoveThingFromThingGroupRequest:
 		return s.onMembership(ctx, at, "thinggroup", in)
 	case *iot.AddThingToBillingGroupRequest, *iot.RemoveThingFromBillingGroupRequest:
@@ -112,14 +120,16 @@ func askedFor(name string) string {
 }
 
 func (p place) onRoleAlias(alias string, role *string, tags map[string][]string) *awsapi.Resolution {
-	checks := []awsapi.Check{{Resource: p.arn("rolealias/" + alias), Keys: tags}}
-	if role != nil {
-		checks = append(checks, awsapi.Check{
-			Action: "iam:PassRole", Resource: askedFor(*role),
-			Keys: map[string][]string{"iam:PassedToService": {passedTo}},
-		})
+	return &awsapi.Resolution{Checks: append([]awsapi.Check{{Resource: p.arn("rolealias/" + alias), Keys: tags}}, passRole(role, passedTo)...)}
+}
+
+// passRole is what a request needs beside its own action to give a service a
+// role, if it does.
+func passRole(role *string, service string) []awsapi.Check {
+	if role == nil {
+		return nil
 	}
-	return &awsapi.Resolution{Checks: checks}
+	return []awsapi.Check{{Action: "iam:PassRole", Resource: askedFor(*role), Keys: map[string][]string{"iam:PassedToService": {service}}}}
 }
 
 func (s *Service) onTags(ctx context.Context, at place, name string) (*awsapi.Resolution, error) {

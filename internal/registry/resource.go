@@ -15,6 +15,8 @@ func (p place) arn(resource string) string {
 
 func (p place) certificate(id string) string { return p.arn("cert/" + id) }
 
+func (p place) ca(id string) string { return p.arn("cacert/" + id) }
+
 // key names something of this account and region.
 func (p place) key(k kind, name, other string) key {
 	return key{kind: k, account: p.account, region: p.region, name: name, other: other}

@@ -22,6 +22,7 @@ var tagged = map[string]string{
 	"billinggroup": `SELECT 1 FROM iot_billing_groups WHERE account = $1 AND region = $2 AND name = $3`,
 	"thingtype":    `SELECT 1 FROM iot_thing_types WHERE account = $1 AND region = $2 AND name = $3`,
 	"policy":       `SELECT 1 FROM iot_policies WHERE account = $1 AND region = $2 AND name = $3`,
+	"cacert":       `SELECT 1 FROM iot_ca_certificates WHERE account = $1 AND region = $2 AND id = $3`,
 	"rolealias":    `SELECT 1 FROM iot_role_aliases WHERE account = $1 AND region = $2 AND name = $3`,
 }
 

@@ -2558,7 +2558,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateCACertificate", Method: "PUT", URI: "/cacertificate/{caCertificateId}",
-			Resource: "@cacert/{certificateId}",
+			Resource: "@",
 			New:      func() any { return new(UpdateCACertificateRequest) },
 			Out:      (*UpdateCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {

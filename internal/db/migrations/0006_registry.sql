@@ -70,6 +70,8 @@ CREATE TABLE iot_ca_certificates (
 	PRIMARY KEY (account, region, id)
 );
 CREATE INDEX iot_ca_certificates_subject ON iot_ca_certificates (subject);
+-- A CA is in mode DEFAULT in one account of a region.
+CREATE UNIQUE INDEX iot_ca_certificates_default ON iot_ca_certificates (region, id) WHERE mode = 'DEFAULT';
 CREATE INDEX iot_ca_certificates_created ON iot_ca_certificates (account, region, created, id);
 CREATE INDEX iot_certificates_ca ON iot_certificates (account, region, ca, created, id);
 
