@@ -30,7 +30,7 @@ func (s signInEvents) Record(e signin.Event) {
 	}
 	if e.Error != "" {
 		outcome = "Failure"
-		event.Unproven, event.ErrorCode, event.ErrorMessage = true, "FailedAuthentication", e.Error
+		event.Unproven, event.ErrorMessage = true, e.Error // without a code, as CloudTrail has it
 	}
 	event.Response = audit.Fields{e.Name: outcome}
 	if e.Name == signin.ConsoleLogin {
