@@ -86,6 +86,8 @@ func (m matrixCall) answer(cell, arn string) (code, message string) {
 	switch text, ok := tail[cell]; {
 	case cell == "root":
 		return code, "Roles may not be assumed by root accounts."
+	case cell == "sts":
+		return code, "Cannot call AssumeRole with session credentials"
 	case cell == "key":
 		return "InvalidClientTokenId", "The security token included in the request is invalid."
 	case !ok:

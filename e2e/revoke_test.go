@@ -144,6 +144,12 @@ func TestRevoke(t *testing.T) {
 			l.ok(t, one(l.iam.DetachUserPolicy(ctx, &iam.DetachUserPolicyInput{UserName: &name, PolicyArn: &admin})))
 			return one(l.iam.DeleteUser(ctx, &iam.DeleteUserInput{UserName: &name}))
 		}, unknown, nil},
+		{"a federated user's user without policy", "federated", "inline=all session=all", describe, func(name string, _ principal) error {
+			return one(l.iam.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: &name, PolicyName: aws.String("p")}))
+		}, denied, func(name string, _ principal) error {
+			l.give(t, userKind, name, []string{"inline=all"})
+			return nil
+		}},
 		{"a role's policy deleted", "role", "inline=all", describe, func(name string, _ principal) error {
 			return one(l.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: aws.String("p")}))
 		}, denied, func(name string, _ principal) error {
