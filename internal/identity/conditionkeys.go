@@ -3,6 +3,7 @@ package identity
 import (
 	"strings"
 
+	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
 )
 
@@ -21,8 +22,8 @@ var bounded = map[string]bool{
 // a key that is there only here.
 func limitKeys(operation string, checks []awsapi.Check) {
 	for _, c := range checks {
-		resource := c.Resource[strings.LastIndexByte(c.Resource, ':')+1:]
-		ofPrincipal := strings.HasPrefix(resource, "user/") || strings.HasPrefix(resource, "role/")
+		parts, _ := arn.Split(c.Resource) // whose paths can have colons
+		ofPrincipal := strings.HasPrefix(parts[5], "user/") || strings.HasPrefix(parts[5], "role/")
 		for name := range c.Keys {
 			if name == "iam:PermissionsBoundary" && !bounded[operation] || strings.HasPrefix(name, "iam:ResourceTag/") && !ofPrincipal {
 				delete(c.Keys, name)
