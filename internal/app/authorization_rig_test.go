@@ -115,10 +115,10 @@ func newRig(t *testing.T) *rig {
 		"IOTPOLICY":   "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":policy/p",
 		"CERTARN":     "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":cert/",
 		"CERTESCAPED": "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":cert%2F",
-		"PEM":         pemCertificate(t),
 		"OIDC":        iam + "oidc-provider/id.example.com", "SAML": iam + "saml-provider/idp",
 		"METADATA": `<EntityDescriptor	xmlns="urn:oasis:names:tc:SAML:2.0:metadata"	entityID="idp"><IDPSSODescriptor/>` + strings.Repeat("\n", 1000) + `</EntityDescriptor>`,
 	}
+	g.certificates(t)
 	return g
 }
 
@@ -286,20 +286,36 @@ func (g *rig) codes(t *testing.T) {
 	}
 }
 
-// pemCertificate is a certificate that anybody could have made.
-func pemCertificate(t *testing.T) string {
+// certificates puts in a certificate that anybody could have made, one by a CA,
+// that CA, and a request.
+func (g *rig) certificates(t *testing.T) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	sign := func(name string, subject, issuer *x509.Certificate, signer *ecdsa.PrivateKey) *ecdsa.PrivateKey {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if signer == nil {
+			signer = key
+		}
+		der, err := x509.CreateCertificate(rand.Reader, subject, issuer, key.Public(), signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.vars[name] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+		return key
 	}
-	template := &x509.Certificate{
+	device := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ca := *device
+	ca.Subject.CommonName, ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = "ca", true, true, x509.KeyUsageCertSign
+	key := sign("PEM", device, device, nil)
+	sign("SIGNEDPEM", device, &ca, sign("CAPEM", &ca, &ca, nil))
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: device.Subject}, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	g.vars["CSR"] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 }
