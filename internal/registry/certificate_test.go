@@ -3,9 +3,6 @@ package registry
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -238,50 +235,6 @@ func selfSigned(t testing.TB, key crypto.Signer, change func(*x509.Certificate))
 		change(template)
 	}
 	return string(certificatePEM(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)))
-}
-
-func TestRegisterCertificateWithoutCA(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		ctx := t.Context()
-		ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-		good := selfSigned(t, ec, nil)
-		register := func(text string, status types.CertificateStatus) (*sdk.RegisterCertificateWithoutCAOutput, error) {
-			return w.Client.RegisterCertificateWithoutCA(ctx, &sdk.RegisterCertificateWithoutCAInput{CertificatePem: &text, Status: status})
-		}
-		out := must(register(good, "ACTIVE"))(t)
-		d := must(w.Client.DescribeCertificate(ctx, &sdk.DescribeCertificateInput{CertificateId: out.CertificateId}))(t).CertificateDescription
-		if *d.CertificatePem != good || d.Status != "ACTIVE" || d.CertificateMode != "SNI_ONLY" || *out.CertificateArn != *d.CertificateArn {
-			t.Errorf("got %+v", d)
-		}
-		_, err := register(good, "")
-		refused(t, err, "ResourceAlreadyExistsException", 409, "The certificate is already provisioned or registered")
-		must(w.as(other, region).RegisterCertificateWithoutCA(ctx, &sdk.RegisterCertificateWithoutCAInput{CertificatePem: &good}))(t)
-		silent := must(register(selfSigned(t, ec, nil), ""))(t)
-		d = must(w.Client.DescribeCertificate(ctx, &sdk.DescribeCertificateInput{CertificateId: silent.CertificateId}))(t).CertificateDescription
-		if d.Status != "INACTIVE" {
-			t.Errorf("status %s", d.Status)
-		}
-		_, ed, _ := ed25519.GenerateKey(rand.Reader)
-		for name, c := range map[string]struct {
-			text   string
-			status types.CertificateStatus
-			code   string
-		}{
-			"pending":    {selfSigned(t, ec, nil), "PENDING_TRANSFER", "InvalidRequestException"},
-			"no PEM":     {"hello", "", "CertificateValidationException"},
-			"no DER":     {"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n", "", "CertificateValidationException"},
-			"key":        {strings.ReplaceAll(good, "CERTIFICATE", "PUBLIC KEY"), "", "CertificateValidationException"},
-			"two":        {selfSigned(t, ec, nil) + good, "", "CertificateValidationException"},
-			"expired":    {selfSigned(t, ec, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), "", "CertificateValidationException"},
-			"Ed25519":    {selfSigned(t, ed, nil), "", "CertificateValidationException"},
-			"small RSA":  {selfSigned(t, smallRSA(t), nil), "", "CertificateValidationException"},
-			"curve P224": {selfSigned(t, must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t), nil), "", "CertificateValidationException"},
-		} {
-			t.Log(name)
-			_, err := register(c.text, c.status)
-			refused(t, err, c.code, 400, "")
-		}
-	})
 }
 
 func smallRSA(t testing.TB) *rsa.PrivateKey {
