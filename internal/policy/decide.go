@@ -118,7 +118,7 @@ func (in *Input) Decide(req *Request) Decision {
 		keys: req.Keys, base: in.Keys, principal: &in.Principal,
 		resource: newTarget(req.Resource), action: req.Action, low: appendLower(buf[:0], req.Action),
 	}
-	e.bit, e.code = actionBit(e.low), actionCode(e.low)
+	e.code = actionCode(e.low)
 	var identity, boundary, session, resource verdict
 	if scan(in.Identity, &e, &identity) {
 		return identity.decision(ExplicitDeny, SourceIdentity)
@@ -218,12 +218,8 @@ func scan(policies []*Policy, e *env, v *verdict) bool {
 }
 
 func (p *Policy) scan(e *env, v *verdict) bool {
-	doc := p.doc
-	for i, filter := range doc.filters {
-		if filter&e.bit == 0 {
-			continue
-		}
-		s := &doc.statements[i]
+	for _, i := range p.doc.about(e) {
+		s := &p.doc.statements[i]
 		if s.allow && v.policy != nil || !s.applies(e) {
 			continue
 		}
@@ -238,10 +234,7 @@ func (p *Policy) scan(e *env, v *verdict) bool {
 // scanPrincipals is scan for a policy whose statements name principals: v
 // names the Allow that names the caller most closely.
 func (p *Policy) scanPrincipals(e *env, v *verdict) bool {
-	for i, filter := range p.doc.filters {
-		if filter&e.bit == 0 {
-			continue
-		}
+	for _, i := range p.doc.about(e) {
 		s := &p.doc.statements[i]
 		g := s.grant(e)
 		if g == grantNone || s.allow && g <= v.grant || !s.applies(e) {

@@ -108,7 +108,7 @@ func (s *statement) mismatch(e *env, source Source) string {
 	switch {
 	case (source == SourceResource || source == SourceTrust) && s.grant(e) == grantNone:
 		return "Principal"
-	case len(s.actions) == 0 || s.matchesAction(e) == s.notActions:
+	case !s.speaksOf(e):
 		return "Action"
 	case !s.everyResource && (len(s.resources) == 0 || s.matchesResource(e) == s.notResources):
 		return "Resource"

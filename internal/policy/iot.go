@@ -26,7 +26,7 @@ func DecideIoT(policies []*Policy, req *Request) Decision {
 func decideIoT(policies []*Policy, req *Request, resource string) Decision {
 	var buf [64]byte
 	e := env{keys: req.Keys, resource: newTarget(resource), action: req.Action, low: appendLower(buf[:0], req.Action)}
-	e.bit, e.code = actionBit(e.low), actionCode(e.low)
+	e.code = actionCode(e.low)
 	var v verdict
 	switch {
 	case scan(policies, &e, &v):

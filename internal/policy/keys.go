@@ -82,7 +82,6 @@ type env struct {
 	action    string
 	low       []byte // action, lowered
 	principal *Principal
-	bit       uint64 // actionBit of the action
 	code      uint64 // actionCode of the action
 	// found remembers lookups: the same few keys are asked for again and
 	// again. It holds places, not pointers, so that env can stay on the stack.

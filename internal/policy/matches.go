@@ -20,9 +20,9 @@ func (in *Input) Matches(req *Request) []Match {
 			if p == nil {
 				continue
 			}
-			for i, filter := range p.doc.filters {
+			for _, i := range p.doc.about(&e) {
 				s := &p.doc.statements[i]
-				if filter&e.bit == 0 || source == in.resourceSource() && s.grant(&e) == grantNone || !s.applies(&e) {
+				if source == in.resourceSource() && s.grant(&e) == grantNone || !s.applies(&e) {
 					continue
 				}
 				out = append(out, Match{Source: source, PolicyID: p.id, Statement: s.describe()})
@@ -54,6 +54,6 @@ func newEnv(in *Input, req *Request) env {
 		keys: req.Keys, base: in.Keys, principal: &in.Principal,
 		resource: newTarget(req.Resource), action: req.Action, low: []byte(lower(req.Action)),
 	}
-	e.bit, e.code = actionBit(e.low), actionCode(e.low)
+	e.code = actionCode(e.low)
 	return e
 }

@@ -49,7 +49,7 @@ type compiled struct {
 	kind       Kind
 	text       string
 	statements []statement
-	filters    []uint64 // of each statement, the actionBits it can apply to
+	cache      aboutCache
 }
 
 // Parse reads and compiles a document, and fails where AWS refuses to store

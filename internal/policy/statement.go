@@ -1,21 +1,14 @@
 package policy
 
-import (
-	"bytes"
-	"hash/maphash"
-	"strings"
-)
+import "strings"
 
 // statement is one compiled statement.
 type statement struct {
 	allow         bool
 	notActions    bool
 	notResources  bool
-	everyResource bool   // a trust policy's, which names no resources
-	anyAction     bool   // actions has *
-	anyResource   bool   // resources has *
-	filter        uint64 // the actionBits of actions: no bit, no match
-	marks         []mark // of actions
+	everyResource bool // a trust policy's, which names no resources
+	anyResource   bool // resources has *
 	actions       []pattern
 	resources     []arnPattern
 	conditions    []condition
@@ -37,13 +30,7 @@ func compile(kind Kind, d *document) *Policy {
 		syn = variables
 	}
 	for i := range d.statements {
-		s := compileStatement(kind, &d.statements[i], d.text, syn)
-		filter := s.filter
-		if s.notActions {
-			filter = ^uint64(0)
-		}
-		c.statements = append(c.statements, s)
-		c.filters = append(c.filters, filter)
+		c.statements = append(c.statements, compileStatement(kind, &d.statements[i], d.text, syn))
 	}
 	return &Policy{doc: c}
 }
@@ -62,12 +49,7 @@ func compileStatement(kind Kind, raw *rawStatement, text string, syn syntax) sta
 		s.principals = compilePrincipals(raw.principal)
 	}
 	for _, a := range raw.actions.items {
-		p := compileAction(a.s)
-		m := newMark(a.s, &p)
-		s.marks = append(s.marks, m)
-		s.actions = append(s.actions, p)
-		s.filter |= m.bits
-		s.anyAction = s.anyAction || p.shape == shapeAny
+		s.actions = append(s.actions, compileAction(a.s))
 	}
 	for _, r := range raw.resources.items {
 		p := compileResource(r.s, syn)
@@ -78,20 +60,6 @@ func compileStatement(kind Kind, raw *rawStatement, text string, syn syntax) sta
 		s.conditions = append(s.conditions, compileCondition(&raw.conditions[i], syn))
 	}
 	return s
-}
-
-// mark is what an action is known by before it is compared.
-type mark struct {
-	bits uint64 // actionBits
-	code uint64 // actionCode of an action without wildcards, else 0
-}
-
-func newMark(s string, p *pattern) mark {
-	m := mark{bits: actionBits(s)}
-	if p.shape == shapeExact {
-		m.code = actionCode([]byte(p.a))
-	}
-	return m
 }
 
 // compileAction compiles service:Name. The prefix has no wildcards except that
@@ -108,12 +76,9 @@ func compileAction(s string) pattern {
 	return p
 }
 
-// applies reports whether the statement speaks about the request, leaving the
-// principal aside. Cheapest tests come first.
+// applies reports whether the statement, which speaks of the request's action,
+// speaks about the request, leaving the principal aside.
 func (s *statement) applies(e *env) bool {
-	if len(s.actions) == 0 || s.matchesAction(e) == s.notActions {
-		return false
-	}
 	if !s.everyResource && (len(s.resources) == 0 || s.matchesResource(e) == s.notResources) {
 		return false
 	}
@@ -124,43 +89,6 @@ func (s *statement) applies(e *env) bool {
 	}
 	return true
 }
-
-// actionBit is one of 64 bits, chosen by an action's service and the first
-// letter of its name, both lowered. Most statements speak of other services
-// than the request's, and are passed over by looking at this alone.
-func actionBit(low []byte) uint64 {
-	head := low[:min(bytes.IndexByte(low, ':')+2, len(low))]
-	return 1 << (maphash.Bytes(actionSeed, head) >> 58)
-}
-
-// actionBits is the bit of every action that the pattern s can match.
-func actionBits(s string) uint64 {
-	if i := strings.IndexAny(s, "*?"); i >= 0 && i < strings.IndexByte(s, ':')+2 {
-		return ^uint64(0)
-	}
-	return actionBit(appendLower(nil, s))
-}
-
-func (s *statement) matchesAction(e *env) bool {
-	if s.filter&e.bit == 0 {
-		return false
-	}
-	if s.anyAction {
-		return true
-	}
-	for i := range s.marks {
-		m := &s.marks[i]
-		if (m.code == e.code || m.code == 0 && m.bits&e.bit != 0) && s.actions[i].matchFold(e.action, e.low) {
-			return true
-		}
-	}
-	return false
-}
-
-var actionSeed = maphash.MakeSeed()
-
-// actionCode is a number that tells most actions apart, never 0.
-func actionCode(low []byte) uint64 { return maphash.Bytes(actionSeed, low) | 1 }
 
 func (s *statement) matchesResource(e *env) bool {
 	if s.anyResource {
