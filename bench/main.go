@@ -56,7 +56,7 @@ func run() error {
 		return err
 	}
 	defer srv.stop()
-	for _, measure := range []func(*server) (row, error){idleMemory, decisions, signature, authorized, assumeRole, describeThing, createThing, credentials} {
+	for _, measure := range []func(*server) (row, error){idleMemory, idleCPU, decisions, signature, authorized, assumeRole, describeThing, createThing, credentials, createKeys, createFromCSR} {
 		if err := add(measure(srv)); err != nil {
 			return err
 		}

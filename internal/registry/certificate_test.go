@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -21,6 +20,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
+
+	"github.com/thingd/thingd/internal/db"
 )
 
 func TestCreateKeysAndCertificate(t *testing.T) {
@@ -195,6 +196,63 @@ func TestCertificateStatus(t *testing.T) {
 	})
 }
 
+// TestEveryTransition sets every status from every other, and deletes (AWS IoT
+// API Reference, UpdateCertificate and DeleteCertificate; certificates.md §4).
+func TestEveryTransition(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		id, _ := w.certificate()
+		is := func(status types.CertificateStatus) {
+			t.Helper()
+			err := w.write(ctx, func(tx *db.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE iot_certificates SET status = $1 WHERE id = $2`, string(status), id)
+				return err
+			}, certificateKey(id))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		final := map[types.CertificateStatus]bool{"REVOKED": true, "PENDING_TRANSFER": true}
+		for _, from := range types.CertificateStatus("").Values() {
+			for _, to := range types.CertificateStatus("").Values() {
+				is(from)
+				_, err := w.Client.UpdateCertificate(ctx, &sdk.UpdateCertificateInput{CertificateId: &id, NewStatus: to})
+				want := to
+				switch {
+				case to != "ACTIVE" && to != "INACTIVE" && to != "REVOKED":
+					want = from
+					refused(t, err, "InvalidRequestException", 400, "A certificate's status can not be set to "+string(to))
+				case from != to && final[from]:
+					want = from
+					refused(t, err, "CertificateStateException", 406, "The status of a certificate that is "+string(from)+" can not be changed. Id: "+id)
+				case err != nil:
+					t.Errorf("from %s to %s: %v", from, to, err)
+				}
+				got := must(w.Client.DescribeCertificate(ctx, &sdk.DescribeCertificateInput{CertificateId: &id}))(t).CertificateDescription
+				c, _, err := w.CertificateByID(ctx, id, "")
+				if got.Status != want || err != nil || c.Status != string(want) {
+					t.Errorf("from %s to %s: it is %s, to devices %s (%v)", from, to, got.Status, c.Status, err)
+				}
+			}
+		}
+		for _, status := range types.CertificateStatus("").Values() {
+			is(status)
+			_, err := w.Client.DeleteCertificate(ctx, &sdk.DeleteCertificateInput{CertificateId: &id})
+			switch status {
+			case "ACTIVE":
+				refused(t, err, "CertificateStateException", 406, "Certificate must be deactivated (not ACTIVE) before deletion. Id: "+id)
+			case "PENDING_TRANSFER":
+				refused(t, err, "CertificateStateException", 406, "Certificate must not be in transfer before deletion. Id: "+id)
+			default:
+				if err != nil {
+					t.Errorf("delete one that is %s: %v", status, err)
+				}
+				id, _ = w.certificate()
+			}
+		}
+	})
+}
+
 func TestListCertificates(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -239,105 +297,4 @@ func selfSigned(t testing.TB, key crypto.Signer, change func(*x509.Certificate))
 
 func smallRSA(t testing.TB) *rsa.PrivateKey {
 	return must(rsa.GenerateKey(rand.Reader, 1024))(t)
-}
-
-func TestIssuerIsKept(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "keys")
-	open := func() (*Issuer, bool, error) {
-		i := &Issuer{Dir: dir, Seal: testBox(), Log: testLog(t), Now: time.Now}
-		found, err := i.open()
-		return i, found, err
-	}
-	first, found, err := open()
-	if found || err != nil {
-		t.Fatal(found, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := first.Certificate(ctx); err == nil { // who asks waits
-		t.Fatal("there is a certificate before it was made")
-	}
-	first.create()
-	cert := must(first.Certificate(t.Context()))(t)
-	if !cert.IsCA || !cert.MaxPathLenZero || !slices.Equal(cert.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}) || cert.NotAfter.Year() != 2049 {
-		t.Errorf("got %+v", cert)
-	}
-	for _, name := range []string{issuerCertificate, issuerKey} {
-		fi := must(os.Stat(filepath.Join(dir, name)))(t)
-		if fi.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %o", name, fi.Mode().Perm())
-		}
-	}
-	if entries := must(os.ReadDir(dir))(t); len(entries) != 2 {
-		t.Errorf("%d files", len(entries))
-	}
-	if text := must(os.ReadFile(filepath.Join(dir, issuerKey)))(t); strings.Contains(string(text), string(x509.MarshalPKCS1PrivateKey(first.key)[:32])) {
-		t.Error("the key lies open")
-	}
-	second, found, err := open()
-	if !found || err != nil || !second.cert.Equal(cert) {
-		t.Fatal(found, err)
-	}
-	for name, damage := range map[string]func() error{
-		"other key": func() error {
-			return writeFile(filepath.Join(dir, issuerKey), testBox().Seal(issuerPurpose, x509.MarshalPKCS1PrivateKey(smallRSA(t))))
-		},
-		"other seal": func() error {
-			return writeFile(filepath.Join(dir, issuerKey), testBox().Seal("else", x509.MarshalPKCS1PrivateKey(first.key)))
-		},
-		"no key":      func() error { return os.Remove(filepath.Join(dir, issuerKey)) },
-		"certificate": func() error { return writeFile(filepath.Join(dir, issuerCertificate), []byte("hello")) },
-	} {
-		if err := damage(); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := open(); err == nil {
-			t.Errorf("%s: opened", name)
-		}
-		if err := writeFile(filepath.Join(dir, issuerKey), testBox().Seal(issuerPurpose, x509.MarshalPKCS1PrivateKey(first.key))); err != nil {
-			t.Fatal(err)
-		}
-		if err := writeFile(filepath.Join(dir, issuerCertificate), certificatePEM(cert.Raw)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// A crash between the two files leaves a key that has signed nothing.
-	if err := os.Remove(filepath.Join(dir, issuerCertificate)); err != nil {
-		t.Fatal(err)
-	}
-	third, found, err := open()
-	if found || err != nil {
-		t.Fatal(found, err)
-	}
-	third.create()
-	if c := must(third.Certificate(t.Context()))(t); c.Equal(cert) {
-		t.Error("not a new issuer")
-	}
-	// Where no file can be made, requests learn that there is no issuer.
-	fourth := &Issuer{Dir: filepath.Join(dir, issuerKey), Seal: testBox(), Log: testLog(t), Now: time.Now, ready: make(chan struct{})}
-	fourth.create()
-	if _, err := fourth.issue(t.Context(), &first.key.PublicKey); err == nil {
-		t.Error("issued without an issuer")
-	}
-}
-
-func TestKeyPool(t *testing.T) {
-	p := newKeyPool(2)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); p.fill(ctx) }()
-	seen := map[string]bool{}
-	for range 5 {
-		k := must(p.take(t.Context()))(t)
-		if s := k.D.String(); seen[s] {
-			t.Error("a key was given out twice")
-		} else {
-			seen[s] = true
-		}
-	}
-	cancel()
-	<-done
-	if len(p.ready) > 2 {
-		t.Errorf("%d spare keys", len(p.ready))
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -19,6 +20,15 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 )
 
+var raceRounds = flag.Int("race-rounds", 100, "rounds of each race; make soak runs many")
+
+func rounds() int {
+	if testing.Short() {
+		return min(20, *raceRounds)
+	}
+	return *raceRounds
+}
+
 // TestDeletionIsNotRaced attaches and deletes at once: either comes first, and
 // nothing is ever attached to what is gone.
 func TestDeletionIsNotRaced(t *testing.T) {
@@ -26,11 +36,7 @@ func TestDeletionIsNotRaced(t *testing.T) {
 		ctx := w.ctx(account, region)
 		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 		at := place{account, region}
-		rounds := 200
-		if testing.Short() {
-			rounds = 20
-		}
-		for i := range rounds {
+		for i := range rounds() {
 			block, _ := pem.Decode([]byte(selfSigned(t, key, nil)))
 			cert := must(x509.ParseCertificate(block.Bytes))(t)
 			id := must(w.register(ctx, at, cert, "INACTIVE", "DEFAULT"))(t)
@@ -44,7 +50,7 @@ func TestDeletionIsNotRaced(t *testing.T) {
 			p := must(at.principal(at.certificate(id)))(t)
 			targeted := awsapi.WithRequest(ctx, requestWith(ctx, &target{principal: p}))
 			var group sync.WaitGroup
-			errs := make([]error, 6)
+			errs, force := make([]error, 6), i%2 == 1
 			for j, do := range []func() error{
 				func() error {
 					_, err := w.Service.AttachPolicy(targeted, &iot.AttachPolicyRequest{PolicyName: name, Target: p.name})
@@ -63,7 +69,7 @@ func TestDeletionIsNotRaced(t *testing.T) {
 					return err
 				},
 				func() error {
-					_, err := w.Service.DeleteCertificate(ctx, &iot.DeleteCertificateRequest{CertificateId: id})
+					_, err := w.Service.DeleteCertificate(ctx, &iot.DeleteCertificateRequest{CertificateId: id, ForceDelete: &force})
 					return err
 				},
 				func() error {
@@ -79,7 +85,7 @@ func TestDeletionIsNotRaced(t *testing.T) {
 					t.Fatalf("round %d, call %d: %v", i, j, err)
 				}
 			}
-			if (errs[0] == nil && errs[1] == nil) || (errs[2] == nil && errs[3] == nil) || (errs[0] == nil && errs[4] == nil) || (errs[2] == nil && errs[4] == nil) {
+			if (!force && errs[0] == nil && errs[1] == nil) || (errs[2] == nil && errs[3] == nil) || (!force && errs[0] == nil && errs[4] == nil) || (errs[2] == nil && errs[4] == nil) {
 				t.Fatalf("round %d: both attached and deleted: %v", i, errs)
 			}
 			for _, query := range []string{
@@ -104,7 +110,7 @@ func TestExclusiveIsNotRaced(t *testing.T) {
 		w.thing("a")
 		w.thing("b")
 		ctx := t.Context()
-		for range 30 {
+		for range rounds() {
 			var group sync.WaitGroup
 			errs := map[string]error{}
 			var mu sync.Mutex

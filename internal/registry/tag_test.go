@@ -51,8 +51,8 @@ func call[I, O any](do func(context.Context, *I, ...func(*sdk.Options)) (*O, err
 }
 
 // onTagged are all operations on resources that can have tags and are there
-// already, each on one of a name.
-func onTagged(c *sdk.Client, name string) map[string]func(context.Context) error {
+// already, each on one of a name, or with an id in the case of CA certificates.
+func onTagged(c *sdk.Client, name, ca string) map[string]func(context.Context) error {
 	calls := map[string]func(context.Context) error{
 		"GetPolicy":                call(c.GetPolicy, &sdk.GetPolicyInput{PolicyName: &name}),
 		"CreatePolicyVersion":      call(c.CreatePolicyVersion, &sdk.CreatePolicyVersionInput{PolicyName: &name, PolicyDocument: str(policyDocument)}),
@@ -76,10 +76,16 @@ func onTagged(c *sdk.Client, name string) map[string]func(context.Context) error
 		"UpdateBillingGroup":       call(c.UpdateBillingGroup, &sdk.UpdateBillingGroupInput{BillingGroupName: &name, BillingGroupProperties: &types.BillingGroupProperties{}}),
 		"ListThingsInBillingGroup": call(c.ListThingsInBillingGroup, &sdk.ListThingsInBillingGroupInput{BillingGroupName: &name}),
 		"DeleteBillingGroup":       call(c.DeleteBillingGroup, &sdk.DeleteBillingGroupInput{BillingGroupName: &name}),
+		"DescribeCACertificate":    call(c.DescribeCACertificate, &sdk.DescribeCACertificateInput{CertificateId: &ca}),
+		"UpdateCACertificate":      call(c.UpdateCACertificate, &sdk.UpdateCACertificateInput{CertificateId: &ca, NewStatus: "INACTIVE"}),
+		"DeleteCACertificate":      call(c.DeleteCACertificate, &sdk.DeleteCACertificateInput{CertificateId: &ca}),
 		"DeleteThingType":          call(c.DeleteThingType, &sdk.DeleteThingTypeInput{ThingTypeName: &name}),
 	}
 	for typ := range tagged {
 		arn := arnPrefix + typ + "/" + name
+		if typ == "cacert" {
+			arn = arnPrefix + "cacert/" + ca
+		}
 		calls["TagResource "+typ] = call(c.TagResource, &sdk.TagResourceInput{ResourceArn: &arn, Tags: []types.Tag{{Key: str("protected"), Value: str("no")}}})
 		calls["UntagResource "+typ] = call(c.UntagResource, &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"protected"}})
 		calls["ListTagsForResource "+typ] = call(c.ListTagsForResource, &sdk.ListTagsForResourceInput{ResourceArn: &arn})
@@ -92,6 +98,7 @@ func onTagged(c *sdk.Client, name string) map[string]func(context.Context) error
 func TestDenyByResourceTag(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx, c := t.Context(), w.Client
+		cas := map[string]string{"missing": strings.Repeat("0", 64)}
 		for name, tags := range map[string][]types.Tag{
 			"tagged": {{Key: str("Protected"), Value: str("yes")}, {Key: str("a"), Value: str("b")}},
 			"plain":  {{Key: str("protected"), Value: str("no")}},
@@ -102,17 +109,18 @@ func TestDenyByResourceTag(t *testing.T) {
 			must(c.CreateThingType(ctx, &sdk.CreateThingTypeInput{ThingTypeName: &name, Tags: tags}))(t)
 			must(c.CreateThingGroup(ctx, &sdk.CreateThingGroupInput{ThingGroupName: &name, Tags: tags}))(t)
 			must(c.CreateBillingGroup(ctx, &sdk.CreateBillingGroupInput{BillingGroupName: &name, Tags: tags}))(t)
+			cas[name] = newAuthority(t, name, nil).register(t, c, func(in *sdk.RegisterCACertificateInput) { sniOnly(in); in.Tags = tags })
 		}
 		w.guard.deny = judge(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
 			{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/protected":"yes"}}}]}`)
-		for name, do := range onTagged(c, "tagged") {
+		for name, do := range onTagged(c, "tagged", cas["tagged"]) {
 			if err := do(ctx); !isDenied(err) {
 				t.Errorf("%s: got %v, want a denial", name, err)
 			}
 		}
 		// Whatever became of the others: not for want of permission.
 		for _, resource := range []string{"plain", "bare", "missing"} {
-			for name, do := range onTagged(c, resource) {
+			for name, do := range onTagged(c, resource, cas[resource]) {
 				if err := do(ctx); isDenied(err) {
 					t.Errorf("%s of %s: %v", name, resource, err)
 				}
@@ -121,7 +129,7 @@ func TestDenyByResourceTag(t *testing.T) {
 
 		// No operation was forgotten: those that are authorized on what can
 		// have tags without asking for these make it.
-		all := onTagged(c, "tagged")
+		all := onTagged(c, "tagged", cas["tagged"])
 		api := iot.Service.Bind(w.Service)
 		for _, op := range iot.Service.Operations {
 			if !api.Implemented(op.Name) {
