@@ -17,7 +17,7 @@ import (
 // tell writes endpoints.json, by which thingd's own commands find this server.
 func (a *App) tell(context.Context) error {
 	e := config.Endpoints{
-		API: a.endpoints.apiURL(!loopback(a.server.Addr(server.API)) && !a.cfg.InsecureHTTP), Device: a.endpoints.device(),
+		API: a.apiURL(), Device: a.endpoints.device(),
 		Ops: a.server.Addr(server.Ops).String(), Region: a.cfg.Region, Names: a.cfg.Advertise, Dev: a.cfg.Dev, PID: os.Getpid(),
 	}
 	if err := e.Write(a.cfg.Data); err != nil {
@@ -25,6 +25,11 @@ func (a *App) tell(context.Context) error {
 	}
 	a.onClose(func() error { return e.Remove(a.cfg.Data) })
 	return nil
+}
+
+// apiURL is where clients reach the APIs: by plain HTTP where it is served.
+func (a *App) apiURL() string {
+	return a.endpoints.apiURL(!loopback(a.server.Addr(server.API)) && !a.cfg.InsecureHTTP)
 }
 
 func loopback(a net.Addr) bool {

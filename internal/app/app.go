@@ -227,7 +227,7 @@ func APIs(id *identity.Service, reg *registry.Service, vid *video.Service) []*aw
 		kinesisvideo.Service.Bind(vid),
 		kvmedia.Service.Bind(vid),
 		kvarchive.Service.Bind(vid),
-		thingd.Service.Bind(id),
+		thingd.Service.Bind(id, reg),
 	}
 }
 
@@ -268,7 +268,10 @@ func (a *App) listen(context.Context) error {
 	}
 	a.endpoints.apiPort = port(a.server.Addr(server.API))
 	a.endpoints.devicePort = port(a.server.Addr(server.Device))
-	a.registry.Endpoints = registry.Endpoints{Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames}
+	a.registry.Endpoints = registry.Endpoints{
+		Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames,
+		MQTTPort: a.cfg.MQTTPort(), API: a.apiURL(), Root: a.pki.RootPEM(),
+	}
 	return nil
 }
 

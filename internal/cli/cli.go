@@ -43,6 +43,7 @@ type commands struct {
 	AWS         awsCmd         `cmd:"" name:"aws" passthrough:"" help:"Run the AWS CLI against the running server."`
 	Explain     explainCmd     `cmd:"" help:"Say why a request was refused, and what would allow it."`
 	Account     accountCmd     `cmd:"" help:"Make and list accounts."`
+	Kit         kitCmd         `cmd:"" help:"Make a certificate for a thing, and all that the device needs in one zip."`
 	Audit       auditCmd       `cmd:"" help:"Show who called what: the audit trail, the newest first."`
 	ResetRoot   resetRootCmd   `cmd:"" help:"Give the root user a new access key and password, on the data directory of a stopped server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -6,7 +6,9 @@
 package config
 
 import (
+	"net"
 	"path/filepath"
+	"strconv"
 
 	"github.com/alecthomas/kong"
 )
@@ -97,6 +99,16 @@ func (c *Config) Name() string {
 		return c.Advertise[0]
 	}
 	return "localhost"
+}
+
+// MQTTPort is the port of MQTT over TLS; its standard one where MQTT is off.
+func (c *Config) MQTTPort() int {
+	if _, text, err := net.SplitHostPort(c.MQTT); err == nil {
+		if port, err := strconv.Atoi(text); err == nil && port > 0 {
+			return port
+		}
+	}
+	return 8883
 }
 
 // DataFile is the path of a file in the data directory.

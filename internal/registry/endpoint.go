@@ -19,6 +19,11 @@ type Endpoints struct {
 	DevicePort int    // of HTTPS for devices: credentials provider, jobs
 	// AWSNames says that the server answers to AWS's own names on AWS's ports.
 	AWSNames bool
+
+	// For device kits:
+	MQTTPort int    // of MQTT over TLS
+	API      string // base URL of the AWS APIs
+	Root     []byte // certificate that the server's are signed by, PEM
 }
 
 // The kinds of prefixes that an account has in a region.

@@ -46,9 +46,7 @@ func (s *Service) attachPolicy(ctx context.Context, name string) error {
 		if err := p.check(ctx, tx, at); err != nil {
 			return err
 		}
-		n, err := tx.Exec(ctx, `INSERT INTO iot_policy_attachments (account, region, policy, target, certificate, created)
-			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account, region, target, policy) DO NOTHING`,
-			at.account, at.region, name, p.name, p.certificateID(), s.now())
+		n, err := s.insertAttachment(ctx, tx, at, name, p)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -63,6 +61,13 @@ func (s *Service) attachPolicy(ctx context.Context, name string) error {
 		return fmt.Errorf("attach policy %s: %w", name, err)
 	}
 	return nil
+}
+
+// insertAttachment writes an attachment of a policy; 0 says that it was there.
+func (s *Service) insertAttachment(ctx context.Context, tx *db.Tx, at place, policy string, p principal) (int64, error) {
+	return tx.Exec(ctx, `INSERT INTO iot_policy_attachments (account, region, policy, target, certificate, created)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account, region, target, policy) DO NOTHING`,
+		at.account, at.region, policy, p.name, p.certificateID(), s.now())
 }
 
 // check refuses a certificate that is not registered. A Cognito identity is

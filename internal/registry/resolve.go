@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/thingd/thingd/internal/api/iot"
+	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
 )
@@ -78,6 +79,8 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return s.onMembership(ctx, at, "billinggroup", in)
 	case *iot.UpdateThingGroupsForThingRequest:
 		return s.onGroupsOfThing(ctx, at, in)
+	case *thingd.CreateDeviceKitRequest:
+		return s.onKit(ctx, at, in)
 	case *iot.TagResourceRequest:
 		return s.onTags(ctx, at, in.ResourceArn)
 	case *iot.UntagResourceRequest:

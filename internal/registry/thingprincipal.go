@@ -41,15 +41,20 @@ func (s *Service) AttachThingPrincipal(ctx context.Context, in *iot.AttachThingP
 		if taken {
 			return iot.ErrInvalidRequestException("Principal %s is attached exclusively to another thing", p.name)
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO iot_thing_principals (account, region, thing, principal, certificate, exclusive, created)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, region, thing, principal) DO UPDATE SET exclusive = excluded.exclusive`,
-			at.account, at.region, in.ThingName, p.name, p.certificateID(), exclusive, s.now())
-		return err
+		return s.insertThingPrincipal(ctx, tx, at, in.ThingName, p, exclusive)
 	}, at.key(anAttachment, in.ThingName, p.name))
 	if err != nil {
 		return nil, fmt.Errorf("attach principal to thing %s: %w", in.ThingName, err)
 	}
 	return &iot.AttachThingPrincipalResponse{}, nil
+}
+
+// insertThingPrincipal writes an attachment, or whether one is exclusive.
+func (s *Service) insertThingPrincipal(ctx context.Context, tx *db.Tx, at place, thing string, p principal, exclusive bool) error {
+	_, err := tx.Exec(ctx, `INSERT INTO iot_thing_principals (account, region, thing, principal, certificate, exclusive, created)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, region, thing, principal) DO UPDATE SET exclusive = excluded.exclusive`,
+		at.account, at.region, thing, p.name, p.certificateID(), exclusive, s.now())
+	return err
 }
 
 // checkThing refuses a thing that is not registered.

@@ -41,6 +41,17 @@ var Service = &awsapi.Service{
 				return nil
 			},
 		},
+		{Name: "CreateDeviceKit", Method: "POST", URI: "/thingd/device-kits",
+			Resource: "@",
+			New:      func() any { return new(CreateDeviceKitRequest) },
+			Out:      (*CreateDeviceKitResponse)(nil),
+			Bind: func(impl any) awsapi.Method {
+				if s, ok := impl.(CreateDeviceKit); ok {
+					return awsapi.Call(s.CreateDeviceKit)
+				}
+				return nil
+			},
+		},
 		{Name: "ExplainRefusal", Method: "GET", URI: "/thingd/refusals/{RequestId}",
 			Resource: "*",
 			New:      func() any { return new(ExplainRefusalRequest) },
@@ -93,6 +104,11 @@ type CreateAccount interface {
 	CreateAccount(context.Context, *CreateAccountRequest) (*CreateAccountResponse, error)
 }
 
+// CreateDeviceKit is implemented by who serves the operation of that name.
+type CreateDeviceKit interface {
+	CreateDeviceKit(context.Context, *CreateDeviceKitRequest) (*CreateDeviceKitResponse, error)
+}
+
 // ExplainRefusal is implemented by who serves the operation of that name.
 type ExplainRefusal interface {
 	ExplainRefusal(context.Context, *ExplainRefusalRequest) (*ExplainRefusalResponse, error)
@@ -136,6 +152,26 @@ type CreateAccountResponse struct {
 	RootAccessKeyId     string  `aws:"RootAccessKeyId,required" shape:"AccessKeyId"`
 	RootPassword        *string `aws:"RootPassword" shape:"Secret"`
 	RootSecretAccessKey string  `aws:"RootSecretAccessKey,required" shape:"Secret"`
+}
+
+// CreateDeviceKitRequest is the shape of that name.
+type CreateDeviceKitRequest struct {
+	CreateThing *bool    `aws:"CreateThing" shape:"Boolean"`
+	Password    string   `aws:"Password,required" shape:"KitPassword"`
+	PolicyNames []string `aws:"PolicyNames" shape:"PolicyNames"`
+	RoleAlias   *string  `aws:"RoleAlias" shape:"RoleAlias"`
+	StreamName  *string  `aws:"StreamName" shape:"StreamName"`
+	ThingName   string   `aws:"ThingName,required" shape:"ThingName"`
+}
+
+// CreateDeviceKitResponse is the shape of that name.
+type CreateDeviceKitResponse struct {
+	CertificateArn string `aws:"CertificateArn,required" shape:"String"`
+	CertificateId  string `aws:"CertificateId,required" shape:"String"`
+	FileName       string `aws:"FileName,required" shape:"String"`
+	Kit            []byte `aws:"Kit,required" shape:"Archive"`
+	ThingArn       string `aws:"ThingArn,required" shape:"String"`
+	ThingName      string `aws:"ThingName,required" shape:"ThingName"`
 }
 
 // ExplainRefusalRequest is the shape of that name.
@@ -268,17 +304,24 @@ var shapes = awsapi.Shapes{
 	"AccountId":        {Pattern: `\d{12}`},
 	"AccountName":      {Min: awsapi.Limit(1), Max: awsapi.Limit(50), Pattern: `[\u0020-\u007E]+`, Regexp: `[\x{0020}-\x{007E}]+`},
 	"Accounts":         {Member: "Account"},
+	"Archive":          {Sensitive: true},
 	"Effect":           {Enum: []string{"Allow", "Deny"}},
 	"Email":            {Min: awsapi.Limit(6), Max: awsapi.Limit(64), Pattern: `[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+`},
 	"KeySet":           {Min: awsapi.Limit(1), Max: awsapi.Limit(65536)},
+	"KitPassword":      {Min: awsapi.Limit(8), Max: awsapi.Limit(128), Pattern: `[\u0020-\u007E]+`, Regexp: `[\x{0020}-\x{007E}]+`, Sensitive: true},
 	"MaxResults":       {Min: awsapi.Limit(1), Max: awsapi.Limit(250)},
 	"NextToken":        {Min: awsapi.Limit(1), Max: awsapi.Limit(64), Pattern: `[A-Za-z0-9-]+`},
 	"Outcome":          {Enum: []string{"implicitDeny", "explicitDeny"}},
+	"PolicyName":       {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[\w+=,.@-]+`},
+	"PolicyNames":      {Max: awsapi.Limit(10), Member: "PolicyName"},
 	"ProviderArn":      {Min: awsapi.Limit(20), Max: awsapi.Limit(2048)},
 	"RefusalSummaries": {Member: "RefusalSummary"},
 	"RequestId":        {Min: awsapi.Limit(1), Max: awsapi.Limit(64), Pattern: `[A-Za-z0-9-]+`},
+	"RoleAlias":        {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[\w=,@-]+`},
 	"Secret":           {Sensitive: true},
 	"Statements":       {Member: "Statement"},
+	"StreamName":       {Min: awsapi.Limit(1), Max: awsapi.Limit(256), Pattern: `[a-zA-Z0-9_.-]+`},
+	"ThingName":        {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:_-]+`},
 	"Time":             {Time: "iso8601"},
 	"Values":           {Member: "String"},
 	"Variables":        {Member: "Variable"},
