@@ -103,10 +103,12 @@ func (n *routeNode) after(rest string, more bool) *Operation {
 }
 
 // find returns the operation, or nil. A doubled slash at the start is one:
-// clients join an endpoint that ends in a slash with a path.
+// clients join an endpoint that ends in a slash with a path. A path with dot
+// segments is none's: signers take them out, so that one signature would be good
+// for both /jobs/a and /things/../jobs/a.
 func (t *routeTree) find(method, path string) *Operation {
 	root := t.roots[method]
-	if root == nil {
+	if root == nil || hasDots(path) {
 		return nil
 	}
 	path = strings.TrimLeft(path, "/")
@@ -118,6 +120,19 @@ func (t *routeTree) find(method, path string) *Operation {
 		return root.find(trimmed)
 	}
 	return root.find(path + "/")
+}
+
+// hasDots says whether a path has a segment . or .. in it.
+func hasDots(path string) bool {
+	if !strings.Contains(path, "/.") {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // labels calls set for each label of the operation's URI with its unescaped

@@ -98,14 +98,19 @@ func wirePath(r *http.Request) string {
 
 // canonicalPaths returns the canonical forms that clients derive from a path,
 // likeliest first and without repetition: normalised and encoded once more, as
-// AWS says; encoded once more; as it is.
+// AWS says; encoded once more; as it is. The last not for a path with an encoded
+// percent sign: /a%2Fb encoded once more reads as /a%252Fb does as it is, and
+// what was signed for one must not be good for the other.
 func canonicalPaths(wire string) []string {
-	once := encodePath(wire)
-	paths := make([]string, 0, 3)
-	for _, p := range [3]string{encodePath(normalise(wire)), once, wire} {
+	paths := append(make([]string, 0, 3), encodePath(normalise(wire)))
+	add := func(p string) {
 		if !slices.Contains(paths, p) {
 			paths = append(paths, p)
 		}
+	}
+	add(encodePath(wire))
+	if !strings.Contains(wire, "%25") {
+		add(wire)
 	}
 	return paths
 }

@@ -260,6 +260,8 @@ func TestPathForms(t *testing.T) {
 		{"/topics/a%2Fb%20c", "/topics/a%252Fb%2520c", 0}, // the SDKs
 		{"/topics/a%2Fb%20c", "/topics/a%2Fb%20c", 0},     // signers written by hand
 		{"/topics/a%2Fb%20c", "/topics/a/b c", Mismatch},
+		{"/topics/a%252Fb", "/topics/a%25252Fb", 0},
+		{"/topics/a%252Fb", "/topics/a%252Fb", Mismatch}, // signed by an SDK for /topics/a%2Fb
 		{"/topics/a%2Fb%20c", "/topics/a/b%20c", Mismatch},
 		{"//describeStream", "/describeStream", 0},
 		{"//describeStream", "//describeStream", 0},
