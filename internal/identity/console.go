@@ -352,8 +352,7 @@ func (s *Service) ChangeConsolePassword(ctx context.Context, req *awsapi.Request
 	if err := s.mayChangePassword(ctx, req, e); err != nil {
 		return "", who, err
 	}
-	// Not the attempts from outside: those must not lock out who is signed in.
-	t, err := s.tryPassword(ctx, "change "+e.account+" "+e.id, hash, old)
+	t, err := s.tryPassword(ctx, changeSubject(e.account, e.id), hash, old)
 	if err != nil {
 		return "", who, err
 	}

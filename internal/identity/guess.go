@@ -61,6 +61,10 @@ type try struct {
 	previous int64 // time of the attempt before, ms; 0: it is the first
 }
 
+// changeSubject is what attempts to change a password are counted under. Not
+// with those from outside, which must not lock out who is signed in.
+func changeSubject(account, id string) string { return "change " + account + " " + id }
+
 // lockAfter is how long the next attempt waits after so many wrong ones.
 func lockAfter(failures int64) time.Duration {
 	switch n := failures - freeTries; {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/thingd/thingd/internal/api/iam"
@@ -162,15 +163,47 @@ func (s *Service) DeleteLoginProfile(ctx context.Context, in *iam.DeleteLoginPro
 }
 
 // ChangePassword changes the password of the user who calls it and knows the
-// old one, be that expired or not.
+// old one, be that expired or not. Who holds an access key of the user can guess
+// here no faster than who has a session of the console.
 func (s *Service) ChangePassword(ctx context.Context, in *iam.ChangePasswordRequest) (*iam.ChangePasswordResponse, error) {
 	e, err := entityTarget(ctx, kindUser, awsapi.CallerOf(ctx).UserName)
 	if err != nil {
 		return nil, err
 	}
+	l, err := loginProfile(ctx, s.DB, e.account, e.id)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, errNoLogin(e.name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("change password of %s: %w", e.name, err)
+	}
+	t, err := s.tryPassword(ctx, changeSubject(e.account, e.id), l.hash, in.OldPassword)
+	if err != nil {
+		return nil, changeRefused(e, err)
+	}
 	_, err = s.setPassword(ctx, e, passwordChange{old: &in.OldPassword, password: in.NewPassword, resetRequired: new(false)})
 	if err != nil {
+		return nil, fmt.Errorf("change password of %s: %w", e.name, errors.Join(err, s.giveBack(ctx, t)))
+	}
+	if err := s.DB.Write(ctx, func(tx *db.Tx) error { return t.clear(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("change password of %s: %w", e.name, err)
 	}
 	return &iam.ChangePasswordResponse{}, nil
 }
+
+// changeRefused is ChangePassword's answer to an old password that did not pass.
+func changeRefused(e *entity, err error) error {
+	if locked, ok := errors.AsType[*SignInLocked](err); ok {
+		return iam.ErrEntityTemporarilyUnmodifiableException("Login Profile for User %s cannot be modified after too many wrong passwords. Try again in %d seconds.",
+			e.name, int64(math.Ceil(locked.Wait.Seconds())))
+	}
+	switch {
+	case errors.Is(err, ErrSignInRefused):
+		return errOldPassword()
+	case errors.Is(err, ErrBusy):
+		return awsapi.Errorf("ServiceUnavailable", 503, "message", "Too many passwords are being checked. Try again.")
+	}
+	return fmt.Errorf("change password of %s: %w", e.name, err)
+}
+
+func errOldPassword() error { return awsapi.ErrAccessDenied("The old password was incorrect.") }

@@ -146,6 +146,30 @@ func TestChangePassword(t *testing.T) {
 	})
 }
 
+// An access key is no way around the lock against guessing.
+func TestChangePasswordGuesses(t *testing.T) {
+	each(t, func(t *testing.T, g *rig) {
+		_, creds := g.user("alice", allow("iam:ChangePassword"))
+		wantCode(t, g.password("alice", goodPassword), "", "")
+		for range freeTries {
+			wantCode(t, g.changePassword(creds, "Wrong-Password-1", otherPassword), "AccessDenied", "The old password was incorrect.")
+		}
+		wantCode(t, g.changePassword(creds, goodPassword, otherPassword), "EntityTemporarilyUnmodifiable",
+			"Login Profile for User alice cannot be modified after too many wrong passwords. Try again in 5 seconds.")
+		if n := g.tries.checked.Load(); n != freeTries {
+			t.Errorf("%d passwords were checked", n)
+		}
+		// Signing in is another matter, which the holder of a key cannot lock.
+		if _, _, err := g.signIn(byUser("alice", goodPassword)); err != nil {
+			t.Error(err)
+		}
+		g.advance(firstWait)
+		wantCode(t, g.changePassword(creds, goodPassword, "short"), "PasswordPolicyViolation", "minimum length of 8") // no wrong guess
+		wantCode(t, g.changePassword(creds, goodPassword, otherPassword), "", "")
+		wantCode(t, g.changePassword(creds, goodPassword, goodPassword), "AccessDenied", "The old password was incorrect.") // of a new row
+	})
+}
+
 // A password that was given back and forth is known again as far as the policy
 // looks back.
 func TestPasswordReuse(t *testing.T) {

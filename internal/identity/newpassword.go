@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/thingd/thingd/internal/api/iam"
-	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
 )
 
@@ -121,7 +120,7 @@ func (s *Service) judgePassword(ctx context.Context, e *entity, st passwordState
 			return err
 		}
 		if !ok {
-			return awsapi.ErrAccessDenied("The old password was incorrect.")
+			return errOldPassword()
 		}
 		if *c.old == c.password {
 			return errReused()
