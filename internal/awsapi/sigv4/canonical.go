@@ -190,7 +190,7 @@ func canonicalQuery(raw string, omitToken bool) (string, error) {
 		name, err1 := url.QueryUnescape(key)
 		value, err2 := url.QueryUnescape(value)
 		if err1 != nil || err2 != nil {
-			return "", errorf(Malformed, "The query string is not percent-encoded: '%s'.", clip(pair))
+			return "", errorf(Malformed, "The query string is not percent-encoded, from '%s' on.", clip(key))
 		}
 		if name == paramSignature || omitToken && name == paramToken {
 			continue

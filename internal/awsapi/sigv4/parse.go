@@ -1,6 +1,8 @@
 package sigv4
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -47,7 +49,8 @@ func Parse(r *http.Request) (*Signature, error) {
 }
 
 // parseHeader reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
-// Spaces after the commas are optional.
+// Spaces after the commas are optional. Errors do not repeat the header: it may
+// be a password or a token, and they go into logs.
 func parseHeader(h http.Header, authorization string) (*Signature, error) {
 	name, list, _ := strings.Cut(strings.TrimSpace(authorization), " ")
 	var fields [3]string
@@ -60,14 +63,14 @@ func parseHeader(h http.Header, authorization string) (*Signature, error) {
 		}
 		key, value, ok := strings.Cut(item, "=")
 		if !ok {
-			return nil, errorf(Malformed, "'%s' not a valid key=value pair (missing equal-sign) in Authorization header: '%s'.", clip(item), clip(authorization))
+			return nil, errorf(Malformed, "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '%s'.", hashed(authorization))
 		}
 		for i := range keys {
 			if key != keys[i] {
 				continue
 			}
 			if has[i] {
-				return nil, errorf(Malformed, "Authorization header has more than one '%s' parameter. Authorization=%s", key, clip(authorization))
+				return nil, errorf(Malformed, "Authorization header has more than one '%s' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=%s", key, hashed(authorization))
 			}
 			fields[i], has[i] = value, true
 		}
@@ -89,7 +92,7 @@ func parseHeader(h http.Header, authorization string) (*Signature, error) {
 		missing.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
 	}
 	if missing.Len() > 0 {
-		return nil, errorf(Malformed, "%sAuthorization=%s", missing.String(), clip(authorization))
+		return nil, errorf(Malformed, "%s(Hashed with SHA-256 and encoded with Base64) Authorization=%s", missing.String(), hashed(authorization))
 	}
 	if name != algorithm {
 		return nil, errorf(Malformed, "Unsupported AWS 'algorithm': '%s'.", clip(name))
@@ -102,6 +105,12 @@ func parseHeader(h http.Header, authorization string) (*Signature, error) {
 		return nil, err
 	}
 	return s, s.fill(fields[0], date, fields[2])
+}
+
+// hashed stands for a header in an error, as AWS has it.
+func hashed(header string) string {
+	sum := sha256.Sum256([]byte(header))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // parseQuery reads the X-Amz-… parameters.
