@@ -120,8 +120,18 @@ func (e *entity) attachedBoundary() *iam.AttachedPermissionsBoundary {
 	}
 }
 
-// nameKey is a name as uniqueness sees it.
-func nameKey(name string) string { return strings.ToLower(name) }
+// nameKey is a name or a tag's key as uniqueness sees it: no case, of the letters
+// of which policies see none either. Others that lower to these (the Kelvin sign
+// to k) would be a tag's other name, of which a policy that guards it knows
+// nothing.
+func nameKey(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
 
 // entityByName finds a user, group or role by its name, ignoring case.
 // db.ErrNotFound when there is none.
