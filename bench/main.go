@@ -21,6 +21,8 @@ var (
 	rounds   = flag.Int("rounds", 3, "rounds of each measurement; the median is printed")
 	duration = flag.Duration("for", 3*time.Second, "length of a round")
 	clients  = flag.Int("clients", 16, "concurrent clients")
+	things   = flag.Int("things", 0, "compare the registry of so many things with that of a thousand, instead of all else")
+	database = flag.String("database", "", "for -things: URL of an empty PostgreSQL database (SQLite)")
 	baseline = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
@@ -48,6 +50,13 @@ func run() error {
 		}
 		return err
 	}
+	if *things > 0 {
+		rows, err := scale()
+		if err == nil {
+			table(rows)
+		}
+		return err
+	}
 	if err := add(startup()); err != nil {
 		return err
 	}
@@ -61,11 +70,19 @@ func run() error {
 			return err
 		}
 	}
-	fmt.Printf("\n%-44s %-22s %-34s %s\n", "what", "thingd", "beside it", "goal")
-	for _, r := range rows {
-		fmt.Printf("%-44s %-22s %-34s %s\n", r.what, r.figure, r.beside, r.goal)
-	}
+	table(rows)
 	return nil
+}
+
+func table(rows []row) {
+	wide := 44
+	for _, r := range rows {
+		wide = max(wide, len(r.what))
+	}
+	fmt.Printf("\n%-*s %-22s %-34s %s\n", wide, "what", "thingd", "beside it", "goal")
+	for _, r := range rows {
+		fmt.Printf("%-*s %-22s %-34s %s\n", wide, r.what, r.figure, r.beside, r.goal)
+	}
 }
 
 // median runs measure for each round.

@@ -22,6 +22,7 @@ import (
 // server is a thingd under measurement.
 type server struct {
 	cmd  *exec.Cmd
+	args []string // of its own
 	dir  string
 	at   config.Endpoints
 	root config.RootCredentials
@@ -29,12 +30,12 @@ type server struct {
 }
 
 // start runs the binary in a fresh data directory and waits until it is ready.
-func start() (*server, error) {
+func start(args ...string) (*server, error) {
 	dir, err := os.MkdirTemp("", "thingd-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
+	s := &server{dir: dir, args: args}
 	if err := s.run(); err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func start() (*server, error) {
 }
 
 func (s *server) run() error {
-	s.cmd = exec.Command(*binary, "serve", "--data", s.dir, "--api", "127.0.0.1:0", "--device", "127.0.0.1:0", "--mqtt", "off", "--ops", "127.0.0.1:0")
+	s.cmd = exec.Command(*binary, append([]string{"serve", "--data", s.dir, "--api", "127.0.0.1:0", "--device", "127.0.0.1:0", "--mqtt", "off", "--ops", "127.0.0.1:0"}, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	if err := s.cmd.Start(); err != nil {
 		return err

@@ -80,11 +80,11 @@ func (a attributes) checkSize(of string) error {
 	return nil
 }
 
-// insert writes the rows that ListThings searches.
-func (a attributes) insert(ctx context.Context, tx *db.Tx, at place, thing string) error {
+// insert writes the rows that ListThings searches, of a thing of a type.
+func (a attributes) insert(ctx context.Context, tx *db.Tx, at place, thing string, typeName *string) error {
 	for name, value := range a {
-		_, err := tx.Exec(ctx, `INSERT INTO iot_thing_attributes (account, region, thing, name, value) VALUES ($1, $2, $3, $4, $5)`,
-			at.account, at.region, thing, name, value)
+		_, err := tx.Exec(ctx, `INSERT INTO iot_thing_attributes (account, region, thing, name, value, type) VALUES ($1, $2, $3, $4, $5, $6)`,
+			at.account, at.region, thing, name, value, typeName)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func (s *Service) insertThing(ctx context.Context, tx *db.Tx, at place, t *thing
 			return "", err
 		}
 		if n > 0 {
-			return t.id, attrs.insert(ctx, tx, at, t.name)
+			return t.id, attrs.insert(ctx, tx, at, t.name, t.typeName)
 		}
 	}
 	old, err := thingRow(ctx, tx, at, t.name)
@@ -188,14 +188,14 @@ func updateThing(ctx context.Context, tx *db.Tx, at place, t *thing, typeName *s
 	document := attrs.document()
 	_, err = tx.Exec(ctx, `UPDATE iot_things SET type = $4, attributes = $5, version = version + 1 WHERE account = $1 AND region = $2 AND name = $3`,
 		at.account, at.region, t.name, typeName, document)
-	if err != nil || document == t.attributes {
+	if err != nil || document == t.attributes && text(typeName) == text(t.typeName) {
 		return err
 	}
 	_, err = tx.Exec(ctx, `DELETE FROM iot_thing_attributes WHERE account = $1 AND region = $2 AND thing = $3`, at.account, at.region, t.name)
 	if err != nil {
 		return err
 	}
-	return attrs.insert(ctx, tx, at, t.name)
+	return attrs.insert(ctx, tx, at, t.name, typeName)
 }
 
 // DeleteThing removes a thing that nothing is attached to. Removing what is not

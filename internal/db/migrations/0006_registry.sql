@@ -2,6 +2,12 @@
 -- As in 0003, everything belongs to one account in one region.
 ALTER TABLE iot_thing_types ADD COLUMN mqtt5 TEXT NOT NULL DEFAULT ''; -- JSON, or empty
 
+-- A thing's type beside its attributes, for ListThings by both.
+ALTER TABLE iot_thing_attributes ADD COLUMN type TEXT;
+UPDATE iot_thing_attributes SET type = (SELECT t.type FROM iot_things t
+	WHERE t.account = iot_thing_attributes.account AND t.region = iot_thing_attributes.region AND t.name = iot_thing_attributes.thing);
+CREATE INDEX iot_thing_attributes_type ON iot_thing_attributes (account, region, name, type, value, thing) WHERE type IS NOT NULL;
+
 CREATE TABLE iot_thing_groups (
 	account     TEXT   NOT NULL,
 	region      TEXT   NOT NULL,
