@@ -90,24 +90,3 @@ func TestIssuerIsKept(t *testing.T) {
 		t.Error("issued without an issuer")
 	}
 }
-
-func TestKeyPool(t *testing.T) {
-	p := newKeyPool(2)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); p.fill(ctx) }()
-	seen := map[string]bool{}
-	for range 5 {
-		k := must(p.take(t.Context()))(t)
-		if s := k.D.String(); seen[s] {
-			t.Error("a key was given out twice")
-		} else {
-			seen[s] = true
-		}
-	}
-	cancel()
-	<-done
-	if len(p.ready) > 2 {
-		t.Errorf("%d spare keys", len(p.ready))
-	}
-}

@@ -25,11 +25,12 @@ const (
 	// spareKeys is how many keys are held ready. With what can be made
 	// meanwhile it is enough for a thousand devices in a minute.
 	spareKeys = 512
-	// firstSpares are made without a pause.
-	firstSpares = 2
+	// firstSpares are made without a pause, coldSpares before anybody has
+	// asked for a key: a server that issues no certificates costs little.
+	firstSpares, coldSpares = 2, 32
 	// idleShare is the part of one core that making spare keys takes while
 	// nobody asks for any: one in so many.
-	idleShare = 10
+	idleShare = 20
 )
 
 func newKeyPool(size int) *keyPool {
@@ -48,6 +49,7 @@ func newKeyPool(size int) *keyPool {
 func (p *keyPool) fill(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	asked := false
 	for n := 1; ctx.Err() == nil; n++ {
 		begin := time.Now()
 		k, err := rsa.GenerateKey(rand.Reader, deviceKeyBits)
@@ -64,9 +66,14 @@ func (p *keyPool) fill(ctx context.Context) {
 			continue
 		}
 		pause.Reset((idleShare - 1) * took)
+		next := pause.C
+		if !asked && n >= coldSpares {
+			next = nil
+		}
 		select {
-		case <-pause.C:
+		case <-next:
 		case <-p.wanted:
+			asked = true
 		case <-ctx.Done():
 		}
 	}
