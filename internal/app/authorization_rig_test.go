@@ -113,6 +113,7 @@ func newRig(t *testing.T) *rig {
 		"TRUST": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + config.DevAccountID + `","Service":"credentials.iot.amazonaws.com"},` +
 			`"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}]}`,
 		"IOTPOLICY":   "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":policy/p",
+		"GROUP":       "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":thinggroup/floor",
 		"CERTARN":     "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":cert/",
 		"CERTESCAPED": "arn:aws:iot:" + cfg.Region + ":" + config.DevAccountID + ":cert%2F",
 		"OIDC":        iam + "oidc-provider/id.example.com", "SAML": iam + "saml-provider/idp",

@@ -6,11 +6,13 @@ type kind uint8
 const (
 	aCertificate kind = iota // by id alone, in all accounts and regions
 	aPolicy                  // its default version, compiled
-	aPolicyList              // what is attached to a certificate
-	aThing                   // that it exists, and its type
+	aPolicyList              // what is attached to a principal or a group
+	aThing                   // that it exists, its type and attributes
 	anAttachment             // of a principal to a thing
+	aThingList               // the things of a principal
 	aGroupList               // the groups of a thing; without a name, of all things
 	aRoleAlias
+	aSetting   // by name: event configurations, all that is set of logging
 	anEndpoint // never changes
 )
 

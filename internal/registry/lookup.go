@@ -40,10 +40,7 @@ func (c *Certificate) Active(now time.Time) bool {
 // counts: one that is of no use does not keep the device from an account that
 // it may use. ok is false when there is none.
 func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c *Certificate, ok bool, err error) {
-	all, ok, err := fresh.Load(&s.generations, &s.certificates, id, certificateKey(id), func() ([]*Certificate, bool, error) {
-		list, err := s.registrations(ctx, id)
-		return list, len(list) > 0, err
-	})
+	all, ok, err := s.registered(ctx, id)
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -61,6 +58,15 @@ func (s *Service) CertificateByID(ctx context.Context, id, serverName string) (c
 		}
 	}
 	return nil, false, nil
+}
+
+// registered is registrations, from memory while nothing changes. ok is false
+// when there is none.
+func (s *Service) registered(ctx context.Context, id string) (all []*Certificate, ok bool, err error) {
+	return fresh.Load(&s.generations, &s.certificates, id, certificateKey(id), func() ([]*Certificate, bool, error) {
+		list, err := s.registrations(ctx, id)
+		return list, len(list) > 0, err
+	})
 }
 
 // nameless is the registration that counts without a server name, of some that
@@ -137,19 +143,13 @@ func (s *Service) endpointOwner(ctx context.Context, prefix string) (place, bool
 // a certificate, compiled and named. The caller may keep but not change them.
 func (s *Service) PoliciesOf(ctx context.Context, account, region, certificateID string) ([]*policy.Policy, error) {
 	at := place{account, region}
-	target := at.certificate(certificateID)
-	k := at.key(aPolicyList, target, "")
-	names, _, err := fresh.Load(&s.generations, &s.lists, k, k, func() ([]string, bool, error) {
-		names, err := s.policyNames(ctx, at, target)
-		return names, err == nil, err
-	})
+	names, err := s.attachedNames(ctx, at, at.certificate(certificateID))
 	if err != nil {
 		return nil, fmt.Errorf("policies of certificate %s: %w", certificateID, err)
 	}
 	policies := make([]*policy.Policy, 0, len(names))
 	for _, name := range names {
-		k := at.key(aPolicy, name, "")
-		p, ok, err := fresh.Load(&s.generations, &s.policies, k, k, func() (*policy.Policy, bool, error) { return s.compiled(ctx, at, name) })
+		p, ok, err := s.policy(ctx, at, name)
 		if err != nil {
 			return nil, fmt.Errorf("policies of certificate %s: %w", certificateID, err)
 		}
@@ -158,6 +158,23 @@ func (s *Service) PoliciesOf(ctx context.Context, account, region, certificateID
 		}
 	}
 	return policies, nil
+}
+
+// attachedNames are the names of the policies that are attached to a target.
+func (s *Service) attachedNames(ctx context.Context, at place, target string) ([]string, error) {
+	k := at.key(aPolicyList, target, "")
+	names, _, err := fresh.Load(&s.generations, &s.lists, k, k, func() ([]string, bool, error) {
+		names, err := s.policyNames(ctx, at, target)
+		return names, err == nil, err
+	})
+	return names, err
+}
+
+// policy is the default version of a policy, compiled and named. ok is false
+// when there is none.
+func (s *Service) policy(ctx context.Context, at place, name string) (p *policy.Policy, ok bool, err error) {
+	k := at.key(aPolicy, name, "")
+	return fresh.Load(&s.generations, &s.policies, k, k, func() (*policy.Policy, bool, error) { return s.compiled(ctx, at, name) })
 }
 
 func (s *Service) policyNames(ctx context.Context, at place, target string) ([]string, error) {

@@ -225,6 +225,9 @@ func TestPolicyAttachments(t *testing.T) {
 			refused(t, detach("p", target), "InvalidRequestException", 400, "Invalid Target")
 			_, err := w.Client.ListAttachedPolicies(ctx, &sdk.ListAttachedPoliciesInput{Target: &target})
 			refused(t, err, code, status, text)
+			if strings.Contains(target, "thinggroup") { // which the older operations do not know
+				code, status, text = "InvalidRequestException", 400, "Invalid Target"
+			}
 			_, err = w.Client.AttachPrincipalPolicy(ctx, &sdk.AttachPrincipalPolicyInput{PolicyName: str("p"), Principal: &target})
 			refused(t, err, code, status, text)
 			_, err = w.Client.DetachPrincipalPolicy(ctx, &sdk.DetachPrincipalPolicyInput{PolicyName: str("p"), Principal: &target})

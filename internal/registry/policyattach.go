@@ -8,12 +8,16 @@ import (
 	"github.com/thingd/thingd/internal/db"
 )
 
-// maxPrincipalPolicies is how many policies a certificate or Cognito identity
-// can have (AWS IoT Core quotas).
-const maxPrincipalPolicies = 10
+// How many policies a certificate or Cognito identity can have, and a thing
+// group (AWS IoT Core quotas).
+const (
+	maxPrincipalPolicies = 10
+	maxGroupPolicies     = 2
+)
 
-// AttachPolicy gives a certificate or Cognito identity a policy. Attaching it
-// again succeeds.
+// AttachPolicy gives a certificate, Cognito identity or thing group a policy.
+// That of a group holds for the things in it and in the groups below it.
+// Attaching it again succeeds.
 func (s *Service) AttachPolicy(ctx context.Context, in *iot.AttachPolicyRequest) (*iot.AttachPolicyResponse, error) {
 	if err := s.attachPolicy(ctx, in.PolicyName); err != nil {
 		return nil, err
@@ -52,10 +56,15 @@ func (s *Service) attachPolicy(ctx context.Context, name string) error {
 		}
 		var count int64
 		err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM iot_policy_attachments WHERE account = $1 AND region = $2 AND target = $3`, at.account, at.region, p.name).Scan(&count)
-		if err == nil && count > maxPrincipalPolicies {
+		switch {
+		case err != nil:
+			return err
+		case p.group != "" && count > maxGroupPolicies:
+			return iot.ErrLimitExceededException("The maximum number of policies that can be attached to a thing group is %d", maxGroupPolicies)
+		case count > maxPrincipalPolicies:
 			return iot.ErrLimitExceededException("The maximum number of policies that can be attached to a principal is %d", maxPrincipalPolicies)
 		}
-		return err
+		return nil
 	}, at.key(aPolicyList, p.name, ""))
 	if err != nil {
 		return fmt.Errorf("attach policy %s: %w", name, err)
@@ -65,14 +74,21 @@ func (s *Service) attachPolicy(ctx context.Context, name string) error {
 
 // insertAttachment writes an attachment of a policy; 0 says that it was there.
 func (s *Service) insertAttachment(ctx context.Context, tx *db.Tx, at place, policy string, p principal) (int64, error) {
-	return tx.Exec(ctx, `INSERT INTO iot_policy_attachments (account, region, policy, target, certificate, created)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account, region, target, policy) DO NOTHING`,
-		at.account, at.region, policy, p.name, p.certificateID(), s.now())
+	return tx.Exec(ctx, `INSERT INTO iot_policy_attachments (account, region, policy, target, certificate, group_name, created)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, region, target, policy) DO NOTHING`,
+		at.account, at.region, policy, p.name, p.certificateID(), p.groupName(), s.now())
 }
 
-// check refuses a certificate that is not registered. A Cognito identity is
-// known to Cognito alone.
+// check refuses a certificate that is not registered and a group that there is
+// not. A Cognito identity is known to Cognito alone.
 func (p principal) check(ctx context.Context, q queryer, at place) error {
+	if p.group != "" {
+		there, err := existsRow(ctx, q, `SELECT 1 FROM iot_thing_groups WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, p.group)
+		if err == nil && !there {
+			return errNoGroupTarget(p.name)
+		}
+		return err
+	}
 	if p.certificate == "" {
 		return nil
 	}
@@ -84,7 +100,8 @@ func (p principal) check(ctx context.Context, q queryer, at place) error {
 }
 
 // DetachPolicy takes a policy away. It succeeds when the policy is not
-// attached or does not exist; an unknown certificate is an invalid target.
+// attached or does not exist; an unknown certificate or group is an invalid
+// target.
 func (s *Service) DetachPolicy(ctx context.Context, in *iot.DetachPolicyRequest) (*iot.DetachPolicyResponse, error) {
 	at := placeOf(ctx)
 	p, err := targetOf(ctx)
@@ -93,10 +110,10 @@ func (s *Service) DetachPolicy(ctx context.Context, in *iot.DetachPolicyRequest)
 	}
 	err = s.write(ctx, func(tx *db.Tx) error {
 		n, err := detachPolicy(ctx, tx, at, in.PolicyName, p)
-		if err != nil || n > 0 || p.certificate == "" {
+		if err != nil || n > 0 {
 			return err
 		}
-		if _, err := certificateStatus(ctx, tx, at, p.certificate); isNotFound(err) {
+		if err := p.check(ctx, tx, at); isNotFound(err) {
 			return iot.ErrInvalidRequestException("Invalid Target")
 		} else {
 			return err

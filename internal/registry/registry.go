@@ -41,6 +41,7 @@ type Service struct {
 
 	generations  fresh.Generations[key]
 	certificates fresh.Cache[string, fresh.Entry[[]*Certificate]]
+	devices      fresh.Cache[key, *Device]
 	policies     fresh.Cache[key, fresh.Entry[*policy.Policy]]
 	lists        fresh.Cache[key, fresh.Entry[[]string]]
 	types        fresh.Cache[key, fresh.Entry[string]]

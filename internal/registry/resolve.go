@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 	at := placeOf(ctx)
 	switch word := op.Resource[1:]; {
 	case word == "principal":
-		return at.onPrincipal(cmp.Or(awsapi.Member(in, "Principal"), awsapi.Member(in, "Target")), at.thingKeys(in)), nil
+		return at.onPrincipal(awsapi.Member(in, "Principal"), at.thingKeys(in)), nil
 	case strings.Contains(word, "/"):
 		resource, err := awsapi.Expand(word, in)
 		if err != nil {
@@ -57,6 +56,18 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: at.arn(resource), Keys: tags}}}, nil
 	}
 	switch in := in.(type) {
+	case *iot.AttachPolicyRequest:
+		return s.onPolicyTarget(ctx, at, in.Target)
+	case *iot.DetachPolicyRequest:
+		return s.onPolicyTarget(ctx, at, in.Target)
+	case *iot.GetEffectivePoliciesRequest:
+		return at.onDevice(in.Principal), nil
+	case *iot.TestAuthorizationRequest:
+		return at.onDevice(in.Principal), nil
+	case *iot.SetLoggingOptionsRequest:
+		return onLogging(&in.LoggingOptionsPayload.RoleArn), nil
+	case *iot.SetV2LoggingOptionsRequest:
+		return onLogging(in.RoleArn), nil
 	case *iot.CreateRoleAliasRequest:
 		return at.onRoleAlias(in.RoleAlias, &in.RoleArn, nil), nil
 	case *iot.UpdateRoleAliasRequest:
@@ -111,6 +122,40 @@ func (p place) onPrincipal(name string, keys map[string][]string) *awsapi.Resolu
 		resource = askedFor(name)
 	}
 	return &awsapi.Resolution{Checks: []awsapi.Check{{Resource: resource, Keys: keys}}, Target: t}
+}
+
+// onPolicyTarget is for attaching policies and detaching them: the certificate
+// or the thing group has to be allowed.
+func (s *Service) onPolicyTarget(ctx context.Context, at place, name string) (*awsapi.Resolution, error) {
+	t := &target{}
+	t.principal, t.err = at.policyTarget(name)
+	check := awsapi.Check{Resource: t.principal.about()}
+	if t.err != nil {
+		check.Resource = askedFor(name)
+	}
+	if group := t.principal.group; group != "" {
+		var err error
+		if check.Keys, err = s.resourceTags(ctx, at, "thinggroup/"+group); err != nil {
+			return nil, err
+		}
+	}
+	return &awsapi.Resolution{Checks: []awsapi.Check{check}, Target: t}, nil
+}
+
+// onDevice is for questions about what a principal, if one is named, may do.
+// AWS knows the certificate as their only resource.
+func (p place) onDevice(name *string) *awsapi.Resolution {
+	t, check := &target{}, awsapi.Check{Resource: "*"}
+	if name != nil {
+		t.principal, t.err = p.policyTarget(*name)
+		switch {
+		case t.err != nil:
+			check.Resource = askedFor(*name)
+		case t.principal.certificate != "":
+			check.Resource = t.principal.name
+		}
+	}
+	return &awsapi.Resolution{Checks: []awsapi.Check{check}, Target: t}
 }
 
 // askedFor is what a request is authorized on whose ARN is refused in any

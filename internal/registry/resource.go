@@ -22,19 +22,29 @@ func (p place) key(k kind, name, other string) key {
 	return key{kind: k, account: p.account, region: p.region, name: name, other: other}
 }
 
-// principal is what policies and things can be attached to.
+// principal is what policies and things can be attached to; policies to groups
+// of things as well.
 type principal struct {
 	name        string // as listed: an ARN, or a Cognito identity id
 	certificate string // id, when it is one
+	group       string // name, when it is a thing group
 }
 
-// about is the resource that attaching to p is authorized on: the certificate;
-// AWS has no resource type for Cognito identities.
+// about is the resource that attaching to p is authorized on: the certificate
+// or the group; AWS has no resource type for Cognito identities.
 func (p principal) about() string {
-	if p.certificate != "" {
+	if p.certificate != "" || p.group != "" {
 		return p.name
 	}
 	return "*"
+}
+
+// groupName is nil where there is no group.
+func (p principal) groupName() *string {
+	if p.group == "" {
+		return nil
+	}
+	return &p.group
 }
 
 // certificateID is nil where there is no certificate, for the foreign key.
@@ -46,6 +56,7 @@ func (p principal) certificateID() *string {
 }
 
 var (
+	registryName  = regexp.MustCompile(`^[a-zA-Z0-9:_-]{1,128}$`) // of things, types and groups
 	certificateID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	cognitoID     = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-[0-9]):[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
@@ -76,8 +87,23 @@ func (p place) principal(s string) (principal, error) {
 			return principal{}, errNoCertificate()
 		}
 		return principal{name: s, certificate: id}, nil
-	case "thinggroup":
-		return principal{}, iot.ErrResourceNotFoundException("No thing group with ARN %s exists", s)
 	}
 	return principal{}, iot.ErrInvalidRequestException("Invalid Target")
+}
+
+// policyTarget reads what policies can be attached to: a principal, or the ARN
+// of a thing group.
+func (p place) policyTarget(s string) (principal, error) {
+	a, err := arn.Parse(s)
+	if err != nil || a.Service != "iot" || a.Type() != "thinggroup" {
+		return p.principal(s)
+	}
+	if s != p.arn("thinggroup/"+a.Name()) || !registryName.MatchString(a.Name()) {
+		return principal{}, errNoGroupTarget(s)
+	}
+	return principal{name: s, group: a.Name()}, nil
+}
+
+func errNoGroupTarget(s string) *awsapi.Error {
+	return iot.ErrResourceNotFoundException("No thing group with ARN %s exists", s)
 }

@@ -42,7 +42,7 @@ func (s *Service) AttachThingPrincipal(ctx context.Context, in *iot.AttachThingP
 			return iot.ErrInvalidRequestException("Principal %s is attached exclusively to another thing", p.name)
 		}
 		return s.insertThingPrincipal(ctx, tx, at, in.ThingName, p, exclusive)
-	}, at.key(anAttachment, in.ThingName, p.name))
+	}, at.key(anAttachment, in.ThingName, p.name), at.key(aThingList, p.name, ""))
 	if err != nil {
 		return nil, fmt.Errorf("attach principal to thing %s: %w", in.ThingName, err)
 	}
@@ -84,7 +84,7 @@ func (s *Service) DetachThingPrincipal(ctx context.Context, in *iot.DetachThingP
 			return err
 		}
 		return p.check(ctx, tx, at)
-	}, at.key(anAttachment, in.ThingName, p.name))
+	}, at.key(anAttachment, in.ThingName, p.name), at.key(aThingList, p.name, ""))
 	if err != nil {
 		return nil, fmt.Errorf("detach principal from thing %s: %w", in.ThingName, err)
 	}

@@ -84,7 +84,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachPolicy", Method: "PUT", URI: "/target-policies/{policyName}",
-			Resource: "@principal",
+			Resource: "@",
 			New:      func() any { return new(AttachPolicyRequest) },
 			Out:      (*AttachPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1278,7 +1278,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachPolicy", Method: "POST", URI: "/target-policies/{policyName}",
-			Resource: "@principal",
+			Resource: "@",
 			New:      func() any { return new(DetachPolicyRequest) },
 			Out:      (*DetachPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2380,7 +2380,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetLoggingOptions", Method: "POST", URI: "/loggingOptions",
-			Resource: "*",
+			Resource: "@",
 			New:      func() any { return new(SetLoggingOptionsRequest) },
 			Out:      (*SetLoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2402,7 +2402,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetV2LoggingOptions", Method: "POST", URI: "/v2LoggingOptions",
-			Resource: "*",
+			Resource: "@",
 			New:      func() any { return new(SetV2LoggingOptionsRequest) },
 			Out:      (*SetV2LoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
