@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/thingd/thingd/internal/journal"
 )
 
 // Query says which records are looked up. What is empty does not count.
@@ -71,7 +73,7 @@ func snapshotOf(dir string) (*snapshot, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, readError(dir, err)
 	}
-	if s.old, err = rotatedFiles(dir); err != nil {
+	if s.old, err = journal.Ended(dir, trailName); err != nil {
 		s.close()
 		return nil, readError(dir, err)
 	}
@@ -105,7 +107,7 @@ func (s *snapshot) lookup(ctx context.Context, q *Query, yield func(*Entry, erro
 		return
 	}
 	for _, name := range slices.Backward(s.old) {
-		if ended, _ := rotatedAt(name); !q.Since.IsZero() && ended.Before(q.Since.Add(-clockSlack)) {
+		if ended, _ := journal.EndedAt(trailName, name); !q.Since.IsZero() && ended.Before(q.Since.Add(-clockSlack)) {
 			return
 		}
 		f, err := os.Open(filepath.Join(s.dir, name))

@@ -6,7 +6,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/thingd/thingd/internal/journal"
 )
+
+// File is the name of the file that is being written. Those before it have the
+// time at which they ended in their names: audit-20060102T150405.000000000Z.jsonl.
+const File = trailName + ".jsonl"
+
+const trailName = "audit"
 
 // The defaults of Options.
 const (
@@ -43,7 +51,7 @@ type Trail struct {
 	scratch sync.Pool // *[]byte
 
 	mu        sync.Mutex
-	out       output
+	out       journal.File
 	strangers bucket
 	limited   gap // by strangers
 	lost      gap // while the file could not be written
@@ -70,13 +78,13 @@ func Open(dir string, o Options) (*Trail, error) {
 	}
 	t := &Trail{
 		o: o, metrics: m,
-		out:       output{dir: dir, max: o.Size, keep: max(o.Keep, 0)},
+		out:       journal.File{Dir: dir, Name: trailName, Max: o.Size, Keep: max(o.Keep, 0)},
 		strangers: bucket{perSecond: strangersPerSecond, most: strangersAtOnce, tokens: strangersAtOnce},
 	}
 	t.scratch.New = func() any { b := make([]byte, 0, 4<<10); return &b }
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.told(t.out.open(o.Now()))
+	t.told(t.out.Open(o.Now()))
 	return t, nil
 }
 
@@ -90,8 +98,8 @@ func (t *Trail) Record(e Event) { t.write(&record{Event: e}) }
 func (t *Trail) Rotate() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.out.stuck = t.out.rotate(t.o.Now())
-	t.grows(t.out.stuck)
+	t.out.Rotate(t.o.Now())
+	t.grows(t.out.Stuck())
 }
 
 // Close tells of what was left out and closes the file. Records that come later
@@ -100,7 +108,7 @@ func (t *Trail) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.note(t.o.Now(), true)
-	return t.out.close()
+	return t.out.Close()
 }
 
 func (t *Trail) write(r *record) {
@@ -136,9 +144,9 @@ func (t *Trail) admit(now time.Time) bool {
 }
 
 func (t *Trail) put(line []byte, now time.Time) {
-	err := t.out.write(line, now)
+	err := t.out.Write(line, now)
 	t.told(err)
-	t.grows(t.out.stuck)
+	t.grows(t.out.Stuck())
 	if err != nil {
 		t.metrics.lost.WithLabelValues("unwritable").Inc()
 		t.lost.add(now)
@@ -156,7 +164,7 @@ func (g *gap) add(now time.Time) {
 
 // note writes what is missing into the trail itself, once it can be.
 func (t *Trail) note(now time.Time, all bool) {
-	if t.lost.n > 0 && t.out.ready(now) {
+	if t.lost.n > 0 && t.out.Ready(now) {
 		t.tell(&t.lost, "the audit file could not be written", now)
 	}
 	if t.limited.n > 0 && (all || now.Sub(t.limited.since) >= noteEvery) {
@@ -171,7 +179,7 @@ func (t *Trail) tell(g *gap, reason string, now time.Time) {
 			"records": g.n, "since": g.since.UTC().Format(timeForm), "reason": reason,
 		},
 	}}
-	if err := t.out.write(append(r.append(nil), '\n'), now); err != nil {
+	if err := t.out.Write(append(r.append(nil), '\n'), now); err != nil {
 		t.told(err)
 		return
 	}

@@ -16,12 +16,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/thingd/thingd/internal/awsapi"
+	"github.com/thingd/thingd/internal/journal"
 )
 
 // files are the names in a directory, the oldest first and the current last.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
-	names, err := rotatedFiles(dir)
+	names, err := journal.Ended(dir, trailName)
 	if err != nil {
 		t.Fatal(err)
 	}
