@@ -74,10 +74,10 @@ func (r *Refusal) Report() Report {
 		out.Statements = append(out.Statements, statementOf(&x.Statements[i], d))
 	}
 	if r.foreign() {
-		out.Keys = slices.DeleteFunc(out.Keys, func(v Variable) bool { return resourceTag(v.Name) })
+		out.Keys = slices.DeleteFunc(out.Keys, func(v Variable) bool { return ResourceTag(v.Name) })
 		for i := range out.Statements {
 			s := &out.Statements[i]
-			s.Variables = slices.DeleteFunc(s.Variables, func(v Variable) bool { return resourceTag(v.Name) })
+			s.Variables = slices.DeleteFunc(s.Variables, func(v Variable) bool { return ResourceTag(v.Name) })
 		}
 	}
 	return out
@@ -89,7 +89,8 @@ func (r *Refusal) foreign() bool {
 	return ok && parts[4] != "" && parts[4] != r.Account
 }
 
-func resourceTag(key string) bool {
+// ResourceTag says whether a context key is a tag of the request's resource.
+func ResourceTag(key string) bool {
 	_, name, ok := strings.Cut(strings.ToLower(key), ":")
 	return ok && strings.HasPrefix(name, "resourcetag/")
 }

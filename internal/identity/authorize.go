@@ -205,6 +205,7 @@ func (s *Service) noteRefusal(req *awsapi.Request, in *policy.Input, pr *policy.
 	req.Explained = true
 	if asked.ResourceAccount != req.Caller.Account {
 		in = own(in)
+		asked.Keys = slices.DeleteFunc(asked.Keys, func(k policy.Key) bool { return explain.ResourceTag(k.Name()) })
 	}
 	s.Refusals.Add(explain.Refusal{
 		ID: req.ID, Account: req.Caller.Account, Time: req.Time, Principal: req.Caller.ARN, UserID: req.Caller.UserID,
@@ -214,7 +215,8 @@ func (s *Service) noteRefusal(req *awsapi.Request, in *policy.Input, pr *policy.
 }
 
 // own is an input without the policy of the resource: another account's is not
-// explained, not even whether it says anything.
+// explained, not even whether it says anything. Nor are the resource's tags, by
+// what one's own conditions make of them.
 func own(in *policy.Input) *policy.Input {
 	c := *in
 	c.Resource = nil

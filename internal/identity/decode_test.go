@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/sts"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/explain"
@@ -103,5 +104,29 @@ func TestRefusalsKeepOtherAccountsSecrets(t *testing.T) {
 			t.Errorf("told %+v", r.Explanation)
 		}
 		ask(g.caller(creds), "absent")
+	})
+}
+
+// Nor do the tags of another account's role show by which of one's own
+// statements met them.
+func TestRefusalsKeepOtherAccountsTags(t *testing.T) {
+	each(t, func(t *testing.T, g *rig) {
+		g.Refusals = &explain.Log{}
+		g.role("tagged", trust(`{"Service":"iot.amazonaws.com"}`), "")
+		must(iamDo(g, g.caller(g.root), "TagRole", g.TagRole, &iam.TagRoleRequest{RoleName: "tagged", Tags: []iam.Tag{{Key: "tier", Value: "gold"}}}))(t)
+		stranger := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
+		eve := g.foreigner(stranger, "eve", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"},
+			{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"*","Condition":{"StringLike":{"aws:ResourceTag/tier":"g*"}}},
+			{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"*","Condition":{"Null":{"iam:ResourceTag/tier":"false"}}}]}`)
+		ask := func(name string) *explain.Message {
+			req := &awsapi.Request{ID: name, Caller: eve, Service: sts.Service, Time: g.Now()}
+			_, err := g.AssumeRole(awsapi.WithRequest(t.Context(), req), &sts.AssumeRoleRequest{RoleArn: "arn:aws:iam::123456789012:role/" + name, RoleSessionName: "s1"})
+			wantCode(t, err, "AccessDenied", "sts:AssumeRole")
+			return must(g.decode(eve, req.ID))(t)
+		}
+		one, two := ask("tagged"), ask("absent")
+		if one.ExplicitDeny != two.ExplicitDeny || len(one.MatchedStatements.Items) != len(two.MatchedStatements.Items) {
+			t.Errorf("of a role with the tag: %+v, of none: %+v", one.Explanation, two.Explanation)
+		}
 	})
 }
