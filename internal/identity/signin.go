@@ -240,7 +240,7 @@ func (s *Service) mayChangePassword(ctx context.Context, req *awsapi.Request, e 
 	asked.Caller = newCaller(who, nil, &cachedSession{claims: &claims{Account: e.account, ID: e.id, Console: true, Issued: req.Time.UnixMilli()}})
 	in := asked.Caller.Identity.(*credential).input
 	pr := &policy.Request{Action: "iam:ChangePassword", Resource: who.arn(), ResourceAccount: e.account}
-	pr.Keys = appendGlobalKeys(nil, &asked, e.account)
+	pr.Keys = requestKeys(&asked, &awsapi.Check{Action: pr.Action, Keys: params{}.keys(who.tags)}, e.account)
 	if d := in.Decide(pr); d.Outcome != policy.Allowed {
 		s.noteRefusal(&asked, &in, pr, d)
 		return awsapi.Errorf("AccessDenied", 403, "message", "%s", deniedText(asked.Caller, pr.Action, pr.Resource, d.Reason(pr.Action)))

@@ -376,6 +376,14 @@ func TestRequiredPassword(t *testing.T) {
 		in.NewPassword = "Another-Passw0rd"
 		_, _, err = g.signIn(in)
 		wantCode(t, err, "AccessDenied", "not authorized to perform: iam:ChangePassword on resource: arn:aws:iam::123456789012:user/bob")
+
+		// What policies say of the user's tags holds here as by the API.
+		g.withPassword("carol", strings.Replace(change, `"}]}`, `"},{"Effect":"Deny","Action":"iam:ChangePassword","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/shared":"yes"}}}]}`, 1), true)
+		must(iamDo(g, g.caller(g.root), "TagUser", g.TagUser, &iam.TagUserRequest{UserName: "carol", Tags: []iam.Tag{{Key: "shared", Value: "yes"}}}))(t)
+		in = byUser("carol", userPassword)
+		in.NewPassword = "Another-Passw0rd"
+		_, _, err = g.signIn(in)
+		wantCode(t, err, "AccessDenied", "with an explicit deny")
 	})
 }
 
