@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 )
@@ -63,6 +64,12 @@ func TestAccounts(t *testing.T) {
 		wantCode(t, err, "AccessDenied", "because no identity-based policy allows the thingd:ListAccounts action")
 		_, key = g.user("v", allow("thingd:ListAccounts"))
 		must(do(g, g.caller(key), thingd.Service, "ListAccounts", g.ListAccounts, &thingd.ListAccountsRequest{}))(t)
+
+		// AWS's name for it counts as well: who may do all but that makes none.
+		_, key = g.user("w", "")
+		must(iamDo(g, root, "AttachUserPolicy", g.AttachUserPolicy, &iam.AttachUserPolicyRequest{UserName: "w", PolicyArn: "arn:aws:iam::aws:policy/PowerUserAccess"}))(t)
+		_, err = do(g, g.caller(key), thingd.Service, "CreateAccount", g.CreateAccount, &thingd.CreateAccountRequest{Name: "x"})
+		wantCode(t, err, "AccessDenied", "because no identity-based policy allows the organizations:CreateAccount action")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/sts"
 	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
@@ -56,7 +57,15 @@ func TestPutOpenIDConnectProviderKeys(t *testing.T) {
 		_, poor := g.user("bob", "")
 		wantCode(t, put(g.caller(poor), testProvider, testKeys().set()), "AccessDenied", "thingd:PutOpenIDConnectProviderKeys on resource: "+testProvider)
 		_, able := g.user("carol", strings.Replace(allow("thingd:PutOpenIDConnectProviderKeys"), `"Resource":"*"`, `"Resource":"arn:aws:iam::*:oidc-provider/*"`, 1))
+		wantCode(t, put(g.caller(able), testProvider, testKeys().set()), "AccessDenied", "iam:UpdateOpenIDConnectProviderThumbprint")
+		must(iamDo(g, root, "PutUserPolicy", g.PutUserPolicy, &iam.PutUserPolicyRequest{
+			UserName: "carol", PolicyName: "q", PolicyDocument: allow("iam:UpdateOpenIDConnectProviderThumbprint"),
+		}))(t)
 		wantCode(t, put(g.caller(able), testProvider, testKeys().set()), "", "")
+		// Whoever may do all but IAM must not become what IAM lets tokens become.
+		_, power := g.user("dave", "")
+		must(iamDo(g, root, "AttachUserPolicy", g.AttachUserPolicy, &iam.AttachUserPolicyRequest{UserName: "dave", PolicyArn: "arn:aws:iam::aws:policy/PowerUserAccess"}))(t)
+		wantCode(t, put(g.caller(power), testProvider, testKeys().set()), "AccessDenied", "iam:UpdateOpenIDConnectProviderThumbprint on resource: "+testProvider)
 		stranger := must(g.AddAccount(t.Context(), BootstrapOptions{}))(t)
 		wantCode(t, put(g.caller(rootCreds(stranger)), testProvider, testKeys().set()), "AccessDenied", "")
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/sts"
+	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
 )
@@ -95,10 +96,25 @@ func (r *resolution) resolve(ctx context.Context, noun string, in any) error {
 		return r.self(ctx)
 	case *sts.GetFederationTokenRequest:
 		return r.federation(in)
+	case *thingd.PutOpenIDConnectProviderKeysRequest:
+		return r.also("iam:UpdateOpenIDConnectProviderThumbprint", r.provider(ctx, providerOIDC, in.OpenIDConnectProviderArn))
+	case *thingd.CreateAccountRequest:
+		r.checks = append(r.checks, awsapi.Check{Resource: "*"})
+		return r.also("organizations:CreateAccount", nil)
 	case *iam.GetAccessKeyLastUsedRequest:
 		return r.accessKey(ctx, in.AccessKeyId)
 	}
 	return fmt.Errorf("%T names no resource", in)
+}
+
+// also asks for AWS's own action beside one of our API that comes to the same:
+// policies that allow all but IAM (PowerUserAccess) name AWS's.
+func (r *resolution) also(action string, err error) error {
+	for _, c := range r.checks {
+		c.Action = action
+		r.checks = append(r.checks, c)
+	}
+	return err
 }
 
 // params are what else a request names that conditions can ask for.

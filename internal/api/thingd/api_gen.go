@@ -86,7 +86,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutOpenIDConnectProviderKeys", Method: "PUT", URI: "/thingd/oidc-provider-keys",
-			Resource: "@oidc-provider",
+			Resource: "@",
 			New:      func() any { return new(PutOpenIDConnectProviderKeysRequest) },
 			Out:      (*PutOpenIDConnectProviderKeysResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
