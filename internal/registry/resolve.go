@@ -68,6 +68,8 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return onLogging(&in.LoggingOptionsPayload.RoleArn), nil
 	case *iot.SetV2LoggingOptionsRequest:
 		return onLogging(in.RoleArn), nil
+	case *iot.CreateThingRequest:
+		return s.onNewThing(ctx, at, in)
 	case *iot.CreateRoleAliasRequest:
 		return at.onRoleAlias(in.RoleAlias, &in.RoleArn, nil), nil
 	case *iot.UpdateRoleAliasRequest:
@@ -100,6 +102,21 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 		return s.onTags(ctx, at, in.ResourceArn)
 	}
 	return nil, fmt.Errorf("registry: %s has nothing to resolve", op.Name)
+}
+
+// onNewThing is for CreateThing, which has to be allowed on the billing group
+// as well that the thing is to be in.
+func (s *Service) onNewThing(ctx context.Context, at place, in *iot.CreateThingRequest) (*awsapi.Resolution, error) {
+	r := &awsapi.Resolution{Checks: []awsapi.Check{{Resource: at.arn("thing/" + in.ThingName)}}}
+	if in.BillingGroupName != nil {
+		group := "billinggroup/" + *in.BillingGroupName
+		tags, err := s.resourceTags(ctx, at, group)
+		if err != nil {
+			return nil, err
+		}
+		r.Checks = append(r.Checks, awsapi.Check{Resource: at.arn(group), Keys: tags})
+	}
+	return r, nil
 }
 
 // thingKeys is the condition key of what attaches a principal to a thing, or

@@ -484,7 +484,7 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateThing", Method: "POST", URI: "/things/{thingName}",
-			Resource: "thing/{thingName}",
+			Resource: "@",
 			New:      func() any { return new(CreateThingRequest) },
 			Out:      (*CreateThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {

@@ -31,7 +31,7 @@ var Service = &awsapi.Service{
 	Shapes:       shapes,
 	Operations: []*awsapi.Operation{
 		{Name: "CreateAccount", Method: "POST", URI: "/thingd/accounts",
-			Resource: "*",
+			Resource: "@",
 			New:      func() any { return new(CreateAccountRequest) },
 			Out:      (*CreateAccountResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
