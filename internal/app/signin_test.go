@@ -671,3 +671,31 @@ func TestDevPassword(t *testing.T) {
 	g := newSignInRig(t, dbtest.SQLite(t))
 	g.want(200, rootUser)(g.post("/signin", rootSignIn))
 }
+
+// TestPasswordSetAtSignIn: that a password was replaced to sign in is on
+// record, as any change of one is.
+func TestPasswordSetAtSignIn(t *testing.T) {
+	eachSignIn(t, func(t *testing.T, g *signInRig) {
+		for _, form := range []string{
+			"Action=CreateUser&UserName=alice",
+			"Action=CreateLoginProfile&UserName=alice&Password=alice-Passw0rd&PasswordResetRequired=true",
+			"Action=AttachUserPolicy&UserName=alice&PolicyArn=arn:aws:iam::aws:policy/IAMUserChangePassword",
+		} {
+			g.want(200, "")(g.call(g.root(), "iam", form+"&Version=2010-05-08"))
+		}
+		const alice = "arn:aws:iam::123456789012:user/alice"
+		g.want(200, `"needs":["newPassword"]`)(g.post("/signin", `{"account":"123456789012","userName":"alice","password":"alice-Passw0rd"}`))
+		if got := g.took(); got != "" {
+			t.Errorf("recorded %q", got)
+		}
+		g.want(200, alice)(g.post("/signin", `{"account":"123456789012","userName":"alice","password":"alice-Passw0rd","newPassword":"Another-Passw0rd"}`))
+		if got := g.took(); got != "PasswordUpdated "+alice+"; ConsoleLogin "+alice {
+			t.Errorf("recorded %q", got)
+		}
+		// A new password that nobody asked for changes nothing.
+		g.want(200, alice)(g.post("/signin", `{"account":"123456789012","userName":"alice","password":"Another-Passw0rd","newPassword":"Third-Passw0rd"}`))
+		if got := g.took(); got != "ConsoleLogin "+alice {
+			t.Errorf("recorded %q", got)
+		}
+	})
+}

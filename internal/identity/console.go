@@ -44,6 +44,8 @@ type ConsoleSession struct {
 	UserName string // IAM users only
 	MFA      bool   // signed in with a code of an MFA device
 	Expires  time.Time
+
+	PasswordChanged bool // by this attempt to sign in, whatever else came of it
 }
 
 // Sessions are rows, so that they end when they are to: at sign-out, at their

@@ -79,14 +79,16 @@ func (s *Service) SignIn(ctx context.Context, req *awsapi.Request, in *SignIn) (
 		if c.hash, err = s.replacePassword(ctx, c.entity, in.Password, in.NewPassword); err != nil {
 			return "", who, errors.Join(err, s.giveBack(ctx, t))
 		}
+		who.PasswordChanged = true
 	}
-	token, who, err = s.begin(ctx, &newSession{
+	token, now, err := s.begin(ctx, &newSession{
 		claims: claims{Account: c.account, ID: c.id, MFA: mfa}, hash: c.hash, previous: in.Previous, try: t, signIn: true,
 	})
 	if err != nil {
-		return "", c.describe(), err
+		return "", who, err
 	}
-	return token, who, nil
+	now.PasswordChanged = who.PasswordChanged
+	return token, now, nil
 }
 
 // candidate looks up who is to sign in, in the same way whether or not there is

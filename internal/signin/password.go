@@ -92,6 +92,9 @@ func (x *exchange) signIn() {
 		x.answer(http.StatusOK, notSignedIn{Needs: needs.names()})
 		return
 	}
+	if started.Session.PasswordChanged {
+		x.record(PasswordUpdated, started.Session, nil)
+	}
 	x.record(ConsoleLogin, started.Session, err)
 	x.started(&started, err)
 }

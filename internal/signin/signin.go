@@ -65,6 +65,8 @@ type Session struct {
 	UserName string // IAM users only
 	MFA      bool
 	Expires  time.Time
+
+	PasswordChanged bool // by this attempt to sign in, whatever else came of it
 }
 
 // Started is a session that has begun: what its cookie is to hold, and whose it
