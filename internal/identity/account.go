@@ -109,7 +109,7 @@ func (s *Service) completeAccount(ctx context.Context, o BootstrapOptions) (c *R
 	if c.Password == "" {
 		c.Password = readablePassword()
 	}
-	hash, err = s.newPasswordHash(ctx, c.Password)
+	hash, err = s.newPasswordHash(ctx, c.AccountID, c.Password)
 	return c, hash, err
 }
 

@@ -354,7 +354,7 @@ func (s *Service) ChangeConsolePassword(ctx context.Context, req *awsapi.Request
 	if err := s.mayChangePassword(ctx, req, e); err != nil {
 		return "", who, err
 	}
-	t, err := s.tryPassword(ctx, changeSubject(e.account, e.id), hash, old)
+	t, err := s.tryPassword(ctx, e.account, changeSubject(e.account, e.id), hash, old)
 	if err != nil {
 		return "", who, err
 	}

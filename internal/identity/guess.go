@@ -78,9 +78,10 @@ func lockAfter(failures int64) time.Duration {
 }
 
 // tryPassword checks a password against a hash, nobodysHash for a user that
-// does not exist. The attempt counts as wrong until it is cleared or given
-// back. ErrSignInRefused, *SignInLocked, ErrBusy.
-func (s *Service) tryPassword(ctx context.Context, subject, hash, password string) (*try, error) {
+// does not exist. queue is with whom the attempt shares its place in the queue.
+// It counts as wrong until it is cleared or given back. ErrSignInRefused,
+// *SignInLocked, ErrBusy.
+func (s *Service) tryPassword(ctx context.Context, queue, subject, hash, password string) (*try, error) {
 	if _, _, err := s.triesOf(ctx, s.DB, subject); err != nil { // needs no turn
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (s *Service) tryPassword(ctx context.Context, subject, hash, password strin
 	var t *try
 	var err error
 	right := false
-	full := s.hashing.do(turn, func() {
+	full := s.hashing.do(turn, queue, func() {
 		if t, err = s.record(ctx, subject); err == nil {
 			right = s.rightPassword(hash, password)
 		}

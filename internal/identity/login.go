@@ -95,7 +95,7 @@ func (s *Service) CreateLoginProfile(ctx context.Context, in *iam.CreateLoginPro
 	}
 	l, err := s.setPassword(ctx, e, passwordChange{create: true, password: in.Password, resetRequired: in.PasswordResetRequired})
 	if err != nil {
-		return nil, fmt.Errorf("create login profile of %s: %w", e.name, err)
+		return nil, fmt.Errorf("create login profile of %s: %w", e.name, busyAnswer(err))
 	}
 	return &iam.CreateLoginProfileResponse{LoginProfile: l.wire(e.name)}, nil
 }
@@ -137,7 +137,7 @@ func (s *Service) UpdateLoginProfile(ctx context.Context, in *iam.UpdateLoginPro
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("update login profile of %s: %w", e.name, err)
+		return nil, fmt.Errorf("update login profile of %s: %w", e.name, busyAnswer(err))
 	}
 	return &iam.UpdateLoginProfileResponse{}, nil
 }
@@ -177,13 +177,13 @@ func (s *Service) ChangePassword(ctx context.Context, in *iam.ChangePasswordRequ
 	if err != nil {
 		return nil, fmt.Errorf("change password of %s: %w", e.name, err)
 	}
-	t, err := s.tryPassword(ctx, changeSubject(e.account, e.id), l.hash, in.OldPassword)
+	t, err := s.tryPassword(ctx, e.account, changeSubject(e.account, e.id), l.hash, in.OldPassword)
 	if err != nil {
 		return nil, changeRefused(e, err)
 	}
 	_, err = s.setPassword(ctx, e, passwordChange{old: &in.OldPassword, password: in.NewPassword, resetRequired: new(false)})
 	if err != nil {
-		return nil, fmt.Errorf("change password of %s: %w", e.name, errors.Join(err, s.giveBack(ctx, t)))
+		return nil, fmt.Errorf("change password of %s: %w", e.name, errors.Join(busyAnswer(err), s.giveBack(ctx, t)))
 	}
 	if err := s.DB.Write(ctx, func(tx *db.Tx) error { return t.clear(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("change password of %s: %w", e.name, err)
@@ -197,13 +197,18 @@ func changeRefused(e *entity, err error) error {
 		return iam.ErrEntityTemporarilyUnmodifiableException("Login Profile for User %s cannot be modified after too many wrong passwords. Try again in %d seconds.",
 			e.name, int64(math.Ceil(locked.Wait.Seconds())))
 	}
-	switch {
-	case errors.Is(err, ErrSignInRefused):
+	if errors.Is(err, ErrSignInRefused) {
 		return errOldPassword()
-	case errors.Is(err, ErrBusy):
+	}
+	return fmt.Errorf("change password of %s: %w", e.name, busyAnswer(err))
+}
+
+// busyAnswer turns ErrBusy into an answer of the API.
+func busyAnswer(err error) error {
+	if errors.Is(err, ErrBusy) {
 		return awsapi.Errorf("ServiceUnavailable", 503, "message", "Too many passwords are being checked. Try again.")
 	}
-	return fmt.Errorf("change password of %s: %w", e.name, err)
+	return err
 }
 
 func errOldPassword() error { return awsapi.ErrAccessDenied("The old password was incorrect.") }

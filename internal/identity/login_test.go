@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -170,6 +171,51 @@ func TestChangePasswordGuesses(t *testing.T) {
 	})
 }
 
+// An account whose passwords fill the queue does not keep others from signing in.
+func TestPasswordQueueIsShared(t *testing.T) {
+	each(t, func(t *testing.T, g *rig) {
+		_, creds := g.user("alice", allow("iam:ChangePassword"))
+		wantCode(t, g.password("alice", goodPassword), "", "")
+		g.withRoot()
+		g.hashing.slots = make(chan struct{}, 1)
+		g.hashing.slots <- struct{}{} // the test's turn
+		var wg sync.WaitGroup
+		for range hashQueue {
+			wg.Go(func() {
+				if _, err := g.passwordIs(t.Context(), testAccount, "", ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for in := 0; in < hashQueue; runtime.Gosched() {
+			g.hashing.mu.Lock()
+			in = g.hashing.waiting[testAccount]
+			g.hashing.mu.Unlock()
+		}
+		const busy = "Too many passwords are being checked. Try again."
+		wantCode(t, g.changePassword(creds, goodPassword, otherPassword), "ServiceUnavailable", busy)
+		wantCode(t, g.updateLogin(iam.UpdateLoginProfileRequest{UserName: "alice", Password: new(otherPassword)}), "ServiceUnavailable", busy)
+		g.user("bob", "")
+		wantCode(t, g.password("bob", goodPassword), "ServiceUnavailable", busy)
+		if _, _, err := g.signIn(byUser("alice", goodPassword)); !errors.Is(err, ErrBusy) {
+			t.Errorf("a sign-in of the account: %v", err)
+		}
+		other := make(chan error)
+		go func() {
+			_, err := g.passwordIs(t.Context(), "999999999999", "", "")
+			other <- err
+		}()
+		<-g.hashing.slots
+		if err := <-other; err != nil {
+			t.Errorf("another account: %v", err)
+		}
+		wg.Wait()
+		if len(g.hashing.waiting) != 0 {
+			t.Errorf("left: %v", g.hashing.waiting)
+		}
+	})
+}
+
 // A password that was given back and forth is known again as far as the policy
 // looks back.
 func TestPasswordReuse(t *testing.T) {
@@ -289,7 +335,7 @@ func TestPasswordOvertaken(t *testing.T) {
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := g.passwordIs(ctx, "", ""); !errors.Is(err, context.Canceled) {
+		if _, err := g.passwordIs(ctx, testAccount, "", ""); !errors.Is(err, context.Canceled) {
 			t.Errorf("who gave up waiting: %v", err)
 		}
 	})

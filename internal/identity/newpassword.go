@@ -80,7 +80,7 @@ func (s *Service) setPassword(ctx context.Context, e *entity, c passwordChange) 
 		if err := s.judgePassword(ctx, e, st, c); err != nil {
 			return nil, err
 		}
-		hash, err := s.newPasswordHash(ctx, c.password)
+		hash, err := s.newPasswordHash(ctx, e.account, c.password)
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +115,7 @@ func (s *Service) judgePassword(ctx context.Context, e *entity, st passwordState
 		return errNoLogin(e.name)
 	}
 	if c.old != nil {
-		ok, err := s.passwordIs(ctx, st.login.hash, *c.old)
+		ok, err := s.passwordIs(ctx, e.account, st.login.hash, *c.old)
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (s *Service) judgePassword(ctx context.Context, e *entity, st passwordState
 	}
 	former := append([]string{st.login.hash}, st.login.history...)
 	for _, hash := range former[:min(st.policy.reuse(), len(former))] {
-		used, err := s.passwordIs(ctx, hash, c.password)
+		used, err := s.passwordIs(ctx, e.account, hash, c.password)
 		if err != nil {
 			return err
 		}

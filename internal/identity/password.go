@@ -56,16 +56,28 @@ func verifyPassword(hash, password string) bool {
 	return subtle.ConstantTimeCompare(got, want) == 1
 }
 
+// hashQueue is how many passwords of one account wait for their turn, so that an
+// account that has many does not keep the others from signing in.
+const hashQueue = 32
+
 // hashing bounds how many passwords are hashed at once, to as many as there are
 // processors: each takes argonMemory and some 20 ms. The zero value is ready.
 type hashing struct {
 	once  sync.Once
 	slots chan struct{}
+
+	mu      sync.Mutex
+	waiting map[string]int // by account, those whose turn it is included
 }
 
-// do runs fn when there is room, or returns ctx's error.
-func (h *hashing) do(ctx context.Context, fn func()) error {
+// do runs fn when there is room, or returns ctx's error, or ErrBusy when too many
+// of the account wait already.
+func (h *hashing) do(ctx context.Context, account string, fn func()) error {
 	h.once.Do(func() { h.slots = make(chan struct{}, runtime.GOMAXPROCS(0)) })
+	if !h.enter(account) {
+		return ErrBusy
+	}
+	defer h.leave(account)
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -76,15 +88,36 @@ func (h *hashing) do(ctx context.Context, fn func()) error {
 	return nil
 }
 
+func (h *hashing) enter(account string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting[account] >= hashQueue {
+		return false
+	}
+	if h.waiting == nil {
+		h.waiting = map[string]int{}
+	}
+	h.waiting[account]++
+	return true
+}
+
+func (h *hashing) leave(account string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting[account]--; h.waiting[account] == 0 {
+		delete(h.waiting, account)
+	}
+}
+
 // passwordIs is verifyPassword in its turn. It does not belong into a
 // transaction.
-func (s *Service) passwordIs(ctx context.Context, hash, password string) (ok bool, err error) {
-	err = s.hashing.do(ctx, func() { ok = verifyPassword(hash, password) })
+func (s *Service) passwordIs(ctx context.Context, account, hash, password string) (ok bool, err error) {
+	err = s.hashing.do(ctx, account, func() { ok = verifyPassword(hash, password) })
 	return ok, err
 }
 
 // newPasswordHash is hashPassword in its turn.
-func (s *Service) newPasswordHash(ctx context.Context, password string) (hash string, err error) {
-	err = s.hashing.do(ctx, func() { hash = hashPassword(password) })
+func (s *Service) newPasswordHash(ctx context.Context, account, password string) (hash string, err error) {
+	err = s.hashing.do(ctx, account, func() { hash = hashPassword(password) })
 	return hash, err
 }

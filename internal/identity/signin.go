@@ -47,6 +47,7 @@ type candidate struct {
 	account  string // empty: there is none
 	name     string
 	subject  string // of attempts
+	queue    string // that his password waits in: of its own for root, of the account for users, be there one or not
 	hash     string // of the password; empty: none
 	required bool   // to set another one
 	expired  bool
@@ -64,7 +65,7 @@ func (s *Service) SignIn(ctx context.Context, req *awsapi.Request, in *SignIn) (
 		return "", &ConsoleSession{}, err
 	}
 	who = c.describe()
-	t, err := s.tryPassword(ctx, c.subject, c.hash, in.Password)
+	t, err := s.tryPassword(ctx, c.queue, c.subject, c.hash, in.Password)
 	if err != nil {
 		return "", who, err
 	}
@@ -98,6 +99,7 @@ func (s *Service) candidate(ctx context.Context, in *SignIn) (*candidate, error)
 	var err error
 	if in.Email != "" {
 		c.name, c.subject = emailKey(in.Email), rootSubject(in.Email)
+		c.queue = c.subject
 		err = s.DB.QueryRow(ctx, `SELECT account, root_password FROM accounts WHERE email = $1`, c.name).Scan(&c.account, &c.hash)
 		if err == nil {
 			c.entity = rootEntity(c.account)
@@ -111,7 +113,7 @@ func (s *Service) candidate(ctx context.Context, in *SignIn) (*candidate, error)
 		if named == "" {
 			named = strings.ToLower(in.Account)
 		}
-		c.subject = "user " + named + " " + nameKey(in.UserName)
+		c.subject, c.queue = "user "+named+" "+nameKey(in.UserName), named
 		err = s.DB.Read(ctx, func(tx *db.Tx) error {
 			e, err := entityByName(ctx, tx, c.account, kindUser, in.UserName)
 			if err != nil {
@@ -264,14 +266,14 @@ func (s *Service) replacePassword(ctx context.Context, e *entity, old, password 
 	if err := s.acceptable(ctx, e, old, password); err != nil {
 		return "", err
 	}
-	if hash, err = s.newPasswordHash(ctx, password); err != nil {
+	if hash, err = s.newPasswordHash(ctx, e.account, password); err != nil {
 		return "", err
 	}
 	var before string
 	if err := s.DB.QueryRow(ctx, `SELECT root_password FROM accounts WHERE account = $1`, e.account).Scan(&before); err != nil {
 		return "", fmt.Errorf("change root password of %s: %w", e.account, err)
 	}
-	if right, err := s.passwordIs(ctx, before, old); err != nil || !right {
+	if right, err := s.passwordIs(ctx, e.account, before, old); err != nil || !right {
 		return "", errors.Join(err, ErrSignInRefused)
 	}
 	err = s.write(ctx, e.account, func(tx *db.Tx) error {
