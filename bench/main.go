@@ -22,7 +22,7 @@ var (
 	duration = flag.Duration("for", 3*time.Second, "length of a round")
 	clients  = flag.Int("clients", 16, "concurrent clients")
 	things   = flag.Int("things", 0, "compare the registry of so many things with that of a thousand, instead of all else")
-	database = flag.String("database", "", "for -things: URL of an empty PostgreSQL database (SQLite)")
+	database = flag.String("database", "", "for -things: URLs of two empty PostgreSQL databases, with a comma between (SQLite)")
 	baseline = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 

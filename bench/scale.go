@@ -1,17 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,44 +23,97 @@ import (
 // few is how many things the many are compared with.
 const few = 1000
 
-// scale measures the registry with a few things and with many.
+// scale compares a registry of many things with one of a few, on two servers at
+// once, their rounds alternating: what else the machine does slows both.
 func scale() ([]row, error) {
-	s, err := start(databaseArgs()...)
-	if err != nil {
-		return nil, err
+	databases := [2]string{}
+	if *database != "" {
+		var ok bool
+		if databases[0], databases[1], ok = strings.Cut(*database, ","); !ok {
+			return nil, errors.New("-database: two URLs are wanted, with a comma between")
+		}
 	}
-	defer func() { s.stop() }()
-	var figures [2]map[string]float64
-	var order []string
-	for i, n := range []int{few, *things} {
-		if err := s.halt(); err != nil {
+	var pair [2]*sized
+	for i, n := range [2]int{few, *things} {
+		s, err := startSized(n, databases[i])
+		if err != nil {
 			return nil, err
 		}
-		begin := time.Now()
-		if err := s.fill(n); err != nil {
-			return nil, fmt.Errorf("fill in %d things: %w", n, err)
-		}
-		fmt.Fprintf(os.Stderr, "%d things after %v\n", n, time.Since(begin).Round(time.Second))
-		if err := s.run(); err != nil {
-			return nil, err
-		}
-		if figures[i], order, err = s.registry(n); err != nil {
-			return nil, err
-		}
+		defer s.stop()
+		pair[i] = s
 	}
 	var rows []row
-	for _, what := range order {
-		a, b := figures[0][what], figures[1][what]
-		rows = append(rows, row{what, fmt.Sprintf("%.0f", b), fmt.Sprintf("%.0f with %d things: %.2f×", a, few, a/b), "2×"})
+	for _, g := range gauges() {
+		r, err := g.compare(pair[0], pair[1])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", g.what, err)
+		}
+		fmt.Fprintf(os.Stderr, "  %-56s %-8s %s\n", r.what, r.figure, r.beside)
+		rows = append(rows, r)
 	}
 	return rows, nil
 }
 
-func databaseArgs() []string {
-	if *database == "" {
-		return nil
+// sized is a server with n things in a database.
+type sized struct {
+	*server
+	n        int
+	database string
+}
+
+func startSized(n int, database string) (*sized, error) {
+	var args []string
+	if database != "" {
+		args = []string{"--database", database}
 	}
-	return []string{"--database", *database}
+	srv, err := start(args...)
+	if err != nil {
+		return nil, err
+	}
+	s := &sized{srv, n, database}
+	begin := time.Now()
+	err = s.halt()
+	if err == nil {
+		err = s.fill()
+	}
+	if err == nil {
+		err = s.run()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fill in %d things: %w", n, err)
+	}
+	fmt.Fprintf(os.Stderr, "%d things after %v\n", n, time.Since(begin).Round(time.Second))
+	return s, nil
+}
+
+// gauge is something that is measured: prepare makes what each client does
+// again and again.
+type gauge struct {
+	what    string
+	prepare func(*sized) (func(client int) (func() error, error), error)
+}
+
+func (g gauge) compare(a, b *sized) (row, error) {
+	var work [2]func(int) (func() error, error)
+	for i, s := range []*sized{a, b} {
+		var err error
+		if work[i], err = g.prepare(s); err != nil {
+			return row{}, err
+		}
+	}
+	var with [2]float64
+	ratio, err := median(func() (float64, error) {
+		var v [2]float64
+		for i := range work {
+			var err error
+			if v[i], err = rate(work[i]); err != nil {
+				return 0, err
+			}
+			with[i] = max(with[i], v[i])
+		}
+		return v[0] / v[1], nil
+	})
+	return row{g.what, fmt.Sprintf("%.0f", with[1]), fmt.Sprintf("%.0f with %d things: %.2f×", with[0], few, ratio), "2×"}, err
 }
 
 // halt ends the server; its directory stays.
@@ -74,11 +128,11 @@ func (s *server) halt() error {
 // a hundred of the type rare.
 func thingName(i int) string { return fmt.Sprintf("dev-%08d", i) }
 
-// fill brings the things of a stopped server up to n, each with attributes and
-// a certificate.
-func (s *server) fill(n int) error {
+// fill puts the things into the database of a stopped server, each with
+// attributes and a certificate.
+func (s *sized) fill() error {
 	ctx := context.Background()
-	at := *database
+	at := s.database
 	if at == "" {
 		at = "sqlite:" + filepath.Join(s.dir, "thingd.db")
 	}
@@ -87,32 +141,26 @@ func (s *server) fill(n int) error {
 		return err
 	}
 	defer func() { _ = d.Close() }()
-	var have int
-	if err := d.QueryRow(ctx, `SELECT COUNT(*) FROM iot_things WHERE name >= 'dev-' AND name < 'dev.'`).Scan(&have); err != nil {
+	now := time.Now().UnixMilli()
+	err = d.Write(ctx, func(tx *db.Tx) error {
+		for _, name := range []string{"camera", "rare"} {
+			if _, err := tx.Exec(ctx, `INSERT INTO iot_thing_types (account, region, name, id, description, searchable, created)
+				VALUES ($1, 'us-east-1', $2, $2, '', '[]', $3)`, s.root.AccountID, name, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	now := time.Now().UnixMilli()
-	if have == 0 {
-		err := d.Write(ctx, func(tx *db.Tx) error {
-			for _, name := range []string{"camera", "rare"} {
-				if _, err := tx.Exec(ctx, `INSERT INTO iot_thing_types (account, region, name, id, description, searchable, created)
-					VALUES ($1, 'us-east-1', $2, $2, '', '[]', $3)`, s.root.AccountID, name, now); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
 	const batch = 2000
-	for from := have; from < n; from += batch {
-		if err := d.Write(ctx, func(tx *db.Tx) error { return s.fillBatch(ctx, tx, from, min(from+batch, n), now) }); err != nil {
+	for from := 0; from < s.n; from += batch {
+		if err := d.Write(ctx, func(tx *db.Tx) error { return s.fillBatch(ctx, tx, from, min(from+batch, s.n), now) }); err != nil {
 			return err
 		}
 	}
-	if *database == "" {
+	if s.database == "" {
 		return nil
 	}
 	// As PostgreSQL does by itself some time after so many rows.
@@ -196,102 +244,73 @@ func (in *insert) run(ctx context.Context, tx *db.Tx) error {
 	return nil
 }
 
-// registry measures requests per second of what has to hold whatever the
-// number of things.
-func (s *server) registry(n int) (figures map[string]float64, order []string, err error) {
-	figures = map[string]float64{}
-	measure := func(what string, f func() (float64, error)) error {
-		v, err := f()
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		figures[what], order = v, append(order, what)
-		fmt.Fprintf(os.Stderr, "  %-56s %.0f\n", what, v)
-		return nil
+// gauges are what has to hold whatever the number of things.
+func gauges() []gauge {
+	all := []gauge{
+		{"describe-thing", func(s *sized) (func(int) (func() error, error), error) {
+			return s.gets("/things/" + thingName(s.n/2)), nil
+		}},
+		{"list-thing-principals", func(s *sized) (func(int) (func() error, error), error) {
+			return s.gets("/things/" + thingName(s.n/2) + "/principals"), nil
+		}},
+		{"list-certificates, first page", func(s *sized) (func(int) (func() error, error), error) { return s.gets("/certificates"), nil }},
 	}
-	for _, g := range []struct{ what, path, middle string }{
-		{"describe-thing", "/things/" + thingName(n/2), ""},
-		{"list-things, first page", "/things?", ""},
-		{"list-things, page in the middle", "/things?", "yes"},
-		{"list-things by a type of half of them, first page", "/things?thingTypeName=camera&", ""},
-		{"list-things by that type, page in the middle", "/things?thingTypeName=camera&", "yes"},
-		{"list-things by a type of few", "/things?thingTypeName=rare&maxResults=10&", ""},
-		{"list-things by an attribute of a quarter, first page", "/things?attributeName=model&attributeValue=m1&", ""},
-		{"list-things by that attribute, page in the middle", "/things?attributeName=model&attributeValue=m1&", "yes"},
-		{"list-things by an attribute of one", "/things?attributeName=serial&attributeValue=s00007919&", ""},
-		{"list-things by a prefix of all values, first page", "/things?attributeName=site&attributeValue=site-&usePrefixAttributeValue=true&", ""},
-		{"list-things by that prefix, page in the middle", "/things?attributeName=site&attributeValue=site-&usePrefixAttributeValue=true&", "yes"},
-		{"list-things by a prefix of one value", "/things?attributeName=serial&attributeValue=s0000791&usePrefixAttributeValue=true&", ""},
-		{"list-things by type and attribute, many of each", "/things?thingTypeName=camera&attributeName=model&attributeValue=m2&", ""},
-		{"list-things by a type of few and an attribute of many", "/things?thingTypeName=rare&maxResults=10&attributeName=model&attributeValue=m1&", ""},
-		{"list-things by type and an attribute of few", "/things?thingTypeName=camera&attributeName=site&attributeValue=site-1&", ""},
-		{"list-things by type and a prefix of all values", "/things?thingTypeName=camera&attributeName=site&attributeValue=site-&usePrefixAttributeValue=true&", ""},
-		{"list-thing-principals", "/things/" + thingName(n/2) + "/principals", ""},
-		{"list-certificates, first page", "/certificates?", ""},
+	for _, list := range []struct {
+		what, filter string
+		middle       int // how many are before the page, as one in so many of all; 0 is the first page
+	}{
+		{"list-things, first page", "", 0},
+		{"list-things, page in the middle", "", 2},
+		{"list-things by a type of half of them, first page", "thingTypeName=camera&", 0},
+		{"list-things by that type, page in the middle", "thingTypeName=camera&", 4},
+		{"list-things by a type of few", "thingTypeName=rare&maxResults=10&", 0},
+		{"list-things by an attribute of a quarter, first page", "attributeName=model&attributeValue=m1&", 0},
+		{"list-things by that attribute, page in the middle", "attributeName=model&attributeValue=m1&", 8},
+		{"list-things by an attribute of one", "attributeName=serial&attributeValue=s00007919&", 0},
+		{"list-things by a prefix of all values, first page", "attributeName=site&attributeValue=site-&usePrefixAttributeValue=true&", 0},
+		{"list-things by that prefix, page in the middle", "attributeName=site&attributeValue=site-&usePrefixAttributeValue=true&", 2},
+		{"list-things by a prefix of one value", "attributeName=serial&attributeValue=s0000791&usePrefixAttributeValue=true&", 0},
+		{"list-things by type and attribute, many of each", "thingTypeName=camera&attributeName=model&attributeValue=m2&", 0},
+		{"list-things by a type of few and an attribute of many", "thingTypeName=rare&maxResults=10&attributeName=model&attributeValue=m1&", 0},
+		{"list-things by type and an attribute of few", "thingTypeName=camera&attributeName=site&attributeValue=site-1&", 0},
+		{"list-things by type and a prefix of all values", "thingTypeName=camera&attributeName=site&attributeValue=site-&usePrefixAttributeValue=true&", 0},
 	} {
-		path := g.path
-		if g.middle != "" {
-			if path, err = s.middle(path, n); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", g.what, err)
+		all = append(all, gauge{list.what, func(s *sized) (func(int) (func() error, error), error) {
+			path := "/things?" + list.filter
+			if list.middle > 0 {
+				var err error
+				if path, err = s.pageAfter(path, s.n/list.middle); err != nil {
+					return nil, err
+				}
 			}
-		}
-		if err := measure(g.what, func() (float64, error) { return s.gets(path) }); err != nil {
-			return nil, nil, err
-		}
+			return s.gets(path), nil
+		}})
 	}
-	if err := measure("create-thing with attributes", func() (float64, error) { return s.creates(n) }); err != nil {
-		return nil, nil, err
-	}
-	err = measure("attach-thing-principal", func() (float64, error) { return s.attaches(n) })
-	return figures, order, err
+	return append(all, gauge{"create-thing with attributes", (*sized).creates}, gauge{"attach-thing-principal", (*sized).attaches})
 }
 
-// fastest runs measure for each round. Of what else the machine does at the same
-// time the fastest has the least in it, and only the work is to be compared.
-func fastest(measure func() (float64, error)) (float64, error) {
-	best := 0.0
-	for range *rounds {
-		v, err := measure()
+// gets is a client's work: a GET of a path.
+func (s *server) gets(path string) func(int) (func() error, error) {
+	return func(int) (func() error, error) {
+		request, err := s.signed("GET", path, "")
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		best = max(best, v)
+		c, err := dial(s.apiHost())
+		return func() error { return c.do(request) }, err
 	}
-	return best, nil
 }
 
-// gets is how many GETs of a path are answered in a second.
-func (s *server) gets(path string) (float64, error) {
-	return fastest(func() (float64, error) {
-		return rate(func(int) (func() error, error) {
-			request, err := s.signed("GET", path, "")
-			if err != nil {
-				return nil, err
-			}
-			c, err := dial(s.apiHost())
-			return func() error { return c.do(request) }, err
-		})
-	})
-}
-
-// middle pages through the first half of a listing, and returns the path of
-// the page behind.
-func (s *server) middle(path string, n int) (string, error) {
-	seen, token := 0, ""
-	begin := time.Now()
-	half := n / 2
-	switch {
-	case strings.Contains(path, "camera"):
-		half = n / 4
-	case strings.Contains(path, "model"):
-		half = n / 8
-	}
-	for seen < half {
+// pageAfter pages through the first n of a listing, and returns the path of the
+// page behind.
+func (s *server) pageAfter(path string, n int) (string, error) {
+	token := ""
+	for seen := 0; seen < n; {
 		var page struct {
 			Things    []struct{} `json:"things"`
 			NextToken string     `json:"nextToken"`
 		}
-		at := path + "maxResults=" + strconv.Itoa(min(half, 250))
+		at := path + "maxResults=" + strconv.Itoa(min(n-seen, 250))
 		if token != "" {
 			at += "&nextToken=" + url.QueryEscape(token)
 		}
@@ -299,70 +318,53 @@ func (s *server) middle(path string, n int) (string, error) {
 			return "", err
 		}
 		if page.NextToken == "" {
-			return "", errors.New("the listing has no middle")
+			return "", fmt.Errorf("the listing ends before its item %d", n)
 		}
-		if seen, token = seen+len(page.Things), page.NextToken; time.Since(begin) > 2*time.Minute {
-			fmt.Fprintf(os.Stderr, "  after two minutes of pages only at %d of %d\n", seen, half)
-			break
-		}
+		seen, token = seen+len(page.Things), page.NextToken
 	}
 	return path + "nextToken=" + url.QueryEscape(token), nil
 }
 
-// writes is rate for requests of which each is its own. begin numbers them.
-func (s *server) writes(request func(i int) (*http.Request, string, error)) (float64, error) {
-	next := make(chan int)
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		for i := 0; ; i++ {
-			select {
-			case next <- i:
-			case <-stop:
-				return
+// writes is a client's work: a request of its own each time.
+func (s *server) writes(request func(i int) (*http.Request, string, error)) func(int) (func() error, error) {
+	var next atomic.Int64
+	return func(int) (func() error, error) {
+		c, err := dial(s.apiHost())
+		return func() error {
+			r, body, err := request(int(next.Add(1)))
+			if err != nil {
+				return err
 			}
-		}
-	}()
-	return fastest(func() (float64, error) {
-		return rate(func(int) (func() error, error) {
-			c, err := dial(s.apiHost())
-			return func() error {
-				r, body, err := request(<-next)
-				if err != nil {
-					return err
-				}
-				if err := sigv4.Sign(r, []byte(body), s.credentials(), "us-east-1", "iot", time.Now()); err != nil {
-					return err
-				}
-				var b strings.Builder
-				if err := r.Write(&b); err != nil {
-					return err
-				}
-				return c.do([]byte(b.String()))
-			}, err
-		})
-	})
+			if err := sigv4.Sign(r, []byte(body), s.credentials(), "us-east-1", "iot", time.Now()); err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			if err := r.Write(&b); err != nil {
+				return err
+			}
+			return c.do(b.Bytes())
+		}, err
+	}
 }
 
-func (s *server) creates(n int) (float64, error) {
+func (s *sized) creates() (func(int) (func() error, error), error) {
 	return s.writes(func(i int) (*http.Request, string, error) {
 		body := fmt.Sprintf(`{"thingTypeName":"camera","attributePayload":{"attributes":{"model":"m1","serial":"n%d"}}}`, i)
-		r, err := http.NewRequest("POST", fmt.Sprintf("http://%s/things/new-%d-%d", s.apiHost(), n, i), io.NopCloser(strings.NewReader(body)))
+		r, err := http.NewRequest(http.MethodPost, fmt.Sprintf("http://%s/things/new-%d", s.apiHost(), i), strings.NewReader(body))
 		if err == nil {
-			r.ContentLength = int64(len(body))
 			r.Header.Set("Content-Type", "application/json")
 		}
 		return r, body, err
-	})
+	}), nil
 }
 
-// attaches attaches certificates to a second thing each, spread over all.
-func (s *server) attaches(n int) (float64, error) {
+// attaches attaches certificates to a further thing each, spread over all.
+func (s *sized) attaches() (func(int) (func() error, error), error) {
 	return s.writes(func(i int) (*http.Request, string, error) {
-		r, err := http.NewRequest("PUT", fmt.Sprintf("http://%s/things/%s/principals", s.apiHost(), thingName((i*7919+1)%n)), nil)
+		r, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://%s/things/%s/principals", s.apiHost(), thingName((i*7919+1)%s.n)), nil)
 		if err == nil {
-			r.Header.Set("x-amzn-principal", "arn:aws:iot:us-east-1:"+s.root.AccountID+":cert/"+certificateID((i+i/n)%n))
+			r.Header.Set("x-amzn-principal", "arn:aws:iot:us-east-1:"+s.root.AccountID+":cert/"+certificateID((i+i/s.n)%s.n))
 		}
 		return r, "", err
-	})
+	}), nil
 }

@@ -12,6 +12,7 @@ openssl openssl
 git git
 python3 python3
 ffprobe ffmpeg
+javac default-jdk-headless
 postgres postgresql'
 
 have() {

@@ -61,7 +61,7 @@ func (k *kitCmd) Run(ctx context.Context, c *CLI) error {
 	if err != nil {
 		err = errors.Join(err, place.giveUp())
 		if isCode(err, "ResourceNotFoundException") && !k.Create {
-			err = fmt.Errorf("%w\na thing that is not there yet is made with --create", err)
+			err = fmt.Errorf("%w\n--create makes a thing that is not there yet", err)
 		}
 		return err
 	}

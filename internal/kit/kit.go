@@ -97,7 +97,7 @@ func (d *Device) Zip() ([]byte, error) {
 	}
 	jks, err := d.jks(private)
 	if err != nil {
-		return nil, fmt.Errorf("Java key store: %w", err)
+		return nil, fmt.Errorf("key store of Java: %w", err)
 	}
 	readme, err := d.readme()
 	if err != nil {
