@@ -37,6 +37,7 @@ import (
 	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/identity"
+	"github.com/thingd/thingd/internal/iotlog"
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/seal"
 	"github.com/thingd/thingd/internal/server"
@@ -68,6 +69,7 @@ type App struct {
 	pki       *server.PKI
 	db        *db.DB
 	audit     *audit.Trail // nil: off
+	devices   *iotlog.Log
 	identity  *identity.Service
 	registry  *registry.Service
 	video     *video.Service
@@ -193,6 +195,11 @@ func (a *App) startIdentity(ctx context.Context) error {
 }
 
 func (a *App) startRegistry(ctx context.Context) error {
+	a.devices = &iotlog.Log{Levels: a.registry, Now: a.now, Logger: a.logger("iotlog")}
+	size, keep := a.cfg.AuditLimits()
+	a.devices.Open(a.cfg.DataFile(config.DeviceLogDir), size, keep)
+	a.onClose(a.devices.Close)
+	a.registry.Devices = a.devices
 	if err := a.registry.Start(ctx); err != nil {
 		return fmt.Errorf("start the registry: %w", err)
 	}
@@ -248,8 +255,9 @@ func (a *App) listen(context.Context) error {
 		Region: a.cfg.Region, Log: a.logger("signin"), Now: a.now,
 	}
 	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, RootPEM: a.pki.RootPEM()}
+	provider.Record = issuing{a.audit, a.devices, a.registry}.record
 	if a.audit != nil {
-		gateway.Record, provider.Record = a.audit.Call, issuing{a.audit}.record
+		gateway.Record = a.audit.Call
 		router.Refused = newEdge(a.audit, apis).record
 		people.Recorder = signInEvents{a.audit}
 	}
@@ -314,6 +322,7 @@ func (a *App) reset(ctx context.Context) error {
 	if a.audit != nil {
 		a.audit.Rotate()
 	}
+	a.devices.Rotate()
 	a.identity.Invalidate()
 	a.registry.Invalidate()
 	if err := a.bootstrap(ctx); err != nil {

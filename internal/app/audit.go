@@ -9,6 +9,8 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/credentials"
+	"github.com/thingd/thingd/internal/iotlog"
+	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/server"
 )
 
@@ -67,11 +69,24 @@ func (e edge) record(r server.Refusal) {
 }
 
 // issuing records what the credentials provider answers.
-type issuing struct{ trail *audit.Trail }
+type issuing struct {
+	trail    *audit.Trail // nil: off
+	devices  *iotlog.Log
+	registry *registry.Service
+}
 
-// record tells of a certificate that is registered as who called, though it is
-// the service that assumes the role; one that is not is nobody.
 func (i issuing) record(o credentials.Outcome) {
+	if i.trail != nil {
+		i.audit(o)
+	}
+	if o.Certificate != nil { // else it is no account's
+		i.log(o)
+	}
+}
+
+// audit tells of a certificate that is registered as who called, though it is
+// the service that assumes the role; one that is not is nobody.
+func (i issuing) audit(o credentials.Outcome) {
 	e := audit.Event{
 		Source: "iot.amazonaws.com", Name: "AssumeRoleWithCertificate", ReadOnly: true, RequestID: o.RequestID,
 		SourceIP: awsapi.SourceIP(o.HTTP), UserAgent: o.HTTP.UserAgent(), TLS: o.HTTP.TLS, Host: o.HTTP.Host,

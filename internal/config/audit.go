@@ -10,8 +10,13 @@ import (
 	"strings"
 )
 
-// AuditDir is the directory of the audit trail, in the data directory.
-const AuditDir = "audit"
+// AuditDir is the directory of the audit trail, in the data directory, and
+// DeviceLogDir that of the log of what happens to devices, whose files are as
+// large and as many.
+const (
+	AuditDir     = "audit"
+	DeviceLogDir = "iot-logs"
+)
 
 // The bounds of what AuditSize and AuditKeep may say.
 const (

@@ -10,6 +10,7 @@ import (
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/iotlog"
 )
 
 func errUnknownCertificate(id string) *awsapi.Error {
@@ -47,8 +48,9 @@ func (s *Service) UpdateCertificate(ctx context.Context, in *iot.UpdateCertifica
 	default:
 		return nil, iot.ErrInvalidRequestException("A certificate's status can not be set to %s", status)
 	}
-	err := s.write(ctx, func(tx *db.Tx) error {
-		old, err := certificateStatus(ctx, tx, at, id)
+	old := ""
+	err := s.write(ctx, func(tx *db.Tx) (err error) {
+		old, err = certificateStatus(ctx, tx, at, id)
 		if err != nil || old == status {
 			return err
 		}
@@ -62,6 +64,9 @@ func (s *Service) UpdateCertificate(ctx context.Context, in *iot.UpdateCertifica
 	}, certificateKey(id))
 	if err != nil {
 		return nil, fmt.Errorf("update certificate %s: %w", id, err)
+	}
+	if old != status {
+		s.noteCertificate(ctx, at, iotlog.Info, id, "UpdateCertificate", old+" is now "+status)
 	}
 	return &iot.UpdateCertificateResponse{}, nil
 }
@@ -119,5 +124,6 @@ func (s *Service) DeleteCertificate(ctx context.Context, in *iot.DeleteCertifica
 	if err != nil {
 		return nil, fmt.Errorf("delete certificate %s: %w", id, err)
 	}
+	s.noteCertificate(ctx, at, iotlog.Info, id, "DeleteCertificate", "")
 	return &iot.DeleteCertificateResponse{}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/iotlog"
 )
 
 // registeredTopic is where a CA's automatic registrations are told.
@@ -58,9 +59,13 @@ func (s *Service) FirstConnect(ctx context.Context, chain []*x509.Certificate, s
 			if c, ok, err = s.CertificateByID(ctx, id, serverName); err != nil {
 				return nil, false, err
 			}
+			if ok {
+				s.noteCertificate(ctx, place{c.Account, c.Region}, iotlog.Info, id, "RegisterCertificate", "registered at its first connection by its CA, with the status "+c.Status)
+			}
 		}
 	}
 	if ok && c.Status == iot.CertificateStatusPendingActivation {
+		s.noteCertificate(ctx, place{c.Account, c.Region}, iotlog.Error, id, "Connect", "the certificate is "+c.Status)
 		if err := s.announce(ctx, c); err != nil {
 			return nil, false, fmt.Errorf("publish registration of certificate %s: %w", id, err)
 		}

@@ -20,7 +20,7 @@ const registrationCode = "registrationCode"
 // first asked for and stays until it is deleted.
 func (s *Service) GetRegistrationCode(ctx context.Context, _ *iot.GetRegistrationCodeRequest) (*iot.GetRegistrationCodeResponse, error) {
 	at := placeOf(ctx)
-	code, err := readRegistrationCode(ctx, s.DB, at)
+	code, err := readSetting(ctx, s.DB, at, registrationCode)
 	if errors.Is(err, db.ErrNotFound) {
 		var b [32]byte
 		_, _ = rand.Read(b[:]) // never fails
@@ -28,7 +28,7 @@ func (s *Service) GetRegistrationCode(ctx context.Context, _ *iot.GetRegistratio
 			_, err := tx.Exec(ctx, `INSERT INTO iot_settings (account, region, name, value) VALUES ($1, $2, $3, $4) ON CONFLICT (account, region, name) DO NOTHING`,
 				at.account, at.region, registrationCode, hex.EncodeToString(b[:]))
 			if err == nil {
-				code, err = readRegistrationCode(ctx, tx, at)
+				code, err = readSetting(ctx, tx, at, registrationCode)
 			}
 			return err
 		})
@@ -56,14 +56,9 @@ func (s *Service) DeleteRegistrationCode(ctx context.Context, _ *iot.DeleteRegis
 	return &iot.DeleteRegistrationCodeResponse{}, nil
 }
 
-func readRegistrationCode(ctx context.Context, q queryer, at place) (code string, err error) {
-	err = q.QueryRow(ctx, `SELECT value FROM iot_settings WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, registrationCode).Scan(&code)
-	return code, err
-}
-
 // checkRegistrationCode refuses what is not the account's present code.
 func checkRegistrationCode(ctx context.Context, q queryer, at place, got string) error {
-	code, err := readRegistrationCode(ctx, q, at)
+	code, err := readSetting(ctx, q, at, registrationCode)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/fresh"
+	"github.com/thingd/thingd/internal/iotlog"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -27,6 +28,8 @@ type Service struct {
 	Issuer    *Issuer
 	Endpoints Endpoints
 	Events    Events // nil publishes nothing
+	// Devices is where it is written what happens to certificates. It may be nil.
+	Devices *iotlog.Log
 
 	// TypeDeleteWait is how long a thing type must be deprecated before it can
 	// be deleted. 0 is AWS's five minutes, a negative value no wait.
@@ -48,6 +51,8 @@ type Service struct {
 	attached     fresh.Cache[key, fresh.Entry[bool]]
 	aliases      fresh.Cache[key, fresh.Entry[*RoleAlias]]
 	prefixes     fresh.Cache[string, fresh.Entry[place]]
+	logging      fresh.Cache[key, fresh.Entry[*logLevels]]
+	eventTypes   fresh.Cache[key, fresh.Entry[map[string]bool]]
 }
 
 // Start opens the device issuer, or begins to make one, and begins to make

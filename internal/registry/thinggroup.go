@@ -241,6 +241,7 @@ func (s *Service) DeleteThingGroup(ctx context.Context, in *iot.DeleteThingGroup
 		for _, query := range []string{
 			`DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND group_name = $3`,
 			`DELETE FROM iot_policy_attachments WHERE account = $1 AND region = $2 AND group_name = $3`,
+			`DELETE FROM iot_logging_levels WHERE account = $1 AND region = $2 AND target_type = 'THING_GROUP' AND target = $3`,
 			`DELETE FROM iot_thing_groups WHERE account = $1 AND region = $2 AND name = $3`,
 		} {
 			if _, err := tx.Exec(ctx, query, at.account, at.region, name); err != nil {
@@ -248,7 +249,7 @@ func (s *Service) DeleteThingGroup(ctx context.Context, in *iot.DeleteThingGroup
 			}
 		}
 		return deleteTags(ctx, tx, at, "thinggroup/"+name)
-	}, at.key(aPolicyList, at.arn("thinggroup/"+name), ""), at.key(aGroupList, "", ""))
+	}, at.key(aPolicyList, at.arn("thinggroup/"+name), ""), at.key(aGroupList, "", ""), at.key(aSetting, loggingSetting, ""))
 	if err != nil {
 		return nil, fmt.Errorf("delete thing group %s: %w", name, err)
 	}
