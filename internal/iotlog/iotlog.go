@@ -59,8 +59,8 @@ const (
 // empty does not count.
 type Target struct {
 	ClientID    string
-	PrincipalID string // certificate id, Cognito identity id, or id of an IAM principal
-	SourceIP    string // as netip.Addr writes it, IPv4 unmapped
+	PrincipalID string   // certificate id, Cognito identity id, or id of an IAM principal
+	SourceIP    string   // as netip.Addr writes it, IPv4 unmapped
 	Groups      []string // thing groups of the client's thing, and those above them
 }
 
