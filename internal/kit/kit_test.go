@@ -150,7 +150,9 @@ func TestReadme(t *testing.T) {
 			"export CONTROL_PLANE_URI=https://things.test:4566\n", "kvssink stream-name=video aws-region=eu-west-1 ", "x-amzn-iot-thingname: floor:cam_1",
 		}, nil},
 		{"MQTT is served", func(d *Device) { d.Endpoints.MQTT = true }, []string{"MQTT over TLS on port 8883,"}, []string{"not served yet", "does not serve MQTT"}},
-		{"AWS's names", func(d *Device) { d.Endpoints.API, d.Endpoints.Credentials = "", "c1.credentials.iot.eu-west-1.amazonaws.com" },
+		{"AWS's names", func(d *Device) {
+			d.Endpoints.API, d.Endpoints.Credentials = "", "c1.credentials.iot.eu-west-1.amazonaws.com"
+		},
 			[]string{"https://c1.credentials.iot.eu-west-1.amazonaws.com/role-aliases", "```sh\ngst-launch-1.0"}, []string{"CONTROL_PLANE_URI"}},
 		{"no role alias", func(d *Device) { d.RoleAlias = "" }, []string{"made without a role alias"}, []string{"curl --", "gst-launch", "Role alias |"}},
 		{"no policies", func(d *Device) { d.Policies = nil }, []string{"none: without one the device may do nothing"}, nil},
