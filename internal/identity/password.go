@@ -58,7 +58,7 @@ func verifyPassword(hash, password string) bool {
 
 // hashQueue is how many passwords of one account wait for their turn, so that an
 // account that has many does not keep the others from signing in.
-const hashQueue = 32
+const hashQueue = 16
 
 // hashing bounds how many passwords are hashed at once, to as many as there are
 // processors: each takes argonMemory and some 20 ms. The zero value is ready.
