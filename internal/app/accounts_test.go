@@ -33,6 +33,7 @@ func (g *rig) stranger(t *testing.T) user {
 
 // changes are what differs from one request to the next: ids, times, keys.
 var changes = regexp.MustCompile(strings.Join([]string{
+	`-[0-9a-f]{10}-kit\.zip`,
 	`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, `[0-9a-f]{64}`, `A[A-Z]{3}[A-Z2-7]{16,17}`, `[A-Za-z0-9+/_-]{38,}={0,2}`,
 	`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`, `1[0-9]{9}(\.[0-9]+|[0-9]{3})?`, `[ac][a-z2-7]{13}(-ats)?\.`, `-----BEGIN [^"]*`,
 	`localhost:[0-9]+`, `"Version": ?"[0-9A-Za-z]{20}"`,
