@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,8 +77,17 @@ func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
 // that tables can be dropped and rebuilt.
 func (w *writer) exclusive(ctx context.Context, fn func(schemaTx) error) error {
 	return w.submit(ctx, &write{schema: true}, func(tx *Tx) error {
+		const changes = `SELECT total_changes()`
+		before, err := names(tx.q.QueryContext(ctx, changes))
+		if err != nil {
+			return err
+		}
 		if err := fn(tx.q); err != nil {
 			return err
+		}
+		after, err := names(tx.q.QueryContext(ctx, changes))
+		if err != nil || slices.Equal(before, after) {
+			return err // as at most starts: the check reads the whole database
 		}
 		broken, err := names(tx.q.QueryContext(ctx, `SELECT DISTINCT "table" FROM pragma_foreign_key_check`))
 		if err == nil && len(broken) > 0 {
