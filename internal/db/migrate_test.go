@@ -24,6 +24,7 @@ func TestMigrate(t *testing.T) {
 	one := &fstest.MapFile{Data: []byte(`CREATE TABLE one (a TEXT); INSERT INTO one (a) VALUES ('x');`)}
 	two := &fstest.MapFile{Data: []byte(`CREATE TABLE two (a TEXT); CREATE INDEX two_a ON two (a);`)}
 	bad := &fstest.MapFile{Data: []byte(`CREATE TABLE three (a TEXT); CREATE TABLE one (a TEXT);`)}
+	loose := &fstest.MapFile{Data: []byte(`CREATE TABLE three (a TEXT PRIMARY KEY); CREATE TABLE four (a TEXT REFERENCES three (a)); INSERT INTO four (a) VALUES ('x');`)}
 	for _, tt := range []struct {
 		name string
 		fs   fstest.MapFS
@@ -33,6 +34,7 @@ func TestMigrate(t *testing.T) {
 		{"first", fstest.MapFS{"m/0001_one.sql": one}, nil, ""},
 		{"again", fstest.MapFS{"m/0001_one.sql": one}, nil, ""},
 		{"fails", fstest.MapFS{"m/0001_one.sql": one, "m/0002_bad.sql": bad}, nil, "migration 0002_bad: "},
+		{"a foreign key without its row", fstest.MapFS{"m/0001_one.sql": one, "m/0002_loose.sql": loose}, nil, "foreign keys of four point nowhere"},
 		{"second and third", fstest.MapFS{"m/0001_one.sql": one, "m/0002_two.sql": two, "m/0003_three.sql": &fstest.MapFile{Data: []byte(`CREATE TABLE three (a TEXT)`)}}, nil, ""},
 		{"older binary", fstest.MapFS{"m/0001_one.sql": one, "m/0002_two.sql": two}, ErrNewer, "it is at migration 3, this binary knows 2"},
 		{"edited", fstest.MapFS{"m/0001_one.sql": two, "m/0002_two.sql": two, "m/0003_x.sql": two}, nil, "migration 0001_one is not the one"},
