@@ -44,13 +44,6 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	data := ""
-	if os.Getenv("THINGD_DATA") == "" && a.cfg.Data != config.DefaultDataDir(os.Getenv) && !a.cfg.Dev {
-		data = " --data " + config.ShellQuote(a.cfg.Data)
-	}
-	if a.cfg.Dev {
-		data = " --dev"
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "thingd is ready.\n")
 	if a.firstRun {
@@ -65,9 +58,14 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(&b, "  Health        http://%s/readyz, /metrics\n", e.Ops)
 	fmt.Fprintf(&b, "  Region        %s\n", e.Region)
 	fmt.Fprintf(&b, "  CA            %s\n", a.cfg.DataFile(config.ServerRootFile))
-	fmt.Fprintf(&b, "Next, in another terminal:\n")
-	fmt.Fprintf(&b, "  eval \"$(thingd env%s)\" && aws sts get-caller-identity\n", data)
-	fmt.Fprintf(&b, "  thingd configure%s --profile thingd     # an AWS CLI profile\n", data)
+	if a.root.AccessKeyID == "" {
+		fmt.Fprintf(&b, "The file %s is missing, without which thingd env and thingd configure have no key to give.\n", a.cfg.DataFile(config.RootCredentialsFile))
+		fmt.Fprintf(&b, "Stop the server and run: thingd reset-root%s    # makes a new root access key\n", a.dataOption(os.Getenv))
+	} else {
+		fmt.Fprintf(&b, "Next, in another terminal:\n")
+		fmt.Fprintf(&b, "  eval \"$(thingd env%s)\" && aws sts get-caller-identity\n", a.dataOption(os.Getenv))
+		fmt.Fprintf(&b, "  thingd configure%s --profile thingd     # an AWS CLI profile\n", a.dataOption(os.Getenv))
+	}
 	if a.cfg.AWSNames {
 		endpoints, err := a.accountEndpoints(ctx)
 		if err != nil {
@@ -81,6 +79,17 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	}
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// dataOption is by which option thingd's other commands find this server.
+func (a *App) dataOption(getenv func(string) string) string {
+	switch {
+	case a.cfg.Dev && a.cfg.Data == config.DevDirs(getenv)[0]:
+		return " --dev"
+	case a.cfg.Data == config.DefaultDataDir(getenv), !a.cfg.Dev && getenv("THINGD_DATA") != "":
+		return ""
+	}
+	return " --data " + config.ShellQuote(a.cfg.Data)
 }
 
 // warnings are what a user may not have meant.

@@ -132,7 +132,11 @@ func (a *App) bind(context.Context) error {
 			a.server.AWSAddress = "127.0.0.1:443"
 		}
 	}
-	if err := a.server.Bind(); err != nil {
+	err := a.server.Bind()
+	if errors.Is(err, server.ErrPortInUse) && dataLocked(a.cfg.Data) {
+		return fmt.Errorf("another thingd runs on the data directory %s: stop it, or choose another with --data, and other ports (%w)", a.cfg.Data, err)
+	}
+	if err != nil {
 		return err
 	}
 	a.onClose(func() error { a.server.Close(); return nil })

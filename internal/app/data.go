@@ -24,3 +24,13 @@ func lockData(dir string) (unlock func() error, err error) {
 	}
 	return f.Close, nil
 }
+
+// dataLocked says whether a thingd runs on the data directory. It makes nothing.
+func dataLocked(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // and with it the lock that it got
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}

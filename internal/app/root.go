@@ -49,7 +49,9 @@ func (a *App) bootstrap(ctx context.Context) error {
 	}
 	if !created && fresh && !a.cfg.Dev {
 		// The database has its account already, and its key was kept elsewhere.
-		a.log.Warn("the database has an account whose root access key is not in this data directory", "account", first.AccountID)
+		a.log.Warn("the file of the root access key is missing: thingd's own commands need it; stop the server and run thingd reset-root, which makes a new key",
+			"file", file, "account", first.AccountID)
+		a.root, a.firstRun = config.RootCredentials{AccountID: first.AccountID}, false
 		return os.Remove(file)
 	}
 	a.root, a.firstRun = root, created

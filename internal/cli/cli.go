@@ -128,6 +128,7 @@ type target struct {
 	Dev  bool   `env:"THINGD_DEV" help:"The --dev server."`
 }
 
+// find finds the server with its root credentials.
 func (t target) find() (*config.Running, error) { return config.Find(t.Data, t.Dev, os.Getenv) }
 
 type versionCmd struct{}

@@ -160,6 +160,7 @@ export AWS_CA_BUNDLE=` + dir + `/server-root.pem'
 export THINGD_DATA=` + dir + `'
 export THINGD_CA_FILE=` + dir + `/server-root.pem'
 export THINGD_DEVICE_ADDRESS=localhost:8443
+export THINGD_OPS_ADDRESS=127.0.0.1:9464
 `
 	if code != 0 || stdout != want || stderr != "" {
 		t.Errorf("%d %s\n%s\nwant\n%s", code, stderr, stdout, want)
@@ -169,6 +170,33 @@ export THINGD_DEVICE_ADDRESS=localhost:8443
 	got, err := sh.CombinedOutput()
 	if err != nil || string(got) != r.Dir+"/server-root.pem|none|sec/ret+|" {
 		t.Errorf("%v %s", err, got)
+	}
+}
+
+// Commands that speak for the root user say that its file is missing, not that
+// nothing runs.
+func TestNoRootCredentials(t *testing.T) {
+	r := running(t)
+	file := filepath.Join(r.Dir, config.RootCredentialsFile)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"env"}, {"configure", "--profile", "p"}, {"account", "list"}, {"account", "create", "x"}} {
+		code, _, stderr := run(t, append(args, "--data", r.Dir)...)
+		want := "thingd: the server runs, but the file " + file + " is missing: stop the server and run thingd reset-root --data " + config.ShellQuote(r.Dir) + ", which makes a new root access key\n"
+		if code != 1 || stderr != want {
+			t.Errorf("%q: %d %s\nwant %s", args, code, stderr, want)
+		}
+	}
+	if _, err := awsServer(func(k string) string { return map[string]string{"THINGD_DATA": r.Dir}[k] }); err == nil || !strings.Contains(err.Error(), "reset-root") {
+		t.Errorf("aws: %v", err)
+	}
+	r.Endpoints.Dev = true
+	if err := r.Endpoints.Write(r.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, stderr := run(t, "env", "--data", r.Dir); !strings.HasSuffix(stderr, " is missing: start the server again, which writes it\n") {
+		t.Errorf("--dev: %s", stderr)
 	}
 }
 
@@ -310,6 +338,13 @@ func TestHealthcheck(t *testing.T) {
 		t.Errorf("%d %s", code, stderr)
 	}
 	if code, _, stderr := run(t, "healthcheck", "--ops", r.Endpoints.Ops); code != 0 {
+		t.Errorf("%d %s", code, stderr)
+	}
+	// A healthy server is healthy without the file that clients want.
+	if err := os.Remove(filepath.Join(r.Dir, config.RootCredentialsFile)); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := run(t, "healthcheck", "--data", r.Dir); code != 0 {
 		t.Errorf("%d %s", code, stderr)
 	}
 	status = http.StatusServiceUnavailable

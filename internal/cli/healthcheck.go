@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/thingd/thingd/internal/config"
 )
 
 type healthcheckCmd struct {
@@ -20,7 +23,7 @@ type healthcheckCmd struct {
 func (h *healthcheckCmd) Run(ctx context.Context, _ *CLI) error {
 	addr := h.Ops
 	if addr == "" || strings.HasSuffix(addr, ":0") {
-		r, err := h.find()
+		r, err := config.FindServer(h.Data, h.Dev, os.Getenv) // the root credentials are not its business
 		if err != nil {
 			return err
 		}

@@ -70,12 +70,12 @@ func (c *Config) auditKeep() (int, error) {
 }
 
 // FindAudit finds the audit trail that a command is to read: of the server that
-// Find finds, or, when none runs, the one that was left in the directory that is
+// FindServer finds, or, when none runs, the one that was left in the directory that is
 // meant. Two of those are a SeveralError.
 func FindAudit(data string, dev bool, getenv func(string) string) (dir string, err error) {
 	candidates := []string{data}
 	if data == "" {
-		r, err := Find(data, dev, getenv)
+		r, err := FindServer(data, dev, getenv)
 		if err == nil {
 			return filepath.Join(r.Dir, AuditDir), nil
 		}

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// ErrNotRunning is in what Find answers when it found no server.
+// ErrNotRunning is in what FindServer answers when it found no server.
 var ErrNotRunning = errors.New("no thingd server is running")
 
-// SeveralError is what Find answers when it cannot tell which server is meant.
+// SeveralError is what FindServer answers when it cannot tell which server is meant.
 type SeveralError struct {
 	Dirs []string // of the running servers
 }
@@ -29,15 +29,36 @@ func (e *SeveralError) Error() string {
 type Running struct {
 	Dir         string // absolute
 	Endpoints   Endpoints
-	Credentials RootCredentials
+	Credentials RootCredentials // by Find alone
 }
 
-// Find looks for the server that a client-side command is to speak of: the one
-// on the given data directory; with dev, the --dev server; else the one that
+// Find is FindServer with the root credentials, for commands that speak for the
+// root user. That their file is missing is an error which says how to get
+// another.
+func Find(data string, dev bool, getenv func(string) string) (*Running, error) {
+	r, err := FindServer(data, dev, getenv)
+	if err != nil {
+		return nil, err
+	}
+	r.Credentials, err = ReadRootCredentials(r.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.Endpoints.Dev:
+		return nil, fmt.Errorf("the server runs, but the file %s is missing: start the server again, which writes it", filepath.Join(r.Dir, RootCredentialsFile))
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("the server runs, but the file %s is missing: stop the server and run thingd reset-root --data %s, which makes a new root access key",
+			filepath.Join(r.Dir, RootCredentialsFile), ShellQuote(r.Dir))
+	case err != nil:
+		return nil, err
+	}
+	return r, nil
+}
+
+// FindServer looks for the server that a client-side command is to speak of: the
+// one on the given data directory; with dev, the --dev server; else the one that
 // runs on the default directory or as --dev server. Two of them running is an
 // error (SeveralError), since a guess could send a test suite's commands to
 // real data.
-func Find(data string, dev bool, getenv func(string) string) (*Running, error) {
+func FindServer(data string, dev bool, getenv func(string) string) (*Running, error) {
 	switch {
 	case data != "":
 		return find([]string{data}, "--data "+ShellQuote(data))
@@ -109,11 +130,7 @@ func read(dir string) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := ReadRootCredentials(dir)
-	if err != nil {
-		return nil, err
-	}
-	return &Running{Dir: dir, Endpoints: e, Credentials: c}, nil
+	return &Running{Dir: dir, Endpoints: e}, nil
 }
 
 // answering keeps the servers whose API port takes connections: another process

@@ -62,12 +62,15 @@ type listener struct {
 	pending map[*rawConn]struct{} // not yet handed on
 }
 
+// ErrPortInUse is in errors of Bind and Listen.
+var ErrPortInUse = errors.New("the port is in use by another program")
+
 // bind binds an option's address.
 func bind(name, address string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--%s %s: the port is in use by another program", name, address)
+		return nil, fmt.Errorf("--%s %s: %w", name, address, ErrPortInUse)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("--%s %s: no right to use this port (ports below 1024 need root or CAP_NET_BIND_SERVICE)", name, address)
 	case err != nil:
