@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -87,11 +88,14 @@ var (
 	nameForm   = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 )
 
-// Check answers everything that is wrong with c, each fault with the name of
-// its option, joined; nil if nothing is.
-func (c *Config) Check() error {
+// Check answers everything that is wrong with c, or with some options of it,
+// each fault with the name of its option, joined; nil if nothing is.
+func (c *Config) Check(options ...string) error {
 	var faults []error
 	for _, k := range checks {
+		if len(options) > 0 && !slices.Contains(options, k.option) {
+			continue
+		}
 		if err := k.check(c); err != nil {
 			faults = append(faults, fmt.Errorf("--%s: %w", k.option, err))
 		}

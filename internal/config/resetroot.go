@@ -17,8 +17,13 @@ type ResetRoot struct {
 	Database  string `placeholder:"URL" env:"THINGD_DATABASE" help:"Database of the server (a SQLite file in the data directory)."`
 	Account   string `placeholder:"ID" help:"Account whose root user is meant (the first one)."`
 	RootEmail string `placeholder:"ADDRESS" help:"Another e-mail address for the root user to sign in with (as it is)."`
-	RemoveMFA bool   `name:"remove-mfa" help:"Take the root user's MFA devices away too."`
+	RemoveMFA bool   `name:"remove-mfa" help:"Delete the root user's MFA devices too."`
+
+	// As of serve: it is on record in the server's audit trail.
 	Region    string `default:"us-east-1" hidden:"" env:"THINGD_REGION"`
+	Audit     string `default:"on" hidden:"" env:"THINGD_AUDIT"`
+	AuditSize string `default:"64MiB" hidden:"" env:"THINGD_AUDIT_SIZE"`
+	AuditKeep string `default:"10" hidden:"" env:"THINGD_AUDIT_KEEP"`
 
 	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file of the server's options."`
 }
@@ -30,6 +35,9 @@ func (c *ResetRoot) Finish(getenv func(string) string) error {
 		if err := CheckEmail(c.RootEmail); err != nil {
 			return fmt.Errorf("--root-email: %w", err)
 		}
+	}
+	if err := c.auditing().Check("audit", "audit-size", "audit-keep"); err != nil {
+		return err
 	}
 	if c.Data == "" {
 		if c.Data = DefaultDataDir(getenv); c.Data == "" {
@@ -55,6 +63,16 @@ func (c *ResetRoot) Finish(getenv func(string) string) error {
 		return fmt.Errorf("data directory %s: belongs to a --dev server, whose keys are fixed", c.Data)
 	}
 	return nil
+}
+
+// AuditLimits are those of the server's Config, and whether there is a trail.
+func (c *ResetRoot) AuditLimits() (size int64, keep int, on bool) {
+	size, keep = c.auditing().AuditLimits()
+	return size, keep, c.Audit != Off
+}
+
+func (c *ResetRoot) auditing() *Config {
+	return &Config{Audit: c.Audit, AuditSize: c.AuditSize, AuditKeep: c.AuditKeep}
 }
 
 func (c *ResetRoot) missing(err error) error {

@@ -16,7 +16,13 @@ type RootReset struct {
 	Account      string // empty: the first one
 	Email        string // empty: as it is
 	DefaultEmail string // for an account that has none
-	MFA          bool   // take the root user's MFA devices away too
+	MFA          bool   // delete the root user's MFA devices too
+}
+
+// RootWasReset is what came of a RootReset.
+type RootWasReset struct {
+	RootCredentials
+	MFADevices int64 // that the root user had; they are left to it unless RootReset.MFA
 }
 
 // FirstAccount is the account that Bootstrap made. ErrNoAccount in an empty
@@ -35,7 +41,7 @@ func (s *Service) FirstAccount(ctx context.Context) (string, error) {
 // ResetRoot gives the root user of an account a new access key in place of all
 // that it had, and a new password. Its sessions end, and attempts to guess its
 // password are forgotten. ErrNoAccount, ErrEmailInUse.
-func (s *Service) ResetRoot(ctx context.Context, o RootReset) (*RootCredentials, error) {
+func (s *Service) ResetRoot(ctx context.Context, o RootReset) (*RootWasReset, error) {
 	account := o.Account
 	if account == "" {
 		first, err := s.FirstAccount(ctx)
@@ -56,7 +62,7 @@ func (s *Service) ResetRoot(ctx context.Context, o RootReset) (*RootCredentials,
 		return nil, err
 	}
 	hash := hashPassword(c.Password)
-	given := c.Email
+	given, devices := c.Email, int64(0)
 	err = s.write(ctx, account, func(tx *db.Tx) error {
 		c.Email = given
 		if err := o.email(ctx, tx, c); err != nil {
@@ -75,9 +81,11 @@ func (s *Service) ResetRoot(ctx context.Context, o RootReset) (*RootCredentials,
 				return err
 			}
 		}
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM iam_mfa_devices WHERE account = $1 AND owner = $1`, account).Scan(&devices); err != nil {
+			return err
+		}
 		if o.MFA {
-			_, err := tx.Exec(ctx, `UPDATE iam_mfa_devices SET owner = NULL, enabled = NULL, skew = 0 WHERE account = $1 AND owner = $1`, account)
-			if err != nil {
+			if err := deleteRootMFA(ctx, tx, account); err != nil {
 				return err
 			}
 		}
@@ -86,7 +94,24 @@ func (s *Service) ResetRoot(ctx context.Context, o RootReset) (*RootCredentials,
 	if err != nil {
 		return nil, fmt.Errorf("reset the root user of account %s: %w", account, err)
 	}
-	return c, nil
+	return &RootWasReset{RootCredentials: *c, MFADevices: devices}, nil
+}
+
+// deleteRootMFA deletes the root user's MFA devices and what hangs on them.
+func deleteRootMFA(ctx context.Context, tx *db.Tx, account string) error {
+	serials, err := queryAll(ctx, tx, scanText, `SELECT arn FROM iam_mfa_devices WHERE account = $1 AND owner = $1`, account)
+	if err != nil {
+		return err
+	}
+	for _, serial := range serials {
+		if _, err := tx.Exec(ctx, `DELETE FROM iam_mfa_devices WHERE account = $1 AND arn = $2`, account, serial); err != nil {
+			return err
+		}
+		if err := dropOwned(ctx, tx, account, serial); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // email finds the address that the root user is to have.

@@ -650,6 +650,28 @@ func TestResetRoot(t *testing.T) {
 			t.Errorf("with the new password: %v", err)
 		}
 
+		needsCode := func(err error) bool {
+			n, ok := errors.AsType[*SignInNeeds](err)
+			return ok && n.MFACode
+		}
+		// A code is asked for still, until the device is deleted too.
+		g.root = sigv4.Credentials{AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey}
+		g.withDevice(testAccount, "phone")
+		made = must(g.ResetRoot(t.Context(), RootReset{}))(t)
+		g.root = sigv4.Credentials{AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey}
+		if _, _, err := g.signIn(byRoot(made.Password)); made.MFADevices != 1 || !needsCode(err) {
+			t.Errorf("%d devices, %v", made.MFADevices, err)
+		}
+		made = must(g.ResetRoot(t.Context(), RootReset{MFA: true}))(t)
+		if _, _, err := g.signIn(byRoot(made.Password)); made.MFADevices != 1 || err != nil {
+			t.Errorf("%d devices, %v", made.MFADevices, err)
+		}
+		var n int64
+		must(0, g.DB.QueryRow(t.Context(), `SELECT COUNT(*) FROM iam_mfa_devices WHERE account = $1`, testAccount).Scan(&n))(t)
+		if n != 0 {
+			t.Errorf("%d devices are left", n)
+		}
+
 		// Of an account that never had an address, and with another one.
 		g.exec(`UPDATE accounts SET email = '', root_password = '' WHERE account = $1`, testAccount)
 		made = must(g.ResetRoot(t.Context(), RootReset{DefaultEmail: "Root@localhost"}))(t)
