@@ -2,6 +2,9 @@ package audit
 
 import (
 	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
@@ -35,11 +38,68 @@ func (t *Trail) Call(o awsapi.Outcome) {
 	}
 	if issuers[r.Name] && o.Input != nil {
 		r.assumes(&o)
+	} else {
+		r.concerns(&o)
 	}
 	if r.Identity.Type == "" && o.Signature != nil && keyForm.MatchString(o.Signature.AccessKeyID) {
 		r.Additional = Fields{"unverifiedAccessKeyId": o.Signature.AccessKeyID}
 	}
+	owner := r.otherOwner()
+	if owner != "" {
+		r.shared = uuid.NewString()
+	}
 	t.write(r)
+	if owner != "" {
+		t.write(r.to(owner))
+	}
+}
+
+// otherOwner is the account of a role that was assumed from another account.
+func (r *record) otherOwner() string {
+	if r.Name != "AssumeRole" || r.out == nil || len(r.Resources) == 0 || r.Identity.Type == "" {
+		return ""
+	}
+	if account, _ := describe(r.Resources[0]); account != r.Identity.Account {
+		return account
+	}
+	return ""
+}
+
+// to is the record for the account whose resource another one's principal used.
+// It says no more of who that was than the unique id (IAM user guide, "Logging
+// IAM and AWS STS API calls with AWS CloudTrail").
+func (r *record) to(owner string) *record {
+	theirs := *r
+	theirs.Account = owner
+	theirs.Identity = Identity{Type: AWSAccount, PrincipalID: r.Identity.PrincipalID, Account: r.Identity.Account}
+	return &theirs
+}
+
+// made are the members of answers that have the ARN of what was made, of
+// operations that are authorized on something else.
+var made = map[string]string{
+	"CreateKeysAndCertificate": "CertificateArn", "CreateCertificateFromCsr": "CertificateArn", "RegisterCertificate": "CertificateArn",
+	"RegisterCertificateWithoutCA": "CertificateArn", "RegisterCACertificate": "CertificateArn", "CreateDeviceKit": "CertificateArn",
+	"CreateStream": "StreamARN",
+}
+
+// concerns adds what the call made, and what it names without being authorized
+// on it.
+func (r *record) concerns(o *awsapi.Outcome) {
+	if member := made[r.Name]; member != "" && r.out != nil {
+		if name := awsapi.Member(r.out, member); name != "" {
+			r.Resources = append(r.Resources, name)
+		}
+	}
+	if (r.Name == "AttachPolicy" || r.Name == "DetachPolicy") && o.Request.Service.Name == "iot" && o.Input != nil && r.Identity.Account != "" {
+		r.Resources = append(r.Resources, "arn:aws:iot:"+r.Region+":"+r.Identity.Account+":policy/"+awsapi.Member(o.Input, "PolicyName"))
+	}
+}
+
+// madeAs says whether an ARN stands for a stream that was not there yet, which
+// has the time of its creation in its ARN.
+func (r *record) madeAs(name string) bool {
+	return r.Name == "CreateStream" && len(r.Resources) > 0 && strings.HasSuffix(name, "/0")
 }
 
 // assumes adds what STS's operations do not leave to the gateway to know: the

@@ -32,7 +32,8 @@ const (
 // record is an Event, or a call through the gateway, on its way into a line.
 type record struct {
 	Event
-	time time.Time
+	time   time.Time
+	shared string // sharedEventID, of records of one event in two accounts
 
 	// Of a call; op is nil for an Event.
 	op      *awsapi.Operation
@@ -91,6 +92,9 @@ func (r *record) append(b []byte) []byte {
 	if account != "" {
 		b = text(b, "recipientAccountId", account)
 	}
+	if r.shared != "" {
+		b = text(b, "sharedEventID", r.shared)
+	}
 	if r.Data {
 		b = append(b, `,"eventCategory":"Data"`...)
 	} else {
@@ -127,7 +131,7 @@ func bounded(b []byte, name string, most int, object func([]byte) []byte) []byte
 }
 
 // appendResources appends what the request is about: the ARNs that it was
-// authorized on.
+// authorized on, and others that it names or made.
 func (r *record) appendResources(b []byte) []byte {
 	start, size := len(b), 0
 	add := func(arn string) {
@@ -155,7 +159,7 @@ func (r *record) appendResources(b []byte) []byte {
 		b = append(b, '}')
 	}
 	for i := range r.checks {
-		if arn := r.checks[i].Resource; !seenBefore(r.checks[:i], arn) {
+		if arn := r.checks[i].Resource; !seenBefore(r.checks[:i], arn) && !r.madeAs(arn) {
 			add(arn)
 		}
 	}

@@ -152,6 +152,13 @@ func TestRecords(t *testing.T) {
 			awsapi.Check{Action: "iot:CreateThing", Resource: "arn:aws:iot:us-east-1:123456789012:thing/lamp"},
 			awsapi.Check{Action: "iot:Again", Resource: "arn:aws:iot:us-east-1:123456789012:thing/lamp"}),
 		created,
+		outcome(t, iot.Service, "CreateKeysAndCertificate", alice, &iot.CreateKeysAndCertificateRequest{},
+			&iot.CreateKeysAndCertificateResponse{CertificateArn: p("arn:aws:iot:us-east-1:123456789012:cert/c0ffee")}, awsapi.Check{Action: "iot:CreateKeysAndCertificate", Resource: "*"}),
+		outcome(t, iot.Service, "AttachPolicy", alice, &iot.AttachPolicyRequest{PolicyName: "Cameras", Target: "arn:aws:iot:us-east-1:123456789012:cert/c0ffee"}, &iot.AttachPolicyResponse{},
+			awsapi.Check{Action: "iot:AttachPolicy", Resource: "arn:aws:iot:us-east-1:123456789012:cert/c0ffee"}),
+		outcome(t, kinesisvideo.Service, "CreateStream", alice, &kinesisvideo.CreateStreamInput{StreamName: "door"},
+			&kinesisvideo.CreateStreamOutput{StreamARN: p("arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1700000000000")},
+			awsapi.Check{Action: "kinesisvideo:CreateStream", Resource: "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/0"}),
 		refused(outcome(t, iam.Service, "DeleteUser", alice, &iam.DeleteUserRequest{UserName: "Bob"}, nil, awsapi.Check{Resource: "arn:aws:iam::123456789012:user/Bob"}),
 			"AccessDenied", "User: arn:aws:iam::123456789012:user/Alice is not authorized to perform: iam:DeleteUser on resource: user Bob"),
 		outcome(t, iam.Service, "ListUsers", aliceMFA, &iam.ListUsersRequest{}, &iam.ListUsersResponse{}, awsapi.Check{Resource: "*"}),
@@ -181,7 +188,10 @@ func TestRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := regexp.MustCompile(`"eventID":"[0-9a-f-]{36}"`).ReplaceAllString(string(b), `"eventID":"…"`)
+	got := regexp.MustCompile(`"(eventID|sharedEventID)":"[0-9a-f-]{36}"`).ReplaceAllString(string(b), `"$1":"…"`)
+	if shared := regexp.MustCompile(`"sharedEventID":"([^"]*)"`).FindAllSubmatch(b, -1); len(shared) != 2 || string(shared[0][1]) != string(shared[1][1]) {
+		t.Errorf("sharedEventID %q", shared)
+	}
 	if strings.Contains(got, "SECRET") && strings.Contains(strings.ReplaceAll(got, awsapi.Hidden, ""), "SECRET") {
 		t.Error("a secret is in the file")
 	}

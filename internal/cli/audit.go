@@ -30,9 +30,9 @@ type auditCmd struct {
 	WriteOnly bool   `xor:"kind" help:"Only what changes something."`
 	Since     string `placeholder:"TIME" help:"From this time on: 2006-01-02T15:04:05Z, 2006-01-02 15:04, 2006-01-02, or so long ago: 90m, 12h, 7d."`
 	Until     string `placeholder:"TIME" help:"Up to this time."`
-	Max       int    `default:"50" placeholder:"N" help:"At most so many (${default}); 0 is all."`
-	JSON      bool   `name:"json" help:"Print the records as they are, one JSON object a line."`
-	Follow    bool   `short:"f" help:"Go on with new records as they come, in the order of time."`
+	Max       *int   `placeholder:"N" help:"At most so many (50); 0 is all. With --follow: so many to begin with (10); 0 is none."`
+	JSON      bool   `name:"json" help:"Print the records whole and as they are, one JSON object a line."`
+	Follow    bool   `short:"f" help:"Show the last ten records and go on with new ones as they come, in the order of time."`
 }
 
 // Run prints records.
@@ -53,14 +53,14 @@ func (a *auditCmd) Run(ctx context.Context, c *CLI) error {
 		return err
 	}
 	if a.Follow {
-		return audit.Follow(ctx, dir, q, a.Max, func(e *audit.Entry) error {
+		return audit.Follow(ctx, dir, q, a.most(), func(e *audit.Entry) error {
 			if err := show(out, e); err != nil {
 				return err
 			}
 			return out.Flush()
 		})
 	}
-	n := 0
+	n, most := 0, a.most()
 	for e, err := range audit.Lookup(ctx, dir, q) {
 		if err != nil {
 			return err
@@ -68,16 +68,27 @@ func (a *auditCmd) Run(ctx context.Context, c *CLI) error {
 		if err := show(out, e); err != nil {
 			return err
 		}
-		if n++; n == a.Max {
+		if n++; n == most {
 			break
 		}
 	}
 	return out.Flush()
 }
 
+// most is how many records are shown that are there already.
+func (a *auditCmd) most() int {
+	switch {
+	case a.Max != nil:
+		return *a.Max
+	case a.Follow:
+		return 10
+	}
+	return 50
+}
+
 func (a *auditCmd) query(now time.Time) (q audit.Query, err error) {
-	if a.Max < 0 {
-		return q, fmt.Errorf("--max: %d is less than 0", a.Max)
+	if a.Max != nil && *a.Max < 0 {
+		return q, fmt.Errorf("--max: %d is less than 0", *a.Max)
 	}
 	q = audit.Query{
 		EventName: a.EventName, User: a.User, Account: a.Account, AccessKey: a.AccessKey, Resource: a.Resource,
@@ -125,44 +136,61 @@ func jsonLine(w io.Writer, e *audit.Entry) error {
 	return err
 }
 
-// columns are wide enough for most; what is longer moves the rest of its line.
-const columns = "%-19s  %-12s  %-24s  %-34s  %-32s  %-15s  %s\n"
+// widths are those of the columns, wide enough for most; what is longer is
+// clipped. The last has no end.
+var widths = [...]int{19, 12, 24, 34, 32, 15, maxCell}
 
 func header(w io.Writer) error {
-	_, err := fmt.Fprintf(w, columns, "TIME ("+time.Now().Format("MST")+")", "ACCOUNT", "WHO", "WHAT", "ON", "FROM", "RESULT")
+	return cells(w, "TIME ("+time.Now().Format("MST")+")", "ACCOUNT", "WHO", "WHAT", "ON", "FROM", "RESULT")
+}
+
+// cells writes a line of the table.
+func cells(w io.Writer, values ...string) error {
+	var line strings.Builder
+	for i, v := range values {
+		v = printable(v, widths[i])
+		line.WriteString(v)
+		if i < len(values)-1 {
+			line.WriteString(strings.Repeat(" ", 2+widths[i]-utf8.RuneCountInString(v)))
+		}
+	}
+	_, err := io.WriteString(w, line.String()+"\n")
 	return err
 }
 
 func row(w io.Writer, e *audit.Entry) error {
-	account := e.UserIdentity.AccountID
-	if account == "" || account == audit.Anonymous {
-		account = e.Account
+	account := e.Account // one event can be on record in two
+	if account == "" && e.UserIdentity.AccountID != audit.Anonymous {
+		account = e.UserIdentity.AccountID
 	}
 	on := e.On()
 	if more := len(e.Resources) - 1; more > 0 {
-		on += " +" + strconv.Itoa(more)
+		count := " +" + strconv.Itoa(more)
+		on = clip(on, widths[4]-len(count)) + count
 	}
-	_, err := fmt.Fprintf(w, columns, e.EventTime.Local().Format(time.DateTime), printable(account), printable(e.Who()),
-		printable(e.Service()+":"+e.EventName), printable(on), printable(e.SourceIP), printable(e.Result()))
-	return err
+	return cells(w, e.EventTime.Local().Format(time.DateTime), account, e.Who(), e.Service()+":"+e.EventName, on, e.SourceIP, e.Result())
 }
 
-// maxCell is how much of a value is shown in a table.
+// maxCell is how much of a value is shown in the last column.
 const maxCell = 80
 
+// clip cuts a value that is too long.
+func clip(s string, most int) string {
+	if utf8.RuneCountInString(s) > most {
+		return string([]rune(s)[:most-1]) + "…"
+	}
+	return s
+}
+
 // printable is a value for a terminal: callers choose many of them.
-func printable(s string) string {
+func printable(s string, most int) string {
 	if s == "" {
 		return "-"
 	}
-	s = strings.Map(func(r rune) rune {
+	return clip(strings.Map(func(r rune) rune {
 		if !strconv.IsPrint(r) {
 			return utf8.RuneError
 		}
 		return r
-	}, s)
-	if utf8.RuneCountInString(s) > maxCell {
-		s = string([]rune(s)[:maxCell-1]) + "…"
-	}
-	return s
+	}, s), most)
 }

@@ -43,8 +43,45 @@ func TestPrintable(t *testing.T) {
 		"": "-", "alice": "alice", "a\x1b[31m\n\u202eb": "a\uFFFD[31m\uFFFD\uFFFDb", "日本": "日本",
 		strings.Repeat("é", 100): strings.Repeat("é", 79) + "…",
 	} {
-		if got := printable(in); got != want {
+		if got := printable(in, 80); got != want {
 			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+// Long names leave the columns where they are.
+func TestAuditColumns(t *testing.T) {
+	e := audit.Entry{EventSource: "iot.amazonaws.com", EventName: "CreateCertificateFromCsrAndMuchMore", SourceIP: "2001:db8:1111:2222:3333:4444:5555:6666", Account: "111122223333"}
+	e.UserIdentity.Type, e.UserIdentity.UserName = audit.IAMUser, strings.Repeat("日本", 40)
+	for range 2 {
+		e.Resources = append(e.Resources, struct {
+			ARN  string `json:"ARN"`
+			Type string `json:"type"`
+		}{ARN: "arn:aws:iot:us-east-1:111122223333:cert/" + strings.Repeat("a", 64)})
+	}
+	var b strings.Builder
+	if err := header(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := row(&b, &e); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(b.String(), "\n")
+	head, line := []rune(lines[0]), []rune(lines[1])
+	at := strings.Index(string(head), "RESULT")
+	if string(line[at-2:]) != "  ok" || !strings.Contains(lines[1], "cert/aaaaaaaaaaaaaaaaaaaaaaa… +1  2001:db8:1111:…  ") {
+		t.Errorf("\n%s", b.String())
+	}
+}
+
+func TestAuditMost(t *testing.T) {
+	three := 3
+	for _, tt := range []struct {
+		cmd  auditCmd
+		want int
+	}{{auditCmd{}, 50}, {auditCmd{Follow: true}, 10}, {auditCmd{Max: &three}, 3}, {auditCmd{Max: &three, Follow: true}, 3}} {
+		if got := tt.cmd.most(); got != tt.want {
+			t.Errorf("%+v: %d, want %d", tt.cmd, got, tt.want)
 		}
 	}
 }
