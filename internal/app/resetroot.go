@@ -7,7 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/user"
+	osuser "os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -114,7 +114,7 @@ func recordReset(c *config.ResetRoot, made *identity.RootWasReset, region string
 		return fmt.Errorf("open the audit trail: %w", err)
 	}
 	who := audit.Fields{"systemUserId": strconv.Itoa(os.Getuid())}
-	if u, err := user.Current(); err == nil {
+	if u, err := osuser.Current(); err == nil {
 		who["systemUserName"] = u.Username
 	}
 	trail.Record(audit.Event{

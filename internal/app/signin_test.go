@@ -286,7 +286,7 @@ func TestSignInAnswers(t *testing.T) {
 				got := strings.TrimSpace(w.Body.String())
 				want, status, h := signInRefused, 401, &header
 				if n == 5 {
-					want, status, h = `{"code":"TooManyAttempts","message":"There were too many failed attempts. Please wait before you try again."}`, 429, &lockedHeader
+					want, status, h = `{"code":"TooManyAttempts","message":"There were too many failed attempts. Please wait `+w.Header().Get("Retry-After")+` seconds before you try again."}`, 429, &lockedHeader
 				}
 				if got != want || w.Code != status {
 					t.Errorf("%s: %d %s", body, w.Code, got)

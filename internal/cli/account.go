@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -59,6 +60,9 @@ func (a *accountCreateCmd) Run(ctx context.Context, c *CLI) error {
 	if isCode(err, "ResourceAlreadyExistsException") {
 		return fmt.Errorf("%w\nsee the accounts with: thingd account list", err)
 	}
+	if isCode(err, "InvalidRequestException") {
+		return errors.New(accountOptions.Replace(err.Error()))
+	}
 	if err != nil {
 		return err
 	}
@@ -80,6 +84,12 @@ func (a *accountCreateCmd) Run(ctx context.Context, c *CLI) error {
 	}
 	return c.tellAccount(&out, a.Profile)
 }
+
+// accountOptions gives the members of CreateAccount that an error names the
+// names that they have on the command line.
+var accountOptions = strings.NewReplacer(
+	" at 'accountId' failed", " of --account failed", " at 'email' failed", " of --email failed", " at 'name' failed", " of <name> failed",
+)
 
 // tellAccount prints a new account, with its secret key unless a profile has it.
 func (c *CLI) tellAccount(out *thingd.CreateAccountResponse, profile string) error {

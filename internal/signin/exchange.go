@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"mime"
@@ -141,15 +142,33 @@ func (x *exchange) read(v any) bool {
 		x.refuse(http.StatusRequestEntityTooLarge, "RequestTooLarge", "The body is too large.")
 		return false
 	}
-	x.refuse(http.StatusBadRequest, "InvalidRequest", "The body is not the JSON object that is wanted here.")
+	x.refuse(http.StatusBadRequest, "InvalidRequest", "The body is not the JSON object that is wanted here"+fault(err)+".")
 	return false
 }
 
+// fault says which member of a body is wrong, if it is one.
+func fault(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		return fmt.Sprintf(": %q cannot be a %s", wrong.Field, strings.TrimSpace(wrong.Value))
+	}
+	// encoding/json has no type for this one.
+	if name, ok := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); ok && len(name) <= maxMember {
+		return ": it has no member " + name
+	}
+	return ""
+}
+
+// maxMember is the longest name of a member that an error repeats, quoted.
+const maxMember = 64
+
+// named is a member of a body.
+type named struct{ name, text string }
+
 // text refuses texts that no user has: too long, or with control characters.
-func (x *exchange) text(most int, texts ...string) bool {
+func (x *exchange) text(most int, texts ...named) bool {
 	for _, t := range texts {
-		if len(t) > most || strings.ContainsFunc(t, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			x.refuse(http.StatusBadRequest, "InvalidRequest", "A value is too long or has control characters.")
+		if len(t.text) > most || strings.ContainsFunc(t.text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			x.refuse(http.StatusBadRequest, "InvalidRequest", fmt.Sprintf("%q is too long or has control characters.", t.name))
 			return false
 		}
 	}
@@ -212,5 +231,16 @@ func (x *exchange) fail(err error) {
 func (x *exchange) locked(wait time.Duration) {
 	seconds := int(math.Ceil(wait.Seconds()))
 	x.w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	x.refuse(http.StatusTooManyRequests, "TooManyAttempts", "There were too many failed attempts. Please wait before you try again.")
+	x.refuse(http.StatusTooManyRequests, "TooManyAttempts", "There were too many failed attempts. Please wait "+waiting(seconds)+" before you try again.")
+}
+
+// waiting is a time to wait in words: exact up to two minutes, then rounded up.
+func waiting(seconds int) string {
+	switch {
+	case seconds == 1:
+		return "1 second"
+	case seconds <= 120:
+		return strconv.Itoa(seconds) + " seconds"
+	}
+	return strconv.Itoa((seconds+59)/60) + " minutes"
 }

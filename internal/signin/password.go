@@ -71,12 +71,12 @@ func (x *exchange) signIn() {
 		NewPassword string `json:"newPassword"`
 		MFACode     string `json:"mfaCode"`
 	}
-	if !x.read(&in) || !x.text(maxName, in.Email, in.Account, in.UserName) ||
-		!x.text(maxPassword, in.Password, in.NewPassword) || !x.text(maxCode, in.MFACode) {
+	if !x.read(&in) || !x.text(maxName, named{"email", in.Email}, named{"account", in.Account}, named{"userName", in.UserName}) ||
+		!x.text(maxPassword, named{"password", in.Password}, named{"newPassword", in.NewPassword}) || !x.text(maxCode, named{"mfaCode", in.MFACode}) {
 		return
 	}
 	if (in.Email == "") == (in.Account == "" || in.UserName == "") || in.Email != "" && in.Account+in.UserName != "" {
-		x.refuse(http.StatusBadRequest, "InvalidRequest", "Either an e-mail address or an account and a user name are wanted.")
+		x.refuse(http.StatusBadRequest, "InvalidRequest", `Either "email" or both "account" and "userName" are wanted.`)
 		return
 	}
 	if !x.slow() {
@@ -180,7 +180,7 @@ func (x *exchange) password() {
 		Password    string `json:"password"`
 		NewPassword string `json:"newPassword"`
 	}
-	if !x.read(&in) || !x.text(maxPassword, in.Password, in.NewPassword) || !x.slow() {
+	if !x.read(&in) || !x.text(maxPassword, named{"password", in.Password}, named{"newPassword", in.NewPassword}) || !x.slow() {
 		return
 	}
 	started, err := x.h.Passwords.ChangePassword(x.r.Context(), x.req, x.token(), in.Password, in.NewPassword)

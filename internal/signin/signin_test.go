@@ -1,9 +1,11 @@
 package signin
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -150,6 +152,41 @@ func TestLimiter(t *testing.T) {
 	for i := range burst + 1 {
 		if _, ok := l.take(other, now); ok != (i < burst) {
 			t.Errorf("attempt %d after giving back more than was taken: %v", i, ok)
+		}
+	}
+}
+
+// What is wrong with a body is named, as far as that is short.
+func TestFaults(t *testing.T) {
+	h := &Handler{Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	for body, want := range map[string]string{
+		`{"username":"alice","account":"1","password":"x","user":"a"}`: `The body is not the JSON object that is wanted here: it has no member \"user\".`,
+		`{"email":5}`:                            `The body is not the JSON object that is wanted here: \"email\" cannot be a number.`,
+		`{"` + strings.Repeat("x", 100) + `":1}`: `The body is not the JSON object that is wanted here.`,
+		`[]`:                                     `The body is not the JSON object that is wanted here.`,
+		`{`:                                      `The body is not the JSON object that is wanted here.`,
+		`{} {}`:                                  `The body is not the JSON object that is wanted here.`,
+		`{"email":"` + strings.Repeat("x", 400) + `"}`:                      `\"email\" is too long or has control characters.`,
+		`{"account":"1","userName":"a","password":"\u0007"}`:                `\"password\" is too long or has control characters.`,
+		`{"account":"1","userName":"a","mfaCode":"12345678901234567890"}`:   `\"mfaCode\" is too long or has control characters.`,
+		`{"account":"1","password":"x"}`:                                    `Either \"email\" or both \"account\" and \"userName\" are wanted.`,
+		`{"account":"1","userName":"a","password":"p","email":"a@example"}`: `Either \"email\" or both \"account\" and \"userName\" are wanted.`,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/signin", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set(csrfHeader, "1")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusBadRequest || got != `{"code":"InvalidRequest","message":"`+want+`"}` {
+			t.Errorf("%s: %d %s\nwant %s", body, w.Code, got, want)
+		}
+	}
+}
+
+func TestWaiting(t *testing.T) {
+	for seconds, want := range map[int]string{1: "1 second", 30: "30 seconds", 120: "120 seconds", 121: "3 minutes", 3600: "60 minutes"} {
+		if got := waiting(seconds); got != want {
+			t.Errorf("%d: %s, want %s", seconds, got, want)
 		}
 	}
 }

@@ -306,7 +306,7 @@ var shapes = awsapi.Shapes{
 	"Accounts":         {Member: "Account"},
 	"Archive":          {Sensitive: true},
 	"Effect":           {Enum: []string{"Allow", "Deny"}},
-	"Email":            {Min: awsapi.Limit(6), Max: awsapi.Limit(64), Pattern: `[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+`},
+	"Email":            {Min: awsapi.Limit(3), Max: awsapi.Limit(64), Pattern: `[!-?A-~]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?`},
 	"KeySet":           {Min: awsapi.Limit(1), Max: awsapi.Limit(65536)},
 	"KitPassword":      {Min: awsapi.Limit(8), Max: awsapi.Limit(128), Pattern: `[\u0020-\u007E]+`, Regexp: `[\x{0020}-\x{007E}]+`, Sensitive: true},
 	"MaxResults":       {Min: awsapi.Limit(1), Max: awsapi.Limit(250)},
