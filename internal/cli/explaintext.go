@@ -38,16 +38,24 @@ func writeRefusal(out io.Writer, r *explain.Report) error {
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
-		{"Who", clean(r.Principal)}, {"Action", clean(r.Action)}, {"Resource", clean(r.Resource)},
+		{"Who", who(r)}, {"Action", clean(r.Action)}, {"Resource", clean(r.Resource)},
 		{"When", r.Time.UTC().Format(time.DateTime) + " UTC, request " + clean(r.RequestID)}, {"Outcome", outcome(r)},
 	} {
 		_, _ = fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
 	_ = w.Flush() // into memory
 	writeStatements(&b, r)
-	b.WriteString(advice(r))
+	advise(&b, r)
 	_, err := out.Write(b.Bytes())
 	return err
+}
+
+// who made the request, and whose policies count if that does not show.
+func who(r *explain.Report) string {
+	if r.PolicyOwner != "" && strings.Contains(r.Principal, ":federated-user/") {
+		return clean(r.Principal) + ", with what the policies of " + clean(r.PolicyOwner) + " allow"
+	}
+	return clean(r.Principal)
 }
 
 // outcome is what came of the request, in one sentence.
@@ -55,6 +63,8 @@ func outcome(r *explain.Report) string {
 	s := "Refused " + clean(r.Reason)
 	if i := slices.IndexFunc(r.Statements, func(s explain.Statement) bool { return s.Decided }); i >= 0 {
 		s += ": " + statementName(&r.Statements[i]) + " of " + policyName(&r.Statements[i])
+	} else if r.PolicyID != "" {
+		s += ": the boundary is " + clean(r.PolicyID)
 	}
 	return s + "."
 }
@@ -91,7 +101,8 @@ func looked(n int) string {
 	return fmt.Sprintf("%d statements were looked at", n)
 }
 
-// writeVariables tells the values of what statements ask for, each key once.
+// writeVariables tells the values of what statements ask for, each key once,
+// and beside it what conditions want.
 func writeVariables(b *bytes.Buffer, list []explain.Statement) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	seen := map[string]bool{}
@@ -102,24 +113,51 @@ func writeVariables(b *bytes.Buffer, list []explain.Statement) {
 				continue
 			}
 			if len(seen) == 0 {
-				b.WriteString("\nThey ask for:\n\n")
+				b.WriteString("\nThe request has:\n\n")
 			}
 			seen[key] = true
-			_, _ = fmt.Fprintf(w, "  %s\t%s\n", clean(v.Name), values(v))
+			line := "  " + clean(v.Name) + "\t" + values(v)
+			if want := asked(list, key); want != "" {
+				line += "\t" + want
+			}
+			_, _ = fmt.Fprintln(w, line)
 		}
 	}
 	_ = w.Flush() // into memory
+}
+
+// asked is what the conditions of statements ask of a key.
+func asked(list []explain.Statement, key string) string {
+	var wanted, denied []string
+	for i := range list {
+		for _, c := range list[i].Conditions {
+			if !strings.EqualFold(c.Key, key) {
+				continue
+			}
+			into := &wanted
+			if list[i].Effect == "Deny" {
+				into = &denied
+			}
+			if text := clean(c.Operator) + " " + shorten(c.Wanted); !slices.Contains(*into, text) {
+				*into = append(*into, text)
+			}
+		}
+	}
+	var out []string
+	if len(wanted) > 0 {
+		out = append(out, "wanted: "+strings.Join(wanted, "; "))
+	}
+	if len(denied) > 0 {
+		out = append(out, "denied: "+strings.Join(denied, "; "))
+	}
+	return strings.Join(out, "; ")
 }
 
 func values(v explain.Variable) string {
 	if !v.Present {
 		return "(not in the request)"
 	}
-	list := make([]string, len(v.Values))
-	for i, s := range v.Values {
-		list[i] = clean(s)
-	}
-	return "= " + strings.Join(list, ", ")
+	return "= " + shorten(v.Values)
 }
 
 func policyName(s *explain.Statement) string {
@@ -146,37 +184,44 @@ func applies(s *explain.Statement) string {
 		}
 		return "yes"
 	case "Resource":
-		return "no: the resource is another"
+		if s.NotResources {
+			return "no: the resource is among " + shorten(s.Resources)
+		}
+		return "no: the resource is not " + shorten(s.Resources)
 	case "Action", "Principal":
 		return "no: the " + strings.ToLower(s.Mismatch) + " is another"
 	}
 	return "no: the condition " + clean(s.Mismatch) + " does not hold"
 }
 
-// advice is what would allow the request.
-func advice(r *explain.Report) string {
-	if r.Outcome == "explicitDeny" {
-		return "\nNo statement that allows it helps while this one denies it: change that, or detach its policy.\n"
+// advise tells what would allow the request.
+func advise(b *bytes.Buffer, r *explain.Report) {
+	switch {
+	case r.Outcome == "explicitDeny":
+		if !writeHeld(b, r) {
+			b.WriteString("\nNo statement that allows it helps while this one denies it: change that, or detach its policy.\n")
+		}
+		return
+	case writeNear(b, r), r.Suggestion == "":
+		return
 	}
-	if r.Suggestion == "" {
-		return ""
-	}
-	var b strings.Builder
 	if r.PolicyType == "role trust policy" && !slices.ContainsFunc(r.Statements, func(s explain.Statement) bool { return s.PolicyType == r.PolicyType }) {
 		if accountOf(r.Resource) == r.AccountID {
 			b.WriteString("\nThere is no such role in this account.\n")
-			return b.String()
+			return
 		}
-		b.WriteString("\nThe role's trust policy, if there is such a role, is another account's and not told.\n")
+		// No statement either: there may be one, with a condition.
+		b.WriteString("\nThe role's trust policy, if there is such a role, is another account's and not told. It has to trust the caller, and\n" +
+			"may ask for more, such as an external id (--external-id) or MFA: ask the owner of account " + clean(accountOf(r.Resource)) + ".\n")
+		return
 	}
-	fmt.Fprintf(&b, "\nThis statement in %s would allow it:\n\n", home(r))
+	fmt.Fprintf(b, "\nThis statement in %s would allow it:\n\n", home(r))
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, []byte(r.Suggestion), "  ", "  "); err != nil {
 		pretty.Reset()
 		pretty.WriteString(r.Suggestion)
 	}
 	b.WriteString("  " + pretty.String() + "\n")
-	return b.String()
 }
 
 // home is where the statement belongs that would allow the request.
@@ -184,6 +229,9 @@ func home(r *explain.Report) string {
 	who, resource := clean(r.Principal), clean(r.Resource)
 	switch r.PolicyType {
 	case "permissions boundary":
+		if r.PolicyID != "" {
+			return "the permissions boundary " + clean(r.PolicyID)
+		}
 		return "the permissions boundary of " + who
 	case "session policy":
 		return "the session policy that was passed for " + who
@@ -197,6 +245,9 @@ func home(r *explain.Report) string {
 	if _, role, ok := strings.Cut(who, ":assumed-role/"); ok {
 		role, _, _ = strings.Cut(role, "/")
 		return "a policy of the role " + role
+	}
+	if strings.Contains(who, ":federated-user/") && r.PolicyOwner != "" {
+		who = clean(r.PolicyOwner)
 	}
 	return "a policy of " + who
 }

@@ -64,6 +64,16 @@ func TestExplainText(t *testing.T) {
 	never := parse(t, policy.Identity, "arn:aws:iam::123456789012:policy/never", `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Action":"iot:*","Resource":"*"},{"Sid":"Never","Effect":"Deny","Action":"iot:Create*","Resource":"*"}]}`)
 	trust := parse(t, policy.Trust, "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"outside"}}}]}`)
+	boundary := parse(t, policy.Identity, "arn:aws:iam::123456789012:policy/limit", `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"iot:*","NotResource":["arn:aws:iot:*:*:thing/cam1","arn:aws:iot:*:*:thing/cam2","arn:aws:iot:*:*:thing/cam3","arn:aws:iot:*:*:thing/cam4"]}]}`)
+	guards := parse(t, policy.Identity, "guards", `{"Version":"2012-10-17","Statement":[
+		{"Sid":"MFA","Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"},"StringEquals":{"aws:SourceIp":["198.51.100.7"]}}},
+		{"Sid":"Tagged","Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red","aws:RequestTag/Owner":["a","b","c","d","e"]},"StringLike":{"aws:PrincipalTag/x":"y*"}}},
+		{"Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{"Null":{"aws:RequestTag/Owner":"false"}}},
+		{"Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"198.51.100.0/24"}}}]}`)
+	needMFA := parse(t, policy.Identity, "mfa", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+		{"Sid":"NeedMFA","Effect":"Deny","Action":"*","Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}`)
+	federated := policy.Principal{Type: policy.FederatedUser, Account: account, ARN: "arn:aws:sts::123456789012:federated-user/bob", UserARN: alice.ARN, UserID: "123456789012:bob"}
 	iot := parse(t, policy.IoT, "lab", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}`)
 	keys := policy.Keys{policy.Single("aws:SourceIp", "198.51.100.7"), policy.Single("aws:username", "alice")}
 	create := policy.Request{Action: "iot:CreateThing", Resource: thing, Keys: keys}
@@ -87,6 +97,12 @@ func TestExplainText(t *testing.T) {
 		"trust":      {alice.ARN, assume, (&policy.Input{Principal: alice, Identity: []*policy.Policy{all}, Resource: trust, Trust: true}).Explain},
 		"no-role":    {alice.ARN, assume, (&policy.Input{Principal: alice, Identity: []*policy.Policy{all}, Trust: true}).Explain},
 		"other-role": {alice.ARN, abroad, (&policy.Input{Principal: alice, Identity: []*policy.Policy{all}, Trust: true}).Explain},
+		"mfa-role": {alice.ARN, assume, (&policy.Input{Principal: alice, Identity: []*policy.Policy{all}, Resource: parse(t, policy.Trust, "", `{"Version":"2012-10-17","Statement":[{"Sid":"Hostile","Effect":"Allow",
+			"Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole","Condition":{"NumericLessThan":{"aws:MultiFactorAuthAge":"300"},"StringLike":{"sts:ExternalId":"\u007f[2J*"}}}]}`), Trust: true}).Explain},
+		"guards":    {alice.ARN, create, (&policy.Input{Principal: alice, Identity: []*policy.Policy{guards}}).Explain},
+		"need-mfa":  {alice.ARN, create, (&policy.Input{Principal: alice, Identity: []*policy.Policy{needMFA}}).Explain},
+		"limit":     {alice.ARN, create, (&policy.Input{Principal: alice, Identity: []*policy.Policy{all}, Boundary: boundary}).Explain},
+		"federated": {federated.ARN, create, (&policy.Input{Principal: federated, HasSession: true, Session: []*policy.Policy{all}}).Explain},
 		"camera": {cert, policy.Request{Action: "iot:AssumeRoleWithCertificate", Resource: "arn:aws:iot:us-east-1:123456789012:rolealias/cam", Keys: keys},
 			func(r *policy.Request) policy.Explanation { return policy.ExplainIoT([]*policy.Policy{iot}, r) }},
 		"thing": {cert, policy.Request{Action: "iot:AssumeRoleWithCertificate", Resource: "arn:aws:iot:us-east-1:123456789012:rolealias/cam"},

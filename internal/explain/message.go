@@ -25,10 +25,10 @@ type Matched struct {
 
 // Context is the request that was decided.
 type Context struct {
-	Principal  MessagePrincipal `json:"principal"`
-	Action     string           `json:"action"`
-	Resource   string           `json:"resource"`
-	Conditions Items[Condition] `json:"conditions"`
+	Principal  MessagePrincipal  `json:"principal"`
+	Action     string            `json:"action"`
+	Resource   string            `json:"resource"`
+	Conditions Items[ContextKey] `json:"conditions"`
 }
 
 // MessagePrincipal is who made the request.
@@ -37,8 +37,8 @@ type MessagePrincipal struct {
 	ARN string `json:"arn"`
 }
 
-// Condition is a context key of the request with its values.
-type Condition struct {
+// ContextKey is a context key of the request with its values.
+type ContextKey struct {
 	Key    string       `json:"key"`
 	Values Items[Value] `json:"values"`
 }
@@ -56,7 +56,7 @@ func (r *Refusal) Message() Message {
 		MatchedStatements: Items[Matched]{[]Matched{}}, Failures: Items[string]{[]string{}},
 		Context: Context{
 			Principal: MessagePrincipal{ID: report.PrincipalID, ARN: report.Principal}, Action: report.Action, Resource: report.Resource,
-			Conditions: Items[Condition]{[]Condition{}},
+			Conditions: Items[ContextKey]{[]ContextKey{}},
 		},
 		Explanation: report,
 	}
@@ -66,7 +66,7 @@ func (r *Refusal) Message() Message {
 		}
 	}
 	for _, k := range report.Keys {
-		c := Condition{Key: k.Name, Values: Items[Value]{[]Value{}}}
+		c := ContextKey{Key: k.Name, Values: Items[Value]{[]Value{}}}
 		for _, v := range k.Values {
 			c.Values.Items = append(c.Values.Items, Value{v})
 		}

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +23,11 @@ type Report struct {
 	Resource    string      `json:"Resource"`
 	Outcome     string      `json:"Outcome"`            // implicitDeny or explicitDeny
 	PolicyType  string      `json:"PolicyType"`         // "identity-based policy": the kind that decided
-	PolicyID    string      `json:"PolicyId,omitempty"` // of an explicit deny
+	PolicyID    string      `json:"PolicyId,omitempty"` // of an explicit deny, or the permissions boundary that does not allow it
 	Sid         string      `json:"Sid,omitempty"`
-	Reason      string      `json:"Reason"` // the end of AWS's message
-	Suggestion  string      `json:"Suggestion,omitempty"`
+	Reason      string      `json:"Reason"`                // the end of AWS's message
+	PolicyOwner string      `json:"PolicyOwner,omitempty"` // ARN of the user or role whose policies count, if not the caller
+	Suggestion  string      `json:"Suggestion,omitempty"`  // none if a statement came near: see Statement.Nearly
 	Statements  []Statement `json:"Statements"`
 	Keys        []Variable  `json:"Keys"` // context keys of the request and of its caller
 }
@@ -42,7 +44,23 @@ type Statement struct {
 	Applies    bool       `json:"Applies"`
 	Decided    bool       `json:"Decided"`            // the explicit deny that refused the request
 	Mismatch   string     `json:"Mismatch,omitempty"` // the first element that kept it from applying
+	Nearly     bool       `json:"Nearly"`             // it would have allowed the request, if its conditions held
 	Variables  []Variable `json:"Variables"`          // context keys that it asks for
+	// Resources is Resource or, with NotResources, NotResource of a statement
+	// whose Mismatch is "Resource", with the values of variables.
+	Resources    []string    `json:"Resources"`
+	NotResources bool        `json:"NotResources"`
+	Conditions   []Condition `json:"Conditions"` // of a statement that is for the caller and the action
+}
+
+// Condition is what a condition of a statement asks for, and what it found.
+type Condition struct {
+	Operator string   `json:"Operator"`
+	Key      string   `json:"Key"`
+	Wanted   []string `json:"Wanted"`  // as the document writes them
+	Present  bool     `json:"Present"` // false: the request has no such key, or it is another account's tag
+	Values   []string `json:"Values"`  // that the request has
+	Holds    bool     `json:"Holds"`
 }
 
 // Position is a place in a policy's text, from 1.
@@ -67,7 +85,7 @@ func (r *Refusal) Report() Report {
 	out := Report{
 		RequestID: r.ID, Time: r.Time, AccountID: r.Account, Principal: r.Principal, PrincipalID: r.UserID,
 		Action: r.Action, Resource: r.Resource, Outcome: d.Outcome.String(), PolicyType: d.Source.String(),
-		PolicyID: d.PolicyID, Sid: d.Sid, Reason: x.Reason, Suggestion: x.Suggestion,
+		PolicyID: cmp.Or(d.PolicyID, x.PolicyID), PolicyOwner: x.PolicyOwner, Sid: d.Sid, Reason: x.Reason, Suggestion: x.Suggestion,
 		Statements: make([]Statement, 0, len(x.Statements)), Keys: keysOf(r.Keys),
 	}
 	for i := range x.Statements {
@@ -78,6 +96,11 @@ func (r *Refusal) Report() Report {
 		for i := range out.Statements {
 			s := &out.Statements[i]
 			s.Variables = slices.DeleteFunc(s.Variables, func(v Variable) bool { return ResourceTag(v.Name) })
+			for j := range s.Conditions {
+				if c := &s.Conditions[j]; ResourceTag(c.Key) {
+					c.Present, c.Values = false, []string{}
+				}
+			}
 		}
 	}
 	return out
@@ -99,7 +122,8 @@ func statementOf(s *policy.StatementReport, d policy.Decision) Statement {
 	out := Statement{
 		PolicyType: s.Source.String(), PolicyID: s.PolicyID, Sid: s.Sid, Position: s.Statement + 1, Effect: "Deny",
 		Start: Position{s.Start.Line, s.Start.Column}, End: Position{s.End.Line, s.End.Column},
-		Applies: s.Applies, Mismatch: s.Mismatch, Variables: make([]Variable, 0, len(s.Variables)),
+		Applies: s.Applies, Mismatch: s.Mismatch, Nearly: s.Nearly, Variables: make([]Variable, 0, len(s.Variables)),
+		Resources: list(s.Resources), NotResources: s.NotResources, Conditions: make([]Condition, 0, len(s.Conditions)),
 		Decided: s.Source == d.Source && s.PolicyID == d.PolicyID && s.Statement == d.Statement,
 	}
 	if s.Allow {
@@ -108,7 +132,20 @@ func statementOf(s *policy.StatementReport, d policy.Decision) Statement {
 	for _, v := range s.Variables {
 		out.Variables = append(out.Variables, variable(v.Name, v.Values))
 	}
+	for _, c := range s.Conditions {
+		out.Conditions = append(out.Conditions, Condition{
+			Operator: c.Operator, Key: c.Key, Wanted: list(c.Wanted), Present: c.Values != nil, Values: list(c.Values), Holds: c.Holds,
+		})
+	}
 	return out
+}
+
+// list is never nil, so that JSON has an array.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
 }
 
 func variable(name string, values []string) Variable {

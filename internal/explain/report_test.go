@@ -67,7 +67,11 @@ func TestReport(t *testing.T) {
    },
    "Applies": true,
    "Decided": false,
-   "Variables": []
+   "Nearly": false,
+   "Variables": [],
+   "Resources": [],
+   "NotResources": false,
+   "Conditions": []
   },
   {
    "PolicyType": "identity-based policy",
@@ -85,11 +89,26 @@ func TestReport(t *testing.T) {
    },
    "Applies": true,
    "Decided": true,
+   "Nearly": false,
    "Variables": [
     {
      "Name": "aws:PrincipalTag/x",
      "Present": false,
      "Values": []
+    }
+   ],
+   "Resources": [],
+   "NotResources": false,
+   "Conditions": [
+    {
+     "Operator": "Null",
+     "Key": "aws:PrincipalTag/x",
+     "Wanted": [
+      "true"
+     ],
+     "Present": false,
+     "Values": [],
+     "Holds": true
     }
    ]
   }
@@ -142,6 +161,15 @@ func TestForeignTags(t *testing.T) {
 		}
 		if len(got.Keys) != want || len(got.Statements[0].Variables) != want {
 			t.Errorf("%s: %+v", resource, got)
+		}
+		conditions := got.Statements[0].Conditions
+		if len(conditions) != 3 {
+			t.Fatalf("%s: %+v", resource, conditions)
+		}
+		for _, c := range conditions {
+			if c.Present != (told || !ResourceTag(c.Key)) || len(c.Values) > 0 != c.Present || c.Wanted[0] != "x" {
+				t.Errorf("%s: %+v", resource, c)
+			}
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (t *idToken) standard(c idClaims) error {
 func (t *idToken) verify(p *tokenIssuer) error {
 	const noKey = "Couldn't retrieve verification key from your identity provider"
 	if len(p.keys) == 0 {
-		return sts.ErrInvalidIdentityTokenException("%s: no keys were given for %s. thingd fetches none: set them with PutOpenIDConnectProviderKeys.", noKey, p.arn)
+		return sts.ErrInvalidIdentityTokenException("%s: no keys were given for %s. thingd fetches none: set them with: thingd oidc-keys %s FILE", noKey, p.arn, p.arn)
 	}
 	header := t.jws.Signatures[0].Protected
 	if _, ok := header.ExtraHeaders["crit"]; ok {

@@ -69,13 +69,15 @@ func (s *Service) tokenIssuer(ctx context.Context, account, issuer string) (*tok
 // PutOpenIDConnectProviderKeys sets the keys by which the tokens of a provider
 // are verified: a JSON web key set (RFC 7517) of 1 to 20 public keys. RSA keys
 // of 2048 to 8192 bits and those on the curves P-256, P-384 and P-521 are made
-// use of, others and those for encryption are passed over.
+// use of, others and those for encryption are passed over: the answer counts
+// the former.
 func (s *Service) PutOpenIDConnectProviderKeys(ctx context.Context, in *thingd.PutOpenIDConnectProviderKeysRequest) (*thingd.PutOpenIDConnectProviderKeysResponse, error) {
-	if _, err := parseKeySet(in.Keys); err != nil {
+	keys, err := parseKeySet(in.Keys)
+	if err != nil {
 		return nil, thingd.ErrInvalidRequestException("Invalid Keys: %s.", err.Error())
 	}
 	account := awsapi.Account(ctx)
-	err := s.write(ctx, account, func(tx *db.Tx) error {
+	err = s.write(ctx, account, func(tx *db.Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE iam_oidc_providers SET keys = $1 WHERE account = $2 AND arn = $3`, in.Keys, account, in.OpenIDConnectProviderArn)
 		if err == nil && n == 0 {
 			return thingd.ErrResourceNotFoundException("OpenIDConnect Provider not found for arn %s", in.OpenIDConnectProviderArn)
@@ -85,7 +87,7 @@ func (s *Service) PutOpenIDConnectProviderKeys(ctx context.Context, in *thingd.P
 	if err != nil {
 		return nil, fmt.Errorf("put keys of provider %s: %w", in.OpenIDConnectProviderArn, err)
 	}
-	return &thingd.PutOpenIDConnectProviderKeysResponse{}, nil
+	return &thingd.PutOpenIDConnectProviderKeysResponse{KeyCount: int64(len(keys))}, nil
 }
 
 // parseKeySet reads a JSON web key set and answers the keys that signatures of

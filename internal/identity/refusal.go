@@ -60,7 +60,7 @@ func refusalOf(r explain.Report) thingd.Refusal {
 	out := thingd.Refusal{
 		RequestId: r.RequestID, Time: r.Time, AccountId: r.AccountID, Principal: r.Principal, PrincipalId: r.PrincipalID,
 		Action: r.Action, Resource: r.Resource, Outcome: r.Outcome, PolicyType: r.PolicyType,
-		PolicyId: nullable(r.PolicyID), Sid: nullable(r.Sid), Reason: r.Reason, Suggestion: nullable(r.Suggestion),
+		PolicyId: nullable(r.PolicyID), Sid: nullable(r.Sid), Reason: r.Reason, PolicyOwner: nullable(r.PolicyOwner), Suggestion: nullable(r.Suggestion),
 		Statements: make([]thingd.Statement, 0, len(r.Statements)), Keys: variablesOf(r.Keys),
 	}
 	for i := range r.Statements {
@@ -68,7 +68,8 @@ func refusalOf(r explain.Report) thingd.Refusal {
 		out.Statements = append(out.Statements, thingd.Statement{
 			PolicyType: st.PolicyType, PolicyId: st.PolicyID, Sid: nullable(st.Sid), Position: int64(st.Position), Effect: st.Effect,
 			Start: positionOf(st.Start), End: positionOf(st.End), Applies: st.Applies, Decided: st.Decided,
-			Mismatch: nullable(st.Mismatch), Variables: variablesOf(st.Variables),
+			Mismatch: nullable(st.Mismatch), Nearly: st.Nearly, Variables: variablesOf(st.Variables),
+			Resources: st.Resources, NotResources: st.NotResources, Conditions: conditionsOf(st.Conditions),
 		})
 	}
 	return out
@@ -76,6 +77,14 @@ func refusalOf(r explain.Report) thingd.Refusal {
 
 func positionOf(p explain.Position) thingd.Position {
 	return thingd.Position{Line: int64(p.Line), Column: int64(p.Column)}
+}
+
+func conditionsOf(list []explain.Condition) []thingd.Condition {
+	out := make([]thingd.Condition, 0, len(list))
+	for _, c := range list {
+		out = append(out, thingd.Condition{Operator: c.Operator, Key: c.Key, Wanted: c.Wanted, Present: c.Present, Values: c.Values, Holds: c.Holds})
+	}
+	return out
 }
 
 func variablesOf(vars []explain.Variable) []thingd.Variable {

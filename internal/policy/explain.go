@@ -14,9 +14,16 @@ type Explanation struct {
 	Statements []StatementReport
 	// Suggestion is the smallest statement that would allow the request, in a
 	// policy of the kind that Decision.Source names. It is empty when the
-	// request is allowed, and when it is denied explicitly: no further
-	// statement helps then.
+	// request is allowed, when it is denied explicitly (no further statement
+	// helps then), and when a statement would have allowed it but for its
+	// conditions: those are guards, which nobody is to be told to go around.
 	Suggestion string
+	// PolicyID is the permissions boundary that does not allow it, empty when
+	// something else decided.
+	PolicyID string
+	// PolicyOwner is the ARN of the user or role whose identity-based policies
+	// count, if that is not the principal himself.
+	PolicyOwner string
 }
 
 // StatementReport says how one statement met the request.
@@ -30,8 +37,19 @@ type StatementReport struct {
 	End       Position
 	Applies   bool
 	// Mismatch is what kept it from applying: "Principal", "Action",
-	// "Resource", or operator and key of a condition.
+	// "Resource", or operator and key of the first condition that does not hold.
 	Mismatch string
+	// Nearly says that it would have allowed what was refused, if its
+	// conditions held.
+	Nearly bool
+	// Resources are the patterns of a statement whose Mismatch is "Resource",
+	// with those variables filled in that have values; NotResources says that
+	// they are what it leaves out.
+	Resources    []string
+	NotResources bool
+	// Conditions are all conditions of a statement that is for the request's
+	// principal and action.
+	Conditions []ConditionReport
 	// Variables are the policy variables and condition keys of the statement
 	// with their values in this request.
 	Variables []Variable
@@ -42,6 +60,15 @@ type StatementReport struct {
 type Variable struct {
 	Name   string
 	Values []string
+}
+
+// ConditionReport says what a condition asks for, and what it found.
+type ConditionReport struct {
+	Operator string
+	Key      string
+	Wanted   []string // as the document writes them
+	Values   []string // of the key in the request; nil for none
+	Holds    bool
 }
 
 // Explain decides like Decide, and reports on every statement.
@@ -56,8 +83,43 @@ func (in *Input) Explain(req *Request) Explanation {
 	if in.Resource != nil {
 		x.add(&e, in.resourceSource(), in.Resource)
 	}
+	x.near(req.ResourceAccount == "" || req.ResourceAccount == in.Principal.Account)
 	x.finish(req, &in.Principal)
+	if x.Decision.Outcome == ImplicitDeny && x.Decision.Source == SourceBoundary {
+		x.PolicyID = in.Boundary.id
+	}
+	x.PolicyOwner = in.policyOwner()
 	return x
+}
+
+// policyOwner is Explanation.PolicyOwner.
+func (in *Input) policyOwner() string {
+	switch {
+	case in.Principal.Type == AssumedRole:
+		return in.Principal.RoleARN
+	case in.Principal.Type == FederatedUser && in.own() == ownPolicies:
+		return in.Principal.UserARN
+	}
+	return ""
+}
+
+// near marks the statements that would have allowed a request but for their
+// conditions: those of the kind that had to allow it, and within one account
+// those of the resource's policy, which can do so alone.
+func (x *Explanation) near(sameAccount bool) {
+	d := &x.Decision
+	if d.Outcome != ImplicitDeny {
+		return
+	}
+	for i := range x.Statements {
+		r := &x.Statements[i]
+		source := r.Source == d.Source || sameAccount && d.Source == SourceIdentity && r.Source == SourceResource
+		switch r.Mismatch {
+		case "", "Principal", "Action", "Resource":
+		default:
+			r.Nearly = source && r.Allow
+		}
+	}
 }
 
 // ExplainIoT decides like DecideIoT, and reports on every statement. Of the
@@ -71,12 +133,14 @@ func ExplainIoT(policies []*Policy, req *Request) Explanation {
 	e := newEnv(&Input{}, req)
 	e.resource = newTarget(resource)
 	x.add(&e, SourceIoT, policies...)
+	x.near(true)
 	x.finish(req, nil)
 	return x
 }
 
 func (x *Explanation) add(e *env, source Source, policies ...*Policy) {
 	for _, p := range policies {
+		var raw *document // the text again: compiled statements do not keep it
 		for i := range p.doc.statements {
 			s := &p.doc.statements[i]
 			r := StatementReport{
@@ -84,12 +148,73 @@ func (x *Explanation) add(e *env, source Source, policies ...*Policy) {
 				Start: s.start, End: s.end, Mismatch: s.mismatch(e, source),
 			}
 			r.Applies = r.Mismatch == ""
+			if r.Mismatch != "Principal" && r.Mismatch != "Action" {
+				if raw == nil {
+					raw, _ = parseDocument(p.doc.kind, p.doc.text) // it was compiled from that
+				}
+				r.detail(e, s, raw, i)
+			}
 			s.walk(func(name string, key keyName) {
 				r.Variables = addVariable(r.Variables, name, e.lookup(key, name))
 			})
 			x.Statements = append(x.Statements, r)
 		}
 	}
+}
+
+// detail reports what a statement says of resources and conditions, by its
+// place in the document that it was compiled from.
+func (r *StatementReport) detail(e *env, s *statement, d *document, i int) {
+	raw := &d.statements[i]
+	if r.Mismatch == "Resource" {
+		r.NotResources = raw.resources.not
+		for _, pattern := range raw.resources.items {
+			r.Resources = append(r.Resources, fillResource(pattern.s, d.version, e))
+		}
+	}
+	for j := range s.conditions {
+		c := &s.conditions[j]
+		report := ConditionReport{Operator: c.opName, Key: c.name, Holds: c.holds(e)}
+		for _, v := range raw.conditions[j].values {
+			report.Wanted = append(report.Wanted, v.s)
+		}
+		if k := e.lookup(c.key, c.name); k != nil {
+			report.Values = k.Values()
+		}
+		r.Conditions = append(r.Conditions, report)
+	}
+}
+
+// fillResource is an element of Resource with the values of its variables in
+// their places; those without one stay as they are written.
+func fillResource(s, version string, e *env) string {
+	parts := strings.SplitN(s, ":", 6)
+	if version != Version2012 || len(parts) < 6 { // no variables, or not here
+		return s
+	}
+	var b strings.Builder
+	b.WriteString(s[:len(s)-len(parts[5])])
+	for rest := parts[5]; rest != ""; {
+		before, _, found := strings.Cut(rest, "${")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		rest = rest[len(before):]
+		t, size, ok := parseVariable(rest)
+		if !ok {
+			size = len("${")
+		}
+		text := rest[:size]
+		if ok && t.kind == tokenVariable {
+			if value, has := t.of.value(e); has {
+				text = value
+			}
+		}
+		b.WriteString(text)
+		rest = rest[size:]
+	}
+	return b.String()
 }
 
 func addVariable(vars []Variable, name string, k *Key) []Variable {
@@ -154,7 +279,7 @@ func (s *statement) walk(f func(name string, key keyName)) {
 
 func (x *Explanation) finish(req *Request, who *Principal) {
 	x.Reason = x.Decision.Reason(req.Action)
-	if x.Decision.Outcome != ImplicitDeny {
+	if x.Decision.Outcome != ImplicitDeny || slices.ContainsFunc(x.Statements, func(r StatementReport) bool { return r.Nearly }) {
 		return
 	}
 	type statement struct {

@@ -18,12 +18,13 @@ func TestExplain(t *testing.T) {
 	want := Explanation{
 		Decision:   Decision{Outcome: ImplicitDeny, Source: SourceIdentity, Statement: -1},
 		Reason:     "because no identity-based policy allows the kinesisvideo:PutMedia action",
-		Suggestion: `{"Effect":"Allow","Action":"kinesisvideo:PutMedia","Resource":"arn:aws:kinesisvideo:us-east-1:111122223333:stream/cam2/1"}`,
+		PolicyOwner: camera.RoleARN, // and no Suggestion: C came near
 		Statements: []StatementReport{
 			{Source: SourceIdentity, PolicyID: "cam", Statement: 0, Sid: "A", Allow: true, Start: Position{2, 3}, End: Position{2, 63}, Mismatch: "Action"},
 			{Source: SourceIdentity, PolicyID: "cam", Statement: 1, Sid: "B", Allow: true, Start: Position{3, 3}, End: Position{3, 133}, Mismatch: "Resource",
-				Variables: []Variable{{"credentials-iot:ThingName", []string{"cam1"}}}},
-			{Source: SourceIdentity, PolicyID: "cam", Statement: 2, Sid: "C", Allow: true, Start: Position{4, 3}, End: Position{4, 153}, Mismatch: "StringEquals aws:PrincipalTag/Team",
+				Resources: []string{"arn:aws:kinesisvideo:*:*:stream/cam1/*"}, Variables: []Variable{{"credentials-iot:ThingName", []string{"cam1"}}}},
+			{Source: SourceIdentity, PolicyID: "cam", Statement: 2, Sid: "C", Allow: true, Start: Position{4, 3}, End: Position{4, 153}, Mismatch: "StringEquals aws:PrincipalTag/Team", Nearly: true,
+				Conditions: []ConditionReport{{Operator: "StringEquals", Key: "aws:PrincipalTag/Team", Wanted: []string{"red", "${aws:UserName}"}}},
 				Variables: []Variable{{"aws:PrincipalTag/Team", nil}, {"aws:UserName", []string{"x"}}}},
 		},
 	}
@@ -33,6 +34,79 @@ func TestExplain(t *testing.T) {
 	req.Resource = strings.Replace(req.Resource, "cam2", "cam1", 1)
 	if x := in.Explain(req); x.Decision.Outcome != Allowed || !x.Statements[1].Applies || x.Suggestion != "" {
 		t.Errorf("allowed: %+v", x)
+	}
+}
+
+// TestNearly: what was refused by a condition is never suggested without it.
+func TestNearly(t *testing.T) {
+	allow, guarded := stmt("Allow", `"Action":"s3:*","Resource":"*"`), stmt("Allow", `"Action":"s3:*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":true},"NumericLessThan":{"s3:max-keys":[10,"20"]}}`)
+	role := stmt("Allow", `"Principal":{"AWS":"`+acct+`"},"Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"sts:ExternalId":"x"}}`)
+	compile := func(k Kind, doc string) *Policy { return mustCompile(t, k, doc).Named("p") }
+	other := alice
+	other.Account = "444455556666"
+	for name, tt := range map[string]struct {
+		in     Input
+		source Source // of the statement that came near; SourceNone for none
+	}{
+		"identity":           {Input{Principal: alice, Identity: []*Policy{compile(Identity, guarded)}}, SourceIdentity},
+		"boundary":           {Input{Principal: alice, Identity: []*Policy{compile(Identity, allow)}, Boundary: compile(Identity, guarded)}, SourceBoundary},
+		"session":            {Input{Principal: alice, Identity: []*Policy{compile(Identity, allow)}, Session: []*Policy{compile(Session, guarded)}}, SourceSession},
+		"resource, alone":    {Input{Principal: alice, Resource: compile(Resource, role)}, SourceResource},
+		"resource, far":      {Input{Principal: other, Resource: compile(Resource, role)}, SourceNone},
+		"boundary elsewhere": {Input{Principal: alice, Boundary: compile(Identity, guarded)}, SourceNone},
+		"a deny":             {Input{Principal: alice, Identity: []*Policy{compile(Identity, strings.ReplaceAll(guarded, "Allow", "Deny"))}}, SourceNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := tt.in.Explain(&Request{Action: "s3:ListBucket", Resource: "arn:aws:s3:::b", Keys: Keys{Single("s3:max-keys", "15")}})
+			source := SourceNone
+			for _, s := range x.Statements {
+				if s.Nearly {
+					source = s.Source
+				}
+			}
+			if x.Decision.Outcome != ImplicitDeny || source != tt.source || (x.Suggestion == "") != (source != SourceNone) {
+				t.Errorf("near is a %v, suggestion %q: %+v", source, x.Suggestion, x)
+			}
+			if want := map[bool]string{true: "p"}[name == "boundary"]; x.PolicyID != want {
+				t.Errorf("decided by %q, want %q", x.PolicyID, want)
+			}
+			if tt.source != SourceIdentity {
+				return
+			}
+			if got, want := x.Statements[0].Conditions, []ConditionReport{
+				{Operator: "Bool", Key: "aws:MultiFactorAuthPresent", Wanted: []string{"true"}},
+				{Operator: "NumericLessThan", Key: "s3:max-keys", Wanted: []string{"10", "20"}, Values: []string{"15"}, Holds: true},
+			}; !reflect.DeepEqual(got, want) {
+				t.Errorf("conditions %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestPolicyOwner(t *testing.T) {
+	user, root := "arn:aws:iam::"+acct+":user/a", "arn:aws:iam::"+acct+":root"
+	for _, tt := range []struct {
+		who  Principal
+		want string
+	}{
+		{alice, ""}, {camera, camera.RoleARN}, {Principal{Type: FederatedUser, Account: acct, UserARN: user}, user}, {Principal{Type: FederatedUser, Account: acct, UserARN: root}, ""},
+	} {
+		if x := (&Input{Principal: tt.who}).Explain(&Request{Action: "iot:ListThings", Resource: "*"}); x.PolicyOwner != tt.want {
+			t.Errorf("%+v: %q", tt.who, x.PolicyOwner)
+		}
+	}
+}
+
+func TestFillResource(t *testing.T) {
+	e := newEnv(&Input{}, &Request{Keys: Keys{Single("aws:username", "a"), Single("x:y", "b")}})
+	for _, tt := range [][3]string{
+		{Version2012, "*", "*"}, {Version2012, "arn:aws:iot:*:*:thing/${aws:username}/${x:y}-*?", "arn:aws:iot:*:*:thing/a/b-*?"},
+		{Version2012, "arn:aws:iot:${x:y}:*:thing/${x:z}${x:z, 'def'}${*}$${", "arn:aws:iot:${x:y}:*:thing/${x:z}def${*}$${"},
+		{Version2008, "arn:aws:iot:*:*:thing/${aws:username}", "arn:aws:iot:*:*:thing/${aws:username}"},
+	} {
+		if got := fillResource(tt[1], tt[0], &e); got != tt[2] {
+			t.Errorf("%s: %s, want %s", tt[1], got, tt[2])
+		}
 	}
 }
 

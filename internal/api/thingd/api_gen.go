@@ -139,6 +139,16 @@ type Account struct {
 	Name        string    `aws:"Name,required" shape:"String"`
 }
 
+// Condition is the shape of that name.
+type Condition struct {
+	Holds    bool     `aws:"Holds,required" shape:"Boolean"`
+	Key      string   `aws:"Key,required" shape:"String"`
+	Operator string   `aws:"Operator,required" shape:"String"`
+	Present  bool     `aws:"Present,required" shape:"Boolean"`
+	Values   []string `aws:"Values,required" shape:"Values"`
+	Wanted   []string `aws:"Wanted,required" shape:"Values"`
+}
+
 // CreateAccountRequest is the shape of that name.
 type CreateAccountRequest struct {
 	AccountId *string `aws:"AccountId" shape:"AccountId"`
@@ -222,6 +232,7 @@ type PutOpenIDConnectProviderKeysRequest struct {
 
 // PutOpenIDConnectProviderKeysResponse is the shape of that name.
 type PutOpenIDConnectProviderKeysResponse struct {
+	KeyCount int64 `aws:"KeyCount,required" shape:"Integer"`
 }
 
 // Refusal is the shape of that name.
@@ -231,6 +242,7 @@ type Refusal struct {
 	Keys        []Variable  `aws:"Keys,required" shape:"Variables"`
 	Outcome     string      `aws:"Outcome,required" shape:"Outcome"`
 	PolicyId    *string     `aws:"PolicyId" shape:"String"`
+	PolicyOwner *string     `aws:"PolicyOwner" shape:"String"`
 	PolicyType  string      `aws:"PolicyType,required" shape:"String"`
 	Principal   string      `aws:"Principal,required" shape:"String"`
 	PrincipalId string      `aws:"PrincipalId,required" shape:"String"`
@@ -257,17 +269,21 @@ type RefusalSummary struct {
 
 // Statement is the shape of that name.
 type Statement struct {
-	Applies    bool       `aws:"Applies,required" shape:"Boolean"`
-	Decided    bool       `aws:"Decided,required" shape:"Boolean"`
-	Effect     string     `aws:"Effect,required" shape:"Effect"`
-	End        Position   `aws:"End,required" shape:"Position"`
-	Mismatch   *string    `aws:"Mismatch" shape:"String"`
-	PolicyId   string     `aws:"PolicyId,required" shape:"String"`
-	PolicyType string     `aws:"PolicyType,required" shape:"String"`
-	Position   int64      `aws:"Position,required" shape:"Integer"`
-	Sid        *string    `aws:"Sid" shape:"String"`
-	Start      Position   `aws:"Start,required" shape:"Position"`
-	Variables  []Variable `aws:"Variables,required" shape:"Variables"`
+	Applies      bool        `aws:"Applies,required" shape:"Boolean"`
+	Conditions   []Condition `aws:"Conditions,required" shape:"Conditions"`
+	Decided      bool        `aws:"Decided,required" shape:"Boolean"`
+	Effect       string      `aws:"Effect,required" shape:"Effect"`
+	End          Position    `aws:"End,required" shape:"Position"`
+	Mismatch     *string     `aws:"Mismatch" shape:"String"`
+	Nearly       bool        `aws:"Nearly,required" shape:"Boolean"`
+	NotResources bool        `aws:"NotResources,required" shape:"Boolean"`
+	PolicyId     string      `aws:"PolicyId,required" shape:"String"`
+	PolicyType   string      `aws:"PolicyType,required" shape:"String"`
+	Position     int64       `aws:"Position,required" shape:"Integer"`
+	Resources    []string    `aws:"Resources,required" shape:"Values"`
+	Sid          *string     `aws:"Sid" shape:"String"`
+	Start        Position    `aws:"Start,required" shape:"Position"`
+	Variables    []Variable  `aws:"Variables,required" shape:"Variables"`
 }
 
 // Variable is the shape of that name.
@@ -305,6 +321,7 @@ var shapes = awsapi.Shapes{
 	"AccountName":      {Min: awsapi.Limit(1), Max: awsapi.Limit(50), Pattern: `[\u0020-\u007E]+`, Regexp: `[\x{0020}-\x{007E}]+`},
 	"Accounts":         {Member: "Account"},
 	"Archive":          {Sensitive: true},
+	"Conditions":       {Member: "Condition"},
 	"Effect":           {Enum: []string{"Allow", "Deny"}},
 	"Email":            {Min: awsapi.Limit(3), Max: awsapi.Limit(64), Pattern: `[!-?A-~]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?`},
 	"KeySet":           {Min: awsapi.Limit(1), Max: awsapi.Limit(65536)},
