@@ -16,8 +16,8 @@ func TestExplain(t *testing.T) {
 	req := &Request{Action: "kinesisvideo:PutMedia", Resource: "arn:aws:kinesisvideo:us-east-1:111122223333:stream/cam2/1"}
 	x := in.Explain(req)
 	want := Explanation{
-		Decision:   Decision{Outcome: ImplicitDeny, Source: SourceIdentity, Statement: -1},
-		Reason:     "because no identity-based policy allows the kinesisvideo:PutMedia action",
+		Decision:    Decision{Outcome: ImplicitDeny, Source: SourceIdentity, Statement: -1},
+		Reason:      "because no identity-based policy allows the kinesisvideo:PutMedia action",
 		PolicyOwner: camera.RoleARN, // and no Suggestion: C came near
 		Statements: []StatementReport{
 			{Source: SourceIdentity, PolicyID: "cam", Statement: 0, Sid: "A", Allow: true, Start: Position{2, 3}, End: Position{2, 63}, Mismatch: "Action"},
@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 				Resources: []string{"arn:aws:kinesisvideo:*:*:stream/cam1/*"}, Variables: []Variable{{"credentials-iot:ThingName", []string{"cam1"}}}},
 			{Source: SourceIdentity, PolicyID: "cam", Statement: 2, Sid: "C", Allow: true, Start: Position{4, 3}, End: Position{4, 153}, Mismatch: "StringEquals aws:PrincipalTag/Team", Nearly: true,
 				Conditions: []ConditionReport{{Operator: "StringEquals", Key: "aws:PrincipalTag/Team", Wanted: []string{"red", "${aws:UserName}"}}},
-				Variables: []Variable{{"aws:PrincipalTag/Team", nil}, {"aws:UserName", []string{"x"}}}},
+				Variables:  []Variable{{"aws:PrincipalTag/Team", nil}, {"aws:UserName", []string{"x"}}}},
 		},
 	}
 	if !reflect.DeepEqual(x, want) {
