@@ -248,7 +248,7 @@ func (a *App) listen(context.Context) error {
 	if err != nil {
 		return err
 	}
-	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe}
+	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe, Refused: a.identity.KeepRefusal}
 	lookup := devices{a.registry, a.now}
 	apis := APIs(a.identity, a.registry, a.video)
 	provider := &credentials.Provider{

@@ -152,6 +152,9 @@ func (c *call) fail(err error) {
 		}
 	}
 	c.out = nil
+	if c.g.Refused != nil && e.Status == http.StatusForbidden && c.req.Caller.Type != Anonymous && !c.req.Explained {
+		c.g.Refused(c.outcome(e.Status, e))
+	}
 	c.record(e.Status, e)
 	c.answered = true
 	h := c.w.Header()

@@ -49,6 +49,10 @@ type Gateway struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Observe  func(Outcome) // called once a request, when it is over; may be nil
+	// Refused is called when a caller who is known is refused (403) and nobody
+	// has said yet that it can be asked about, before Record; may be nil. It may
+	// set Request.Explained, and must not keep what it is given.
+	Refused func(Outcome)
 	// Record is called once a request, before the first byte of its answer; may
 	// be nil. It must not keep what it is given.
 	Record func(Outcome)

@@ -41,6 +41,8 @@ type fakeIdentity struct {
 	unknown bool
 	fault   error // of authentication
 	deny    error
+
+	explained bool // the refusal
 }
 
 func (f *fakeIdentity) note(event string) {
@@ -75,7 +77,7 @@ func (f *fakeIdentity) Authorize(_ context.Context, req *awsapi.Request, checks 
 	f.note("authorize")
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.checks, f.request = checks, *req
+	f.checks, f.request, req.Explained = checks, *req, f.explained
 	return f.deny
 }
 
@@ -192,6 +194,37 @@ func (s *stand) do(t *testing.T, service *awsapi.Service, r *http.Request) *http
 		t.Errorf("request id %q", id)
 	}
 	return w
+}
+
+// TestRefused: of the refusals of a known caller, those that nobody keeps yet
+// are handed out, before they are answered.
+func TestRefused(t *testing.T) {
+	no := awsapi.ErrAccessDenied("no")
+	for name, tt := range map[string]struct {
+		fault, deny error
+		explained   bool
+		want        int
+	}{
+		"denied": {nil, no, false, 1}, "explained": {nil, no, true, 0}, "allowed": {nil, nil, false, 0},
+		"unknown": {sigv4.NewError(sigv4.UnknownKey), nil, false, 0}, "invalid": {nil, iam.ErrNoSuchEntityException("none"), false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand()
+			s.fault, s.deny, s.explained = tt.fault, tt.deny, tt.explained
+			n := 0
+			s.gateway.Refused = func(o awsapi.Outcome) {
+				n++
+				if o.Error.Message != "no" || o.Request.Caller.Type == awsapi.Anonymous || len(o.Checks) != 1 {
+					t.Errorf("%+v", o)
+				}
+				o.Request.Explained = true
+			}
+			w := s.do(t, iot.Service, signed(t, iot.Service, request("GET", "/things/lamp", "")))
+			if n != tt.want || (w.Header().Get("X-Thingd-Explain") != "") != (n > 0 || tt.explained) {
+				t.Errorf("%d handed out, answer %v", n, w.Header())
+			}
+		})
+	}
 }
 
 func request(method, target, body string) *http.Request {

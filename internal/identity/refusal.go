@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/thingd/thingd/internal/api/thingd"
 	"github.com/thingd/thingd/internal/awsapi"
@@ -53,6 +55,44 @@ func (s *Service) noteService(r ServiceRole, keys policy.Keys, why func() policy
 		ID: r.RequestID, Account: r.Account, Time: s.now(), Principal: r.Service,
 		Action: "sts:AssumeRole", Resource: r.RoleARN, Keys: keys, Explain: why,
 	})
+}
+
+// KeepRefusal keeps a refusal that no policy decided, for those who ask why,
+// with what its caller was told: that a session may not do this, that a code or
+// password is wrong. It is for awsapi.Gateway.Refused.
+func (s *Service) KeepRefusal(o awsapi.Outcome) {
+	req := o.Request
+	if s.Refusals == nil || req.Operation == nil {
+		return
+	}
+	action, resource := req.Service.FullAction(req.Operation), "*"
+	switch {
+	case len(o.Checks) > 0:
+		action, resource = o.Checks[0].Action, o.Checks[0].Resource
+	case o.Input != nil:
+		resource = cmp.Or(awsapi.Member(o.Input, "RoleArn"), resource)
+	}
+	reason := reasonOf(o.Error.Message)
+	req.Explained = true
+	s.Refusals.Add(explain.Refusal{
+		ID: req.ID, Account: req.Caller.Account, Time: req.Time, Principal: req.Caller.ARN, UserID: req.Caller.UserID,
+		Action: strings.Clone(action), Resource: strings.Clone(resource),
+		Explain: func() policy.Explanation { return explain.Because(reason) },
+	})
+}
+
+// reasonOf is what a message says behind "because", else all of it as the rest
+// of a sentence.
+func reasonOf(message string) string {
+	if _, reason, ok := strings.Cut(message, " because "); ok {
+		message = reason
+	}
+	message = strings.TrimRight(message, ". ")
+	word, _, _ := strings.Cut(message, " ")
+	if lower := strings.ToLower(word); len(lower) == len(word) && word != "" && word[1:] == lower[1:] { // neither a name nor an abbreviation
+		message = lower + message[len(word):]
+	}
+	return message
 }
 
 // refusalOf is the wire form of a report.
