@@ -18,11 +18,13 @@ import (
 	"github.com/thingd/thingd/internal/config"
 )
 
-// apiClient speaks to a running server's own API as the root user of its first
-// account.
+// apiClient speaks to a running server's own API, as the root user of its first
+// account unless it was given another key.
 type apiClient struct {
-	server *config.Running
-	http   http.Client
+	server  *config.Running
+	http    http.Client
+	key     sigv4.Credentials
+	keyFrom string // for errors
 }
 
 const (
@@ -41,7 +43,11 @@ func newAPIClient(r *config.Running) (*apiClient, error) {
 			return nil, fmt.Errorf("no certificate in %s", file)
 		}
 	}
-	return &apiClient{server: r, http: http.Client{Transport: t, Timeout: apiTimeout}}, nil
+	return &apiClient{
+		server: r, http: http.Client{Transport: t, Timeout: apiTimeout},
+		key:     sigv4.Credentials{AccessKeyID: r.Credentials.AccessKeyID, SecretAccessKey: r.Credentials.SecretAccessKey},
+		keyFrom: "the root access key in " + filepath.Join(r.Dir, config.RootCredentialsFile),
+	}, nil
 }
 
 // apiError is a refusal of the server's.
@@ -69,8 +75,7 @@ func (c *apiClient) call(ctx context.Context, method, path string, in any) ([]by
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	key := c.server.Credentials
-	err = sigv4.Sign(req, body, sigv4.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey}, key.Region, "thingd", time.Now())
+	err = sigv4.Sign(req, body, c.key, c.server.Credentials.Region, "thingd", time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +95,9 @@ func (c *apiClient) call(ctx context.Context, method, path string, in any) ([]by
 	if err := json.Unmarshal(answer, refused); err != nil || refused.Message == "" {
 		return nil, fmt.Errorf("%s answered %s", c.server.Endpoints.API, res.Status)
 	}
-	if refused.Code == "UnrecognizedClientException" || refused.Code == "InvalidSignatureException" {
-		return nil, fmt.Errorf("the server does not take the root access key in %s: %w",
-			filepath.Join(c.server.Dir, config.RootCredentialsFile), refused)
+	switch refused.Code {
+	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException":
+		return nil, fmt.Errorf("the server does not take %s: %w", c.keyFrom, refused)
 	}
 	return nil, refused
 }

@@ -1,6 +1,6 @@
 // Package cli is thingd's command line: it parses arguments, runs the server
 // that it is handed, and has the commands that make clients speak to a running
-// one (env, configure, aws) or ask it themselves (explain, account). It leaves the server itself to app; what it knows
+// one (env, configure, aws) or ask it themselves (explain, account, oidc-keys). It leaves the server itself to app; what it knows
 // of a running one it reads from the data directory.
 package cli
 
@@ -43,6 +43,7 @@ type commands struct {
 	AWS         awsCmd         `cmd:"" name:"aws" passthrough:"" help:"Run the AWS CLI against the running server."`
 	Explain     explainCmd     `cmd:"" help:"Say why a request was refused, and what would allow it."`
 	Account     accountCmd     `cmd:"" help:"Make and list accounts."`
+	OIDCKeys    oidcKeysCmd    `cmd:"" name:"oidc-keys" help:"Give the public keys of an OpenID Connect provider to the server."`
 	Kit         kitCmd         `cmd:"" help:"Make a certificate for a thing, and all that the device needs in one zip."`
 	Audit       auditCmd       `cmd:"" help:"Show who called what: the audit trail, the newest first."`
 	ResetRoot   resetRootCmd   `cmd:"" help:"Give the root user a new access key and password, on the data directory of a stopped server."`

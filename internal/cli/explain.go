@@ -15,6 +15,7 @@ import (
 
 type explainCmd struct {
 	target
+	signer
 	ID   string `arg:"" optional:"" help:"Request id of the refusal (the answer's X-Thingd-Explain header); without one, the latest."`
 	List bool   `help:"List the latest refusals, one a line."`
 	Max  int    `default:"20" placeholder:"N" help:"How many to list."`
@@ -33,7 +34,7 @@ func (e *explainCmd) Run(ctx context.Context, c *CLI) error {
 	if err != nil {
 		return err
 	}
-	api, err := newAPIClient(r)
+	api, err := e.client(r)
 	if err != nil {
 		return err
 	}

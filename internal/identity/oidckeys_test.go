@@ -62,6 +62,12 @@ func TestPutOpenIDConnectProviderKeys(t *testing.T) {
 			UserName: "carol", PolicyName: "q", PolicyDocument: allow("iam:UpdateOpenIDConnectProviderThumbprint"),
 		}))(t)
 		wantCode(t, put(g.caller(able), testProvider, testKeys().set()), "", "")
+		out := must(do(g, root, thingd.Service, "PutOpenIDConnectProviderKeys", g.PutOpenIDConnectProviderKeys, &thingd.PutOpenIDConnectProviderKeysRequest{
+			OpenIDConnectProviderArn: testProvider, Keys: keySet(t, jose.JSONWebKey{Key: testKeys().p256.Public()}, jose.JSONWebKey{Key: testKeys().rsa.Public(), Use: "enc"}),
+		}))(t)
+		if out.KeyCount != 1 {
+			t.Errorf("%d keys", out.KeyCount)
+		}
 		// Whoever may do all but IAM must not become what IAM lets tokens become.
 		_, power := g.user("dave", "")
 		must(iamDo(g, root, "AttachUserPolicy", g.AttachUserPolicy, &iam.AttachUserPolicyRequest{UserName: "dave", PolicyArn: "arn:aws:iam::aws:policy/PowerUserAccess"}))(t)

@@ -319,7 +319,8 @@ func TestWebIdentityProviders(t *testing.T) {
 		r := g.role("web", webTrust(`{"StringEquals":{"issuer.example/realm:sub":"device-2"}}`), "")
 		in := &sts.AssumeRoleWithWebIdentityRequest{RoleArn: r.Arn, RoleSessionName: "s1", WebIdentityToken: g.token(nil)}
 		_, err := g.assumeWeb(in)
-		wantCode(t, err, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider: no keys were given for "+testProvider)
+		wantCode(t, err, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider: no keys were given for "+testProvider+
+			". thingd fetches none: set them with: thingd oidc-keys "+testProvider+" FILE")
 		root := g.caller(g.root)
 		must(do(g, root, thingd.Service, "PutOpenIDConnectProviderKeys", g.PutOpenIDConnectProviderKeys,
 			&thingd.PutOpenIDConnectProviderKeysRequest{OpenIDConnectProviderArn: testProvider, Keys: testKeys().set()}))(t)
@@ -330,7 +331,8 @@ func TestWebIdentityProviders(t *testing.T) {
 		}
 		m := must(g.decode(root, "w1"))(t)
 		if m.Context.Action != "sts:AssumeRoleWithWebIdentity" || m.Context.Principal.ARN != testProvider || m.Context.Principal.ID != testProvider+":app:device-1" ||
-			len(m.Explanation.Statements) != 1 || m.Explanation.Statements[0].Mismatch != "StringEquals issuer.example/realm:sub" || !strings.Contains(m.Explanation.Suggestion, testProvider) {
+			len(m.Explanation.Statements) != 1 || m.Explanation.Statements[0].Mismatch != "StringEquals issuer.example/realm:sub" || m.Explanation.Suggestion != "" ||
+			!m.Explanation.Statements[0].Nearly || m.Explanation.Statements[0].Conditions[0].Wanted[0] != "device-2" || m.Explanation.Statements[0].Conditions[0].Values[0] != "device-1" {
 			t.Errorf("explained %+v", m)
 		}
 		in.WebIdentityToken = g.token(map[string]any{"sub": "device-2"})
