@@ -86,7 +86,7 @@ func TestCoverage(t *testing.T) {
 	got = string(awsapi.Coverage([]*awsapi.API{iot.Service.Bind(d)}))
 	for _, line := range []string{
 		"| DescribeThing | implemented | `iot:DescribeThing` | `arn:aws:iot:REGION:ACCOUNT:thing/{thingName}` |",
-		"| CreateThing | 501 | `iot:CreateThing` | `arn:aws:iot:REGION:ACCOUNT:thing/{thingName}` |",
+		"| UpdateThing | 501 | `iot:UpdateThing` | `arn:aws:iot:REGION:ACCOUNT:thing/{thingName}` |",
 	} {
 		if !strings.Contains(got, "\n"+line+"\n") {
 			t.Errorf("no line %s", line)
