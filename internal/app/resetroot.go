@@ -64,9 +64,6 @@ func ResetRoot(ctx context.Context, c *config.ResetRoot, out io.Writer) (err err
 	case err != nil:
 		return err
 	}
-	if err := recordReset(c, made, region); err != nil {
-		return err
-	}
 	file := filepath.Join(c.Data, config.RootCredentialsFile)
 	root := rootFile(&made.RootCredentials, region)
 	if made.AccountID == first {
@@ -74,11 +71,12 @@ func ResetRoot(ctx context.Context, c *config.ResetRoot, out io.Writer) (err err
 	} else {
 		file, err = root.WriteOther(c.Data)
 	}
+	unrecorded := recordReset(c, made, region) // it is done, written or not
 	if err != nil {
 		return fmt.Errorf("the old access keys and password are void, and the new ones not written: run this again: %w", err)
 	}
 	_, err = io.WriteString(out, resetText(c, made, file))
-	return err
+	return errors.Join(err, unrecorded)
 }
 
 // resetText says what was done and what is left to do, without secrets.

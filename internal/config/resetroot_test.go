@@ -36,6 +36,13 @@ func TestResetRoot(t *testing.T) {
 	write(t, RootCredentials{AccountID: DevAccountID, AccessKeyID: DevAccessKeyID, SecretAccessKey: DevSecretAccessKey}.Write(dir))
 	finish(ResetRoot{Data: dir}, "belongs to a --dev server")
 	finish(ResetRoot{Data: dir, RootEmail: "x"}, "--root-email")
+	finish(ResetRoot{Data: dir, AuditKeep: "x"}, `--audit-keep: "x" is not a number`)
+	for audit, on := range map[string]bool{"": true, "on": true, Off: false} {
+		c := ResetRoot{Audit: audit, AuditSize: "1MiB", AuditKeep: "100"}
+		if size, keep, got := c.AuditLimits(); size != 1<<20 || keep != 100 || got != on {
+			t.Errorf("audit %q: %d %d %v", audit, size, keep, got)
+		}
+	}
 
 	path, err := RootCredentials{AccountID: "222222222222", AccessKeyID: "A", SecretAccessKey: "s", Email: "e", Password: "p"}.WriteOther(dir)
 	if fi, serr := os.Stat(path); err != nil || serr != nil || fi.Mode().Perm() != 0o600 || filepath.Base(path) != "root-credentials-222222222222" {
