@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/identity"
@@ -55,6 +56,9 @@ func (a *App) bootstrap(ctx context.Context) error {
 		return os.Remove(file)
 	}
 	a.root, a.firstRun = root, created
+	if created && !a.cfg.Dev { // hashing the root user's password took 19 MiB, which would stay for minutes
+		debug.FreeOSMemory()
+	}
 	return nil
 }
 
