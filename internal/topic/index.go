@@ -27,31 +27,35 @@ func (n *node[T]) empty() bool {
 	return n.kids.len() == 0 && n.plus == nil && n.here == nil && n.hash == nil
 }
 
-// Add puts v under a valid filter and reports whether it is new there.
+// Add puts v under a valid filter and reports whether it is new there. The filter's memory is kept.
 func (x *Index[T]) Add(filter string, v T) bool {
-	var at **set[T]
-	if HasWildcard(filter) {
-		at = x.wild.grow(filter)
-	} else {
-		if x.exact == nil {
-			x.exact = map[string]*set[T]{}
-		}
-		s := x.exact[filter]
-		if s == nil {
-			s = &set[T]{}
-			x.exact[filter] = s
-		}
-		at = &s
-	}
-	if *at == nil {
-		*at = &set[T]{}
-	}
-	if !(*at).add(v) {
+	s := x.set(filter)
+	if !s.add(v) {
 		return false
 	}
 	x.filters++
 	x.generation.Add(1)
 	return true
+}
+
+// set finds the values under a filter, making a place for them.
+func (x *Index[T]) set(filter string) *set[T] {
+	if HasWildcard(filter) {
+		at := x.wild.grow(filter)
+		if *at == nil {
+			*at = &set[T]{}
+		}
+		return *at
+	}
+	s := x.exact[filter]
+	if s == nil {
+		if x.exact == nil {
+			x.exact = map[string]*set[T]{}
+		}
+		s = &set[T]{}
+		x.exact[filter] = s
+	}
+	return s
 }
 
 // Remove takes v away from under a filter and reports whether it was there.

@@ -119,13 +119,3 @@ func (c *children[N]) delete(level string) {
 		c.many = nil
 	}
 }
-
-// each calls yield for every child, in no order.
-func (c *children[N]) each(yield func(*N)) {
-	if c.only != nil {
-		yield(c.only)
-	}
-	for _, kid := range c.many {
-		yield(kid)
-	}
-}

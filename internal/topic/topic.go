@@ -109,7 +109,7 @@ func HasWildcard(filter string) bool { return strings.ContainsAny(filter, "#+") 
 
 // Match reports whether a valid filter matches a valid name. It allocates nothing.
 func Match(filter, name string, r Rules) bool {
-	if hidden(name) && (filter[:1] == "+" || filter[:1] == "#") {
+	if hidden(name) && (strings.HasPrefix(filter, "+") || strings.HasPrefix(filter, "#")) {
 		return false
 	}
 	for {
