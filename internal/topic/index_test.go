@@ -36,7 +36,7 @@ func TestIndexAgainstNaive(t *testing.T) {
 	var x Index[int]
 	model := map[string]map[int]bool{}
 	count := 0
-	for range 20000 {
+	for range 4000 {
 		filter, v := some(r, true), r.IntN(40)
 		before := x.Generation()
 		var changed, want bool
@@ -91,7 +91,7 @@ func TestNamesAgainstNaive(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var x Names[int]
 	model := map[string]int{}
-	for i := range 20000 {
+	for i := range 4000 {
 		name := some(r, false)
 		if r.IntN(3) > 0 {
 			x.Put(name, i)
