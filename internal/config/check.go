@@ -31,6 +31,8 @@ var checks = []struct {
 		}
 		return checkAddress(c.MQTT)
 	}},
+	{"plain-mqtt", checkPlainMQTT},
+	{"plain-as", checkPlainAs},
 	{"ops", func(c *Config) error { return checkAddress(c.Ops) }},
 	{"ops", checkDistinct},
 	{"region", func(c *Config) error {
@@ -68,7 +70,10 @@ var checks = []struct {
 		}
 		return nil
 	}},
-	{"limits", func(c *Config) error { return oneOf(c.Limits, "aws", "mqtt") }},
+	{"limits", func(c *Config) error {
+		_, err := c.MQTTLimits()
+		return err
+	}},
 	{"database", func(c *Config) error {
 		for _, scheme := range []string{"sqlite:", "postgres://", "postgresql://"} {
 			if strings.HasPrefix(c.Database, scheme) {
@@ -125,7 +130,7 @@ func checkAddress(addr string) error {
 // checkDistinct finds two listeners on one address. Port 0 stands for any.
 func checkDistinct(c *Config) error {
 	seen := map[string]string{}
-	for _, l := range []struct{ option, addr string }{{"api", c.API}, {"device", c.Device}, {"mqtt", c.MQTT}, {"ops", c.Ops}} {
+	for _, l := range []struct{ option, addr string }{{"api", c.API}, {"device", c.Device}, {"mqtt", c.MQTT}, {"plain-mqtt", c.PlainMQTT}, {"ops", c.Ops}} {
 		host, port, err := net.SplitHostPort(l.addr)
 		if err != nil || port == "0" {
 			continue

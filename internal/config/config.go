@@ -37,10 +37,12 @@ const Off = "off"
 type Config struct {
 	Data string `placeholder:"DIR" env:"THINGD_DATA" help:"Directory of everything that is kept (default: $XDG_DATA_HOME/thingd, ~/.local/share/thingd, or /var/lib/thingd for root)."`
 
-	API    string `default:"127.0.0.1:4566" placeholder:"ADDR" env:"THINGD_API" help:"Address of the AWS APIs; plain HTTP and TLS on one port (${default})."`
-	Device string `default:":8443" placeholder:"ADDR" env:"THINGD_DEVICE" help:"Address of HTTPS for devices with a client certificate (${default})."`
-	MQTT   string `name:"mqtt" default:":8883" placeholder:"ADDR" env:"THINGD_MQTT" help:"Address of MQTT over TLS, or off (${default})."`
-	Ops    string `default:"127.0.0.1:9464" placeholder:"ADDR" env:"THINGD_OPS" help:"Address of /metrics, /livez, /readyz and pprof (${default})."`
+	API       string `default:"127.0.0.1:4566" placeholder:"ADDR" env:"THINGD_API" help:"Address of the AWS APIs; plain HTTP and TLS on one port (${default})."`
+	Device    string `default:":8443" placeholder:"ADDR" env:"THINGD_DEVICE" help:"Address of HTTPS for devices with a client certificate (${default})."`
+	MQTT      string `name:"mqtt" default:":8883" placeholder:"ADDR" env:"THINGD_MQTT" help:"Address of MQTT over TLS, or off (${default})."`
+	PlainMQTT string `name:"plain-mqtt" placeholder:"ADDR" env:"THINGD_PLAIN_MQTT" help:"Address of MQTT without TLS, whose clients all act as --plain-as; on this machine alone unless --insecure-mqtt (none)."`
+	PlainAs   string `name:"plain-as" placeholder:"PRINCIPAL" env:"THINGD_PLAIN_AS" help:"IAM user (by name) or device certificate (by id) whose policies decide what clients of --plain-mqtt may do."`
+	Ops       string `default:"127.0.0.1:9464" placeholder:"ADDR" env:"THINGD_OPS" help:"Address of /metrics, /livez, /readyz and pprof (${default})."`
 
 	Region    string   `default:"us-east-1" placeholder:"NAME" env:"THINGD_REGION" help:"AWS region that the server stands for (${default})."`
 	Advertise []string `placeholder:"NAME" env:"THINGD_ADVERTISE" help:"Names or addresses by which clients reach this server; the first goes into the endpoints that it hands out (localhost)."`
@@ -49,6 +51,7 @@ type Config struct {
 	RootEmail string `default:"root@localhost" placeholder:"ADDRESS" env:"THINGD_ROOT_EMAIL" help:"E-mail address that the root user signs in to the console with; of use at the first start only (${default})."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"THINGD_INSECURE_HTTP" help:"Accept plain HTTP from other machines."`
+	InsecureMQTT bool `name:"insecure-mqtt" env:"THINGD_INSECURE_MQTT" help:"Let --plain-mqtt be an address that other machines reach."`
 	Dev          bool `env:"THINGD_DEV" help:"For test suites: well-known keys, no fsync, POST /reset on the ops address."`
 
 	LogLevel  string `default:"info" placeholder:"LEVEL" env:"THINGD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
@@ -59,7 +62,7 @@ type Config struct {
 	AuditKeep string `default:"10" placeholder:"N" env:"THINGD_AUDIT_KEEP" help:"How many audit files are kept besides the current one (${default})."`
 
 	Database string `placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE, or postgres://… for a PostgreSQL database with collation C (a SQLite file in the data directory)."`
-	Limits   string `default:"aws" hidden:"" placeholder:"SET" env:"THINGD_LIMITS" help:"aws: AWS's own limits and refusals; mqtt: the whole MQTT standards."`
+	Limits   string `default:"aws" placeholder:"SET[,ACCOUNT=SET…]" env:"THINGD_LIMITS" help:"What MQTT clients may do: aws is AWS's own limits, differences and closes, mqtt is the standards whole; for all accounts, and for some by their ids (${default})."`
 
 	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file with any of these options; flags and variables win over it."`
 
