@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -22,7 +23,9 @@ const (
 	idleTimeout       = 120 * time.Second // between requests
 	writeTimeout      = bodyLongest + time.Minute
 	maxHeaderBytes    = 64 << 10 //
-	mostConns         = 16384    // a listener's; further ones are closed at once
+	mostConns         = 16384    // of HTTP, a listener's; further ones are closed at once
+	mostMQTT          = 1 << 20  // the same of MQTT
+	mostPending       = 2048     // of a listener that have not said yet what they want
 )
 
 // plainHTTP says what becomes of HTTP without TLS.
@@ -34,8 +37,9 @@ const (
 	plainAlways
 )
 
-// listener serves HTTP on one address, with TLS and without on the same port:
-// the first byte of a connection tells which. The TLS handshake is done here
+// listener serves one address: HTTP, with TLS and without on the same port
+// (the first byte of a connection tells which) and MQTT by its ALPN names; or
+// MQTT only. The TLS handshake is done here
 // and not by net/http, which would close a connection whose negotiated ALPN
 // name it does not know, in silence; so x-amzn-http-ca is served as the
 // HTTP/1.1 that it is, and MQTT goes to whoever speaks it.
@@ -45,7 +49,10 @@ type listener struct {
 	handler  http.Handler
 	tls      *tls.Config // nil: no TLS
 	plain    plainHTTP
-	mqtt     func(net.Conn) // owns the *tls.Conn it is given; nil: closed
+	only     bool                                 // MQTT, without TLS where tls is nil
+	mqtt     func(net.Conn, *tls.ConnectionState) // Server.MQTT
+	raw      func(*net.TCPConn) net.Conn          // Server.Raw
+	gate     gate
 	maxConns int
 	log      *slog.Logger
 	metrics  *metrics
@@ -59,7 +66,7 @@ type listener struct {
 	wg    sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[*rawConn]struct{} // not yet handed on
+	pending list.List // of *rawConn, not yet handed on; the oldest first
 }
 
 // ErrPortInUse is in errors of Bind and Listen.
@@ -67,7 +74,13 @@ var ErrPortInUse = errors.New("the port is in use by another program")
 
 // bind binds an option's address.
 func bind(name, address string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
+	config := net.ListenConfig{}
+	if name == MQTT || name == PlainMQTT {
+		// MQTT has its own way to find out who is gone; this is for clients
+		// that ask it not to.
+		config.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Minute, Interval: time.Minute, Count: 4}
+	}
+	ln, err := config.Listen(context.Background(), "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("--%s %s: %w", name, address, ErrPortInUse)
@@ -85,13 +98,12 @@ func bind(name, address string) (net.Listener, error) {
 // prepare makes what serve needs.
 func (l *listener) prepare(ln net.Listener) {
 	if l.maxConns == 0 {
-		l.maxConns = defaultConns()
+		l.maxConns = defaultConns(l.only)
 	}
 	l.ln = ln
 	l.ready = make(chan net.Conn)
 	l.slots = make(chan struct{}, l.maxConns)
 	l.done = make(chan struct{})
-	l.pending = map[*rawConn]struct{}{}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	l.http = &http.Server{
@@ -107,18 +119,26 @@ func (l *listener) prepare(ln net.Listener) {
 }
 
 // defaultConns leaves the other listeners, and the files of the database and of
-// video, their share of the process's descriptors.
-func defaultConns() int {
+// video, their share of the process's descriptors. Half of them are for devices
+// that are always connected.
+func defaultConns(mqtt bool) int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return mostConns
 	}
-	n := int64(limit.Cur)
-	return int(min(mostConns, max((n-4096)/3, n/6)))
+	n := int64(min(limit.Cur, 1<<31))
+	if mqtt {
+		return int(min(mostMQTT, n/2))
+	}
+	return int(min(mostConns, max((n-4096)/6, n/12)))
 }
 
 // serve takes connections until shutdown or close.
 func (l *listener) serve() error {
+	if l.only {
+		l.acceptAll()
+		return nil
+	}
 	l.wg.Go(l.acceptAll)
 	err := l.http.Serve((*readyListener)(l))
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
@@ -144,8 +164,8 @@ func (l *listener) stop() {
 		_ = l.ln.Close()
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for c := range l.pending {
-			_ = c.Close()
+		for e := l.pending.Front(); e != nil; e = e.Next() {
+			_ = e.Value.(*rawConn).Close()
 		}
 	})
 }
@@ -178,6 +198,9 @@ func (l *listener) acceptAll() {
 			_ = c.Close()
 			continue
 		}
+		if t, ok := c.(*net.TCPConn); ok && l.raw != nil {
+			c = l.raw(t)
+		}
 		raw := &rawConn{Conn: c, released: func() {
 			<-l.slots
 			l.metrics.closed(l.name)
@@ -191,6 +214,8 @@ func (l *listener) acceptAll() {
 	}
 }
 
+// track notes a connection that is to be identified. Of too many the oldest is
+// closed: whoever is slow on purpose is, and those who are not are soon through.
 func (l *listener) track(c *rawConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,25 +224,41 @@ func (l *listener) track(c *rawConn) bool {
 		return false
 	default:
 	}
-	l.pending[c] = struct{}{}
+	if l.pending.Len() >= mostPending {
+		oldest := l.pending.Remove(l.pending.Front()).(*rawConn)
+		oldest.pending, oldest.crowdedOut = nil, true
+		_ = oldest.Close()
+	}
+	c.pending = l.pending.PushBack(c)
 	return true
 }
 
-// begin reads a connection's first byte, does the handshake if it is TLS's,
+// untrack says whether a connection had to make room.
+func (l *listener) untrack(c *rawConn) (crowdedOut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.pending != nil {
+		l.pending.Remove(c.pending)
+		c.pending = nil
+	}
+	return c.crowdedOut
+}
+
+// begin finds out what a connection is for, does the handshake if it is TLS's,
 // and hands the connection on.
 func (l *listener) begin(c *rawConn) {
 	conn, mqtt, reason, err := l.identify(c)
-	l.mu.Lock()
-	delete(l.pending, c)
-	l.mu.Unlock()
+	if l.untrack(c) {
+		reason = "crowd"
+	}
 	if reason != "" {
 		l.metrics.refused(l.name, reason)
 		l.log.Debug("connection refused", "listener", l.name, "remote", c.RemoteAddr(), "reason", reason, "error", err)
 		_ = c.Close()
 		return
 	}
-	if mqtt {
-		go l.mqtt(conn) // the broker's own to wait for
+	if mqtt != nil {
+		go mqtt() // the broker's own to wait for
 		return
 	}
 	select {
@@ -227,41 +268,51 @@ func (l *listener) begin(c *rawConn) {
 	}
 }
 
-// identify answers the connection to be served, or why it is refused.
-func (l *listener) identify(c *rawConn) (conn net.Conn, mqtt bool, reason string, err error) {
-	if err := c.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		return nil, false, "closed", err
+// identify answers the connection on which HTTP is to be served, or what is to
+// be done with one of MQTT, or why it is refused.
+func (l *listener) identify(c *rawConn) (conn net.Conn, mqtt func(), reason string, err error) {
+	if l.only && l.tls == nil {
+		return l.handOn(c, nil)
 	}
-	first, err := c.peek()
-	if err != nil {
-		return nil, false, "closed", err
+	if err := c.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return nil, nil, "closed", err
+	}
+	first := byte(0x16)
+	if !l.only {
+		if first, err = c.peek(); err != nil {
+			return nil, nil, "closed", err
+		}
 	}
 	switch {
 	case first == 0x16 && l.tls != nil: // a TLS record of type handshake
 		t := tls.Server(c, l.tls)
-		if err := t.Handshake(); err != nil {
-			return nil, false, "handshake", err
+		if err := c.handshake(t, l.gate); err != nil {
+			return nil, nil, "handshake", err
 		}
 		if err := c.SetDeadline(time.Time{}); err != nil {
-			return nil, false, "closed", err
+			return nil, nil, "closed", err
 		}
 		state := t.ConnectionState()
-		switch state.NegotiatedProtocol {
-		case alpnMQTT, alpnMQTTCert:
-			if l.mqtt == nil {
-				_ = t.Close()
-				return nil, false, "alpn", errors.New("MQTT is not served here")
-			}
-			return t, true, "", nil
+		if p := state.NegotiatedProtocol; l.only || p == alpnMQTT || p == alpnMQTTCert {
+			return l.handOn(t, &state)
 		}
-		return &httpConn{Conn: t, tls: &state, device: l.name == Device}, false, "", nil
+		return &httpConn{Conn: t, tls: &state, device: l.name == Device}, nil, "", nil
 	case first >= 'A' && first <= 'Z': // a method
 		if err := c.SetDeadline(time.Time{}); err != nil {
-			return nil, false, "closed", err
+			return nil, nil, "closed", err
 		}
-		return &plainConn{httpConn{Conn: c, refused: !l.allowsPlain(c)}}, false, "", nil
+		return &plainConn{httpConn{Conn: c, refused: !l.allowsPlain(c)}}, nil, "", nil
 	}
-	return nil, false, "protocol", fmt.Errorf("neither TLS nor HTTP: first byte 0x%02x", first)
+	return nil, nil, "protocol", fmt.Errorf("neither TLS nor HTTP: first byte 0x%02x", first)
+}
+
+// handOn is identify's answer for a connection on which MQTT is to be spoken.
+func (l *listener) handOn(conn net.Conn, state *tls.ConnectionState) (net.Conn, func(), string, error) {
+	if l.mqtt == nil {
+		_ = conn.Close()
+		return nil, nil, "alpn", errors.New("MQTT is not served here")
+	}
+	return nil, func() { l.mqtt(conn, state) }, "", nil
 }
 
 func (l *listener) allowsPlain(c net.Conn) bool {
@@ -307,9 +358,16 @@ type rawConn struct {
 	net.Conn
 	first    [1]byte
 	peeked   bool // first is yet to be read
+	gate     gate // that the handshake under way has passed; nil: none is
 	released func()
 	once     sync.Once
+
+	pending    *list.Element // of listener.pending, guarded by its mu
+	crowdedOut bool          // the same
 }
+
+// NetConn is the connection as it was accepted, or what Server.Raw made of it.
+func (c *rawConn) NetConn() net.Conn { return c.Conn }
 
 func (c *rawConn) peek() (byte, error) {
 	if _, err := io.ReadFull(c.Conn, c.first[:]); err != nil {
@@ -319,12 +377,27 @@ func (c *rawConn) peek() (byte, error) {
 	return c.first[0], nil
 }
 
+// handshake does the TLS handshake of a connection.
+func (c *rawConn) handshake(t *tls.Conn, g gate) error {
+	g.enter()
+	c.gate = g
+	defer func() {
+		c.gate = nil
+		g.leave()
+	}()
+	return t.Handshake()
+}
+
 // Read reads on, from the first byte.
 func (c *rawConn) Read(p []byte) (int, error) {
 	if c.peeked && len(p) > 0 {
 		c.peeked = false
 		p[0] = c.first[0]
 		return 1, nil
+	}
+	if c.gate != nil {
+		c.gate.leave()
+		defer c.gate.enter()
 	}
 	return c.Conn.Read(p)
 }

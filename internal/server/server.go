@@ -6,6 +6,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,25 +19,39 @@ import (
 
 // Names of the listeners, which are those of the options.
 const (
-	API    = "api"
-	Device = "device"
-	Ops    = "ops"
-	AWS    = "aws-names"
+	API       = "api"
+	Device    = "device"
+	MQTT      = "mqtt"
+	PlainMQTT = "plain-mqtt"
+	Ops       = "ops"
+	AWS       = "aws-names"
 )
 
-// Server is all HTTP listeners of the process. Fields are set before Listen.
+// Server is all listeners of the process. Fields are set before Listen.
 type Server struct {
-	APIAddress    string // AWS APIs: plain HTTP and TLS
-	DeviceAddress string // client certificates
-	OpsAddress    string // health, metrics; plain HTTP
-	AWSAddress    string // both of the first two, ":443"; empty: not listened on
+	APIAddress       string // AWS APIs: plain HTTP and TLS
+	DeviceAddress    string // client certificates
+	MQTTAddress      string // MQTT over TLS; empty: not listened on
+	PlainMQTTAddress string // MQTT without TLS; empty: not listened on
+	OpsAddress       string // health, metrics; plain HTTP
+	AWSAddress       string // API and device in one, ":443"; empty: not listened on
 
 	InsecureHTTP bool // plain HTTP from other machines too
 	PKI          *PKI
-	Handler      http.Handler   // of the API, device and AWS addresses: a Router
-	OpsHandler   http.Handler   // of the ops address: Ops.Handler
-	MQTT         func(net.Conn) // owns *tls.Conn whose ALPN is MQTT; nil: they are closed
-	MaxConns     int            // of each listener; 0: what the process's descriptors allow, 16,384 at most
+	Handler      http.Handler // of the API, device and AWS addresses: a Router
+	OpsHandler   http.Handler // of the ops address: Ops.Handler
+
+	// MQTT serves a connection on which MQTT is to be spoken: a *tls.Conn whose
+	// handshake is done, with its state, or without TLS one of the plain
+	// address. It owns the connection, in a goroutine of its own. nil: they are
+	// closed.
+	MQTT func(net.Conn, *tls.ConnectionState)
+	// Raw makes of an accepted connection that may come to speak MQTT what its
+	// TLS, if any, is to read from and write to; nil leaves it. NetConn of a
+	// connection's NetConn is that again.
+	Raw func(*net.TCPConn) net.Conn
+
+	MaxConns int // of each listener; 0: what the process's descriptors allow, for HTTP 16,384 at most
 
 	OnShutdown func()        // called when shutdown begins: ends endless requests; nil: none
 	Grace      time.Duration // what running requests get at shutdown; 0: 10 s
@@ -53,7 +68,7 @@ type Server struct {
 func (s *Server) Bind() error {
 	s.bound = map[string]net.Listener{}
 	for _, a := range []struct{ name, address string }{
-		{API, s.APIAddress}, {Device, s.DeviceAddress}, {Ops, s.OpsAddress}, {AWS, s.AWSAddress},
+		{API, s.APIAddress}, {Device, s.DeviceAddress}, {MQTT, s.MQTTAddress}, {PlainMQTT, s.PlainMQTTAddress}, {Ops, s.OpsAddress}, {AWS, s.AWSAddress},
 	} {
 		if a.address == "" {
 			continue
@@ -91,24 +106,32 @@ func (s *Server) Listen() error {
 	if s.InsecureHTTP {
 		plain = plainAlways
 	}
-	all := []*listener{
+	gate := newGate()
+	var all []*listener
+	for _, l := range []*listener{
 		{name: API, address: s.APIAddress, handler: s.Handler, tls: s.PKI.APITLS(), plain: plain},
 		{name: Device, address: s.DeviceAddress, handler: s.Handler, tls: s.PKI.DeviceTLS(), plain: plainNever, mqtt: s.MQTT},
+		{name: MQTT, address: s.MQTTAddress, tls: s.PKI.MQTTTLS(), only: true, mqtt: s.MQTT},
+		{name: PlainMQTT, address: s.PlainMQTTAddress, only: true, mqtt: s.MQTT},
 		{name: Ops, address: s.OpsAddress, handler: s.OpsHandler, plain: plainAlways},
-	}
-	if s.AWSAddress != "" {
-		all = append(all, &listener{name: AWS, address: s.AWSAddress, handler: s.Handler, tls: s.PKI.DeviceTLS(), plain: plainNever, mqtt: s.MQTT})
-	}
-	for _, l := range all {
-		l.log, l.metrics, l.maxConns = s.Log, m, s.MaxConns
+		{name: AWS, address: s.AWSAddress, handler: s.Handler, tls: s.PKI.DeviceTLS(), plain: plainNever, mqtt: s.MQTT},
+	} {
+		if l.address == "" {
+			continue
+		}
+		l.log, l.metrics, l.maxConns, l.gate = s.Log, m, s.MaxConns, gate
+		if l.mqtt != nil {
+			l.raw = s.Raw
+		}
 		l.prepare(s.bound[l.name])
+		all = append(all, l)
 	}
 	s.listeners, s.bound = all, nil
 	return nil
 }
 
-// Addr is the bound address of a listener (API, Device, Ops, AWS), after
-// Listen; nil if it is not listened on.
+// Addr is the bound address of a listener, by its name, after Listen; nil if
+// it is not listened on.
 func (s *Server) Addr(name string) net.Addr {
 	for _, l := range s.listeners {
 		if l.name == name {

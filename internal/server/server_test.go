@@ -169,7 +169,7 @@ func TestOnePortForPlainAndTLS(t *testing.T) {
 
 func TestALPN(t *testing.T) {
 	mqtt := make(chan string, 10)
-	s := start(t, &Server{MQTT: func(c net.Conn) {
+	s := start(t, &Server{MQTT: func(c net.Conn, _ *tls.ConnectionState) {
 		tc := c.(*tls.Conn)
 		mqtt <- tc.ConnectionState().NegotiatedProtocol + fmt.Sprint(len(tc.ConnectionState().PeerCertificates))
 		_ = tc.Close()
