@@ -50,7 +50,13 @@ func readEventConfig(ctx context.Context, q queryer, at place) (*eventConfig, er
 // EventEnabled says whether events of a type (iot.EventType…) are published for
 // an account in a region, as of now.
 func (s *Service) EventEnabled(ctx context.Context, account, region, eventType string) (bool, error) {
-	at := place{account, region}
+	on, err := s.eventsOn(ctx, place{account, region})
+	return on[eventType], err
+}
+
+// eventsOn are the types of events that are published there, from memory while
+// nothing changes.
+func (s *Service) eventsOn(ctx context.Context, at place) (map[string]bool, error) {
 	k := at.key(aSetting, eventSetting, "")
 	on, _, err := fresh.Load(&s.generations, &s.eventTypes, k, k, func() (map[string]bool, bool, error) {
 		c, err := readEventConfig(ctx, s.DB, at)
@@ -60,9 +66,9 @@ func (s *Service) EventEnabled(ctx context.Context, account, region, eventType s
 		return c.On, true, nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("event configurations: %w", err)
+		return nil, fmt.Errorf("event configurations: %w", err)
 	}
-	return on[eventType], nil
+	return on, nil
 }
 
 // DescribeEventConfigurations says which types of events are published.

@@ -47,7 +47,7 @@ func (s *Service) CreateDeviceKit(ctx context.Context, in *thingd.CreateDeviceKi
 		return nil, fmt.Errorf("create device kit: %w", err)
 	}
 	id, arn := d.CertificateID(), d.CertificateARN
-	err = s.write(ctx, func(tx *db.Tx) error { return s.insertKit(ctx, tx, at, in, d.Certificate) },
+	err = s.change(ctx, at, func(tx *db.Tx, n *notes) error { return s.insertKit(ctx, tx, n, in, d.Certificate) },
 		at.key(aThing, in.ThingName, ""), certificateKey(id), at.key(anAttachment, in.ThingName, arn), at.key(aPolicyList, arn, ""))
 	if err != nil {
 		return nil, fmt.Errorf("create device kit: %w", err)
@@ -131,13 +131,20 @@ func (s *Service) kitEndpoints(ctx context.Context) (kit.Endpoints, error) {
 }
 
 // insertKit registers what a kit is of.
-func (s *Service) insertKit(ctx context.Context, tx *db.Tx, at place, in *thingd.CreateDeviceKitRequest, cert *x509.Certificate) error {
+func (s *Service) insertKit(ctx context.Context, tx *db.Tx, n *notes, in *thingd.CreateDeviceKitRequest, cert *x509.Certificate) error {
+	at := n.at
 	if isTrue(in.CreateThing) {
-		_, err := tx.Exec(ctx, `INSERT INTO iot_things (account, region, name, id, attributes, version, created)
-			VALUES ($1, $2, $3, $4, $5, 1, $6) ON CONFLICT (account, region, name) DO NOTHING`,
-			at.account, at.region, in.ThingName, uuid.NewString(), attributes{}.document(), s.now())
+		t := &thing{name: in.ThingName, id: uuid.NewString(), attributes: attributes{}.document(), version: 1}
+		made, err := tx.Exec(ctx, `INSERT INTO iot_things (account, region, name, id, attributes, version, created)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, region, name) DO NOTHING`,
+			at.account, at.region, t.name, t.id, t.attributes, t.version, s.now())
 		if err != nil {
 			return err
+		}
+		if made > 0 {
+			if err := n.thing(opCreated, t); err != nil {
+				return err
+			}
 		}
 	}
 	if err := checkKit(ctx, tx, at, in); err != nil {

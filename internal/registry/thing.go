@@ -52,8 +52,8 @@ func (s *Service) CreateThing(ctx context.Context, in *iot.CreateThingRequest) (
 		return nil, err
 	}
 	id := ""
-	err := s.write(ctx, func(tx *db.Tx) (err error) {
-		id, err = s.insertThing(ctx, tx, at, t, attrs)
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) (err error) {
+		id, err = s.insertThing(ctx, tx, n, t, attrs)
 		return err
 	}, at.key(aThing, t.name, ""))
 	if err != nil {
@@ -64,8 +64,8 @@ func (s *Service) CreateThing(ctx context.Context, in *iot.CreateThingRequest) (
 
 // insertThing writes a new thing and returns its id, or that of the same thing
 // if it is there.
-func (s *Service) insertThing(ctx context.Context, tx *db.Tx, at place, t *thing, attrs attributes) (id string, err error) {
-	deprecated := false
+func (s *Service) insertThing(ctx context.Context, tx *db.Tx, n *notes, t *thing, attrs attributes) (id string, err error) {
+	at, deprecated := n.at, false
 	if t.typeName != nil {
 		if deprecated, err = typeDeprecated(ctx, tx, at, *t.typeName); err != nil {
 			return "", err
@@ -77,14 +77,15 @@ func (s *Service) insertThing(ctx context.Context, tx *db.Tx, at place, t *thing
 		}
 	}
 	if !deprecated {
-		n, err := tx.Exec(ctx, `INSERT INTO iot_things (account, region, name, id, type, attributes, version, billing_group, created)
+		inserted, err := tx.Exec(ctx, `INSERT INTO iot_things (account, region, name, id, type, attributes, version, billing_group, created)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account, region, name) DO NOTHING`,
 			at.account, at.region, t.name, t.id, t.typeName, t.attributes, t.version, t.billing, s.now())
 		if err != nil {
 			return "", err
 		}
-		if n > 0 {
-			return t.id, attrs.insert(ctx, tx, at, t.name, t.typeName)
+		if inserted > 0 {
+			n.association(t, nil, t.typeName)
+			return t.id, errors.Join(n.thing(opCreated, t), attrs.insert(ctx, tx, at, t.name, t.typeName))
 		}
 	}
 	old, err := thingRow(ctx, tx, at, t.name)
@@ -138,7 +139,7 @@ func (s *Service) UpdateThing(ctx context.Context, in *iot.UpdateThingRequest) (
 	if isTrue(in.RemoveThingType) && in.ThingTypeName != nil {
 		return nil, iot.ErrInvalidRequestException("A thing type can not be set and removed in one request")
 	}
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		t, err := thingRow(ctx, tx, at, name)
 		if errors.Is(err, db.ErrNotFound) {
 			return errNoThing(name)
@@ -163,7 +164,7 @@ func (s *Service) UpdateThing(ctx context.Context, in *iot.UpdateThingRequest) (
 			}
 			typeName = in.ThingTypeName
 		}
-		return updateThing(ctx, tx, at, t, typeName, in.AttributePayload)
+		return updateThing(ctx, tx, n, t, typeName, in.AttributePayload)
 	}, at.key(aThing, name, ""))
 	if err != nil {
 		return nil, fmt.Errorf("update thing %s: %w", name, err)
@@ -176,7 +177,8 @@ func errThingVersion(name string) error {
 }
 
 // updateThing writes t with another type and payload.
-func updateThing(ctx context.Context, tx *db.Tx, at place, t *thing, typeName *string, payload *iot.AttributePayload) error {
+func updateThing(ctx context.Context, tx *db.Tx, n *notes, t *thing, typeName *string, payload *iot.AttributePayload) error {
+	at := n.at
 	old, err := parseAttributes(t.attributes)
 	if err != nil {
 		return err
@@ -188,7 +190,12 @@ func updateThing(ctx context.Context, tx *db.Tx, at place, t *thing, typeName *s
 	document := attrs.document()
 	_, err = tx.Exec(ctx, `UPDATE iot_things SET type = $4, attributes = $5, version = version + 1 WHERE account = $1 AND region = $2 AND name = $3`,
 		at.account, at.region, t.name, typeName, document)
-	if err != nil || document == t.attributes && text(typeName) == text(t.typeName) {
+	if err != nil {
+		return err
+	}
+	n.association(t, t.typeName, typeName)
+	now := thing{name: t.name, id: t.id, typeName: typeName, attributes: document, version: t.version + 1, billing: t.billing}
+	if err := n.thing(opUpdated, &now); err != nil || document == t.attributes && text(typeName) == text(t.typeName) {
 		return err
 	}
 	_, err = tx.Exec(ctx, `DELETE FROM iot_thing_attributes WHERE account = $1 AND region = $2 AND thing = $3`, at.account, at.region, t.name)
@@ -202,7 +209,7 @@ func updateThing(ctx context.Context, tx *db.Tx, at place, t *thing, typeName *s
 // there succeeds.
 func (s *Service) DeleteThing(ctx context.Context, in *iot.DeleteThingRequest) (*iot.DeleteThingResponse, error) {
 	at, name := placeOf(ctx), in.ThingName
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		t, err := thingRow(ctx, tx, at, name)
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
@@ -221,8 +228,11 @@ func (s *Service) DeleteThing(ctx context.Context, in *iot.DeleteThingRequest) (
 		if attached {
 			return iot.ErrInvalidRequestException("Cannot delete. Thing %s is still attached to one or more principals", name)
 		}
-		_, err = tx.Exec(ctx, `DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3`, at.account, at.region, name)
-		if err != nil {
+		if err := leaveGroups(ctx, tx, n, name); err != nil {
+			return err
+		}
+		n.association(t, t.typeName, nil)
+		if err := n.thing(opDeleted, t); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM iot_things WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, name)

@@ -104,8 +104,8 @@ func (s *Service) CreateThingGroup(ctx context.Context, in *iot.CreateThingGroup
 		return nil, err
 	}
 	id := ""
-	err := s.write(ctx, func(tx *db.Tx) (err error) {
-		id, err = insertThingGroup(ctx, tx, at, g, in.Tags)
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) (err error) {
+		id, err = insertThingGroup(ctx, tx, n, g, in.Tags)
 		return err
 	})
 	if err != nil {
@@ -116,7 +116,8 @@ func (s *Service) CreateThingGroup(ctx context.Context, in *iot.CreateThingGroup
 
 // insertThingGroup writes a new group and returns its id, or that of the same
 // group if it is there.
-func insertThingGroup(ctx context.Context, tx *db.Tx, at place, g *thingGroup, tags []iot.Tag) (id string, err error) {
+func insertThingGroup(ctx context.Context, tx *db.Tx, n *notes, g *thingGroup, tags []iot.Tag) (id string, err error) {
+	at := n.at
 	old, err := thingGroupRow(ctx, tx, at, g.name)
 	switch {
 	case err == nil:
@@ -152,6 +153,9 @@ func insertThingGroup(ctx context.Context, tx *db.Tx, at place, g *thingGroup, t
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		at.account, at.region, g.name, g.id, g.parent, g.path, g.description, g.attributes, g.version, g.created)
 	if err != nil {
+		return "", err
+	}
+	if err := n.thingGroup(ctx, tx, opCreated, g); err != nil {
 		return "", err
 	}
 	return g.id, insertTags(ctx, tx, at, "thinggroup/"+g.name, tags)
@@ -190,7 +194,7 @@ func (p place) group(typ, name string) iot.GroupNameAndArn {
 func (s *Service) UpdateThingGroup(ctx context.Context, in *iot.UpdateThingGroupRequest) (*iot.UpdateThingGroupResponse, error) {
 	at := placeOf(ctx)
 	var version int64
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		g, err := thingGroupRow(ctx, tx, at, in.ThingGroupName)
 		if err != nil {
 			return err
@@ -201,10 +205,14 @@ func (s *Service) UpdateThingGroup(ctx context.Context, in *iot.UpdateThingGroup
 		if err := g.set(&in.ThingGroupProperties); err != nil {
 			return err
 		}
-		version = g.version + 1
+		g.version++
+		version = g.version
 		_, err = tx.Exec(ctx, `UPDATE iot_thing_groups SET description = $4, attributes = $5, version = $6 WHERE account = $1 AND region = $2 AND name = $3`,
 			at.account, at.region, g.name, g.description, g.attributes, version)
-		return err
+		if err != nil {
+			return err
+		}
+		return n.thingGroup(ctx, tx, opUpdated, g)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("update thing group %s: %w", in.ThingGroupName, err)
@@ -220,7 +228,7 @@ func errGroupVersion(name string) error {
 // its policies are detached. Removing what is not there succeeds.
 func (s *Service) DeleteThingGroup(ctx context.Context, in *iot.DeleteThingGroupRequest) (*iot.DeleteThingGroupResponse, error) {
 	at, name := placeOf(ctx), in.ThingGroupName
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		g, err := thingGroupRow(ctx, tx, at, name)
 		if isNotFound(err) {
 			return nil
@@ -237,6 +245,9 @@ func (s *Service) DeleteThingGroup(ctx context.Context, in *iot.DeleteThingGroup
 		}
 		if parent { // the leading space is AWS's
 			return iot.ErrInvalidRequestException(" Cannot delete thing group : %s when there are still child groups attached to it", name)
+		}
+		if err := n.thingGroup(ctx, tx, opDeleted, g); err != nil {
+			return err
 		}
 		for _, query := range []string{
 			`DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND group_name = $3`,

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/arn"
@@ -77,11 +78,11 @@ func (s *Service) AddThingToThingGroup(ctx context.Context, _ *iot.AddThingToThi
 	if err != nil {
 		return nil, err
 	}
-	err = s.write(ctx, func(tx *db.Tx) error {
+	err = s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		if err := checkThing(ctx, tx, at, m.thing); err != nil {
 			return err
 		}
-		return addToGroup(ctx, tx, at, m.thing, m.group)
+		return addToGroup(ctx, tx, n, m.thing, m.group)
 	}, at.key(aGroupList, m.thing, ""))
 	if err != nil {
 		return nil, fmt.Errorf("add thing %s to group %s: %w", m.thing, m.group, err)
@@ -97,17 +98,18 @@ func membershipOf(ctx context.Context) (*membership, error) {
 	return m, m.err
 }
 
-func addToGroup(ctx context.Context, tx *db.Tx, at place, thing, group string) error {
+func addToGroup(ctx context.Context, tx *db.Tx, n *notes, thing, group string) error {
+	at := n.at
 	g, err := thingGroupRow(ctx, tx, at, group)
 	if err != nil {
 		return err
 	}
-	n, err := tx.Exec(ctx, `INSERT INTO iot_thing_group_members (account, region, group_name, thing, root) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+	added, err := tx.Exec(ctx, `INSERT INTO iot_thing_group_members (account, region, group_name, thing, root) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		at.account, at.region, g.name, thing, g.root())
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if added == 0 {
 		there, err := existsRow(ctx, tx, `SELECT 1 FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3 AND group_name = $4`, at.account, at.region, thing, group)
 		if err == nil && !there {
 			return iot.ErrInvalidRequestException("Thing %s can not be added to group %s: it is in another group of the same hierarchy", thing, group)
@@ -116,10 +118,13 @@ func addToGroup(ctx context.Context, tx *db.Tx, at place, thing, group string) e
 	}
 	var count int64
 	err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3`, at.account, at.region, thing).Scan(&count)
-	if err == nil && count > maxThingGroups {
+	if err != nil {
+		return err
+	}
+	if count > maxThingGroups {
 		return iot.ErrInvalidRequestException("A thing can be in at most %d thing groups", maxThingGroups)
 	}
-	return err
+	return n.membership(ctx, tx, opAdded, thing, group)
 }
 
 // RemoveThingFromThingGroup takes a thing out of a group. It succeeds when the
@@ -130,11 +135,11 @@ func (s *Service) RemoveThingFromThingGroup(ctx context.Context, _ *iot.RemoveTh
 	if err != nil {
 		return nil, err
 	}
-	err = s.write(ctx, func(tx *db.Tx) error {
+	err = s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		if err := checkThing(ctx, tx, at, m.thing); err != nil {
 			return err
 		}
-		return removeFromGroup(ctx, tx, at, m.thing, m.group)
+		return removeFromGroup(ctx, tx, n, m.thing, m.group)
 	}, at.key(aGroupList, m.thing, ""))
 	if err != nil {
 		return nil, fmt.Errorf("remove thing %s from group %s: %w", m.thing, m.group, err)
@@ -142,14 +147,45 @@ func (s *Service) RemoveThingFromThingGroup(ctx context.Context, _ *iot.RemoveTh
 	return &iot.RemoveThingFromThingGroupResponse{}, nil
 }
 
-func removeFromGroup(ctx context.Context, tx *db.Tx, at place, thing, group string) error {
-	n, err := tx.Exec(ctx, `DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3 AND group_name = $4`,
+func removeFromGroup(ctx context.Context, tx *db.Tx, n *notes, thing, group string) error {
+	at := n.at
+	removed, err := tx.Exec(ctx, `DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3 AND group_name = $4`,
 		at.account, at.region, thing, group)
-	if err != nil || n > 0 {
+	if err != nil {
 		return err
+	}
+	if removed > 0 {
+		return n.membership(ctx, tx, opRemoved, thing, group)
 	}
 	_, err = thingGroupRow(ctx, tx, at, group)
 	return err
+}
+
+// leaveGroups takes a thing out of all its groups.
+func leaveGroups(ctx context.Context, tx *db.Tx, n *notes, thing string) error {
+	rows, err := tx.Query(ctx, `DELETE FROM iot_thing_group_members WHERE account = $1 AND region = $2 AND thing = $3 RETURNING group_name`,
+		n.at.account, n.at.region, thing)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var groups []string
+	for rows.Next() {
+		groups = append(groups, "")
+		if err := rows.Scan(&groups[len(groups)-1]); err != nil {
+			return err
+		}
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	slices.Sort(groups)
+	for _, group := range groups {
+		if err := n.membership(ctx, tx, opRemoved, thing, group); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // onGroupsOfThing is for UpdateThingGroupsForThing: the thing and all groups
@@ -187,17 +223,17 @@ func (s *Service) UpdateThingGroupsForThing(ctx context.Context, in *iot.UpdateT
 	if err != nil {
 		return nil, err
 	}
-	err = s.write(ctx, func(tx *db.Tx) error {
+	err = s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		if err := checkThing(ctx, tx, at, m.thing); err != nil {
 			return err
 		}
 		for _, group := range in.ThingGroupsToRemove {
-			if err := removeFromGroup(ctx, tx, at, m.thing, group); err != nil {
+			if err := removeFromGroup(ctx, tx, n, m.thing, group); err != nil {
 				return err
 			}
 		}
 		for _, group := range in.ThingGroupsToAdd {
-			if err := addToGroup(ctx, tx, at, m.thing, group); err != nil {
+			if err := addToGroup(ctx, tx, n, m.thing, group); err != nil {
 				return err
 			}
 		}

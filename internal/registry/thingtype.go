@@ -156,16 +156,16 @@ func (s *Service) CreateThingType(ctx context.Context, in *iot.CreateThingTypeRe
 		return nil, err
 	}
 	id := ""
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		id = t.id
-		n, err := tx.Exec(ctx, `INSERT INTO iot_thing_types (account, region, name, id, description, searchable, mqtt5, deprecated, created)
+		inserted, err := tx.Exec(ctx, `INSERT INTO iot_thing_types (account, region, name, id, description, searchable, mqtt5, deprecated, created)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8) ON CONFLICT (account, region, name) DO NOTHING`,
 			at.account, at.region, t.name, t.id, t.description, t.searchable, t.mqtt5, t.created)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			return insertTags(ctx, tx, at, "thingtype/"+t.name, tags)
+		if inserted > 0 {
+			return errors.Join(n.thingType(opCreated, t), insertTags(ctx, tx, at, "thingtype/"+t.name, tags))
 		}
 		old, err := thingTypeRow(ctx, tx, at, t.name)
 		if err != nil {
@@ -188,7 +188,7 @@ func (s *Service) CreateThingType(ctx context.Context, in *iot.CreateThingTypeRe
 // stay as they are.
 func (s *Service) UpdateThingType(ctx context.Context, in *iot.UpdateThingTypeRequest) (*iot.UpdateThingTypeResponse, error) {
 	at := placeOf(ctx)
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		t, err := thingTypeRow(ctx, tx, at, in.ThingTypeName)
 		if errors.Is(err, db.ErrNotFound) {
 			return errNoThingType(in.ThingTypeName)
@@ -201,7 +201,10 @@ func (s *Service) UpdateThingType(ctx context.Context, in *iot.UpdateThingTypeRe
 		}
 		_, err = tx.Exec(ctx, `UPDATE iot_thing_types SET description = $4, searchable = $5, mqtt5 = $6 WHERE account = $1 AND region = $2 AND name = $3`,
 			at.account, at.region, t.name, t.description, t.searchable, t.mqtt5)
-		return err
+		if err != nil {
+			return err
+		}
+		return n.thingType(opUpdated, t)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("update thing type %s: %w", in.ThingTypeName, err)
@@ -273,18 +276,26 @@ func (s *Service) ListThingTypes(ctx context.Context, in *iot.ListThingTypesRequ
 // DeprecateThingType keeps new things from having a type, or takes that back.
 func (s *Service) DeprecateThingType(ctx context.Context, in *iot.DeprecateThingTypeRequest) (*iot.DeprecateThingTypeResponse, error) {
 	at := placeOf(ctx)
-	err := s.write(ctx, func(tx *db.Tx) error {
-		// A type that is deprecated keeps its date.
-		query, args := `UPDATE iot_thing_types SET deprecated = COALESCE(deprecated, $4) WHERE account = $1 AND region = $2 AND name = $3`,
-			[]any{at.account, at.region, in.ThingTypeName, s.now()}
-		if isTrue(in.UndoDeprecate) {
-			query, args = `UPDATE iot_thing_types SET deprecated = NULL WHERE account = $1 AND region = $2 AND name = $3`, args[:3]
-		}
-		n, err := tx.Exec(ctx, query, args...)
-		if err == nil && n == 0 {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
+		t, err := thingTypeRow(ctx, tx, at, in.ThingTypeName)
+		if errors.Is(err, db.ErrNotFound) {
 			return errNoThingType(in.ThingTypeName)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		switch {
+		case isTrue(in.UndoDeprecate):
+			t.deprecated = nil
+		case t.deprecated == nil: // one that is deprecated keeps its date
+			t.deprecated = new(s.now())
+		}
+		_, err = tx.Exec(ctx, `UPDATE iot_thing_types SET deprecated = $4 WHERE account = $1 AND region = $2 AND name = $3`,
+			at.account, at.region, in.ThingTypeName, t.deprecated)
+		if err != nil {
+			return err
+		}
+		return n.thingType(opUpdated, t)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("deprecate thing type %s: %w", in.ThingTypeName, err)
@@ -296,7 +307,7 @@ func (s *Service) DeprecateThingType(ctx context.Context, in *iot.DeprecateThing
 // thing has.
 func (s *Service) DeleteThingType(ctx context.Context, in *iot.DeleteThingTypeRequest) (*iot.DeleteThingTypeResponse, error) {
 	at, name := placeOf(ctx), in.ThingTypeName
-	err := s.write(ctx, func(tx *db.Tx) error {
+	err := s.change(ctx, at, func(tx *db.Tx, n *notes) error {
 		t, err := thingTypeRow(ctx, tx, at, name)
 		if errors.Is(err, db.ErrNotFound) {
 			return errNoThingType(name)
@@ -317,7 +328,7 @@ func (s *Service) DeleteThingType(ctx context.Context, in *iot.DeleteThingTypeRe
 		if used {
 			return iot.ErrInvalidRequestException("Cannot delete thing type : %s when there are still things associated with it", name)
 		}
-		if err := deleteTags(ctx, tx, at, "thingtype/"+name); err != nil {
+		if err := errors.Join(n.thingType(opDeleted, t), deleteTags(ctx, tx, at, "thingtype/"+name)); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM iot_thing_types WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, name)
