@@ -31,7 +31,7 @@ var layers = []layer{
 }
 
 var pure = []string{
-	"internal/mqtt", "internal/topic", "internal/policy", "internal/rulesql", "internal/mkv", "internal/fmp4", "internal/arn", "internal/kit",
+	"internal/mqtt", "internal/topic", "internal/policy", "internal/rulesql", "internal/mkv", "internal/fmp4", "internal/arn", "internal/kit", "internal/shadow/document",
 }
 
 // io are the packages by which a package would do I/O.
