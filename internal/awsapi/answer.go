@@ -3,10 +3,12 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,9 +60,6 @@ func (c *call) stream(status int, s Stream) {
 				p.Patient()
 			}
 		}
-		// A producer sends on until its connection fails, whatever it is told:
-		// once the answer has ended the connection ends too. See drainTimeout.
-		c.w.Header().Set("Connection", "close")
 		if c.r.Header.Get("Expect") == "100-continue" {
 			// After the final status net/http sends none, and libcurl would
 			// wait a second for it before it sends the body.
@@ -83,8 +82,8 @@ func (c *call) stream(status int, s Stream) {
 	}
 	stop()
 	w.extend() // for what net/http has to write at the end
-	if c.streamsIn() {
-		_ = c.rc.SetReadDeadline(time.Now().Add(drainTimeout))
+	if b, ok := c.r.Body.(*streamedBody); ok {
+		c.part(b)
 	}
 	c.finish(status, nil)
 	if err != nil {
@@ -92,10 +91,21 @@ func (c *call) stream(status int, s Stream) {
 	}
 }
 
-// drainTimeout is how long what a producer still sends after the answer's end is
-// read and thrown away, so that the last acks reach it before its connection is
-// reset. net/http alone would read 256 KiB of it, ten seconds of a camera.
-const drainTimeout = 500 * time.Millisecond
+// part ends the use of a connection whose body streamed in. One that was read to
+// its end leaves the connection to the client's next request. Of one that was
+// not, a producer sends on until its connection fails, whatever it is told: the
+// connection ends with the answer, its writing half at once and all of it half a
+// second later, so that the last acks arrive before it is reset. net/http alone
+// would read 256 KiB first, ten seconds of a camera.
+func (c *call) part(b *streamedBody) {
+	if b.ended {
+		_ = b.SetReadDeadline(time.Time{})
+		return
+	}
+	// What MaxBytesReader promises: it tells the connection to close.
+	_, _ = http.MaxBytesReader(c.w, io.NopCloser(strings.NewReader("..")), 0).Read(make([]byte, 2))
+	_ = b.SetReadDeadline(time.Unix(1, 0))
+}
 
 // reauthorizeEvery is how long a stream goes on after what allowed it is gone.
 const reauthorizeEvery = 15 * time.Second

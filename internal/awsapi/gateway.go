@@ -249,7 +249,7 @@ func (c *call) decode() error {
 		absent, err = c.api.decodeQuery(c.op, c.form, c.in)
 	} else {
 		if c.streamsIn() {
-			c.r.Body = &streamedBody{c.r.Body, c.rc}
+			c.r.Body = &streamedBody{ReadCloser: c.r.Body, rc: c.rc}
 		}
 		absent, err = c.api.decodeREST(c.op, c.r, c.body, c.in)
 	}
@@ -263,11 +263,19 @@ func (c *call) decode() error {
 // client may be silent, and may end a Read that waits, by SetReadDeadline.
 type streamedBody struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc    *http.ResponseController
+	ended bool // it was read to its end
+}
+
+// Read notes the body's end.
+func (b *streamedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err == io.EOF
+	return n, err
 }
 
 // patient is a body whose listener limits its time until it is told that the
-// caller may take its own.
+// caller may take its own, and may be read while it is answered.
 type patient interface{ Patient() }
 
 // SetReadDeadline is net.Conn's, of the request's connection.

@@ -32,7 +32,7 @@ func (l *listener) front(next http.Handler) http.Handler {
 			}
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			b := &pausedBody{ReadCloser: r.Body, rc: http.NewResponseController(w), last: time.Now().Add(bodyLongest)}
+			b := &pausedBody{ReadCloser: r.Body, rc: http.NewResponseController(w), last: time.Now().Add(bodyLongest), request: r}
 			// From the start: net/http itself reads what a handler leaves.
 			_ = b.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 			// In a request of its own: net/http goes by what it finds in its.
@@ -54,12 +54,18 @@ type pausedBody struct {
 	rc      *http.ResponseController
 	last    time.Time // when it must be whole
 	patient bool
+	request *http.Request // net/http's own
 }
 
 // Patient lifts the limits: from here on the reader sets its own. It is for
-// callers that are known, such as a camera that may have nothing to send.
+// callers that are known, such as a camera that may have nothing to send. A
+// connection that expects 100 Continue may be used again after its answer, as
+// others may: net/http would close it for its body not being read by the time
+// of the answer's header. The caller sees to its end if the body is not read
+// to its own.
 func (b *pausedBody) Patient() {
 	b.patient = true
+	b.request.Body = b
 	_ = b.rc.SetReadDeadline(time.Time{})
 }
 

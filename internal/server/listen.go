@@ -405,6 +405,17 @@ func (c *rawConn) Read(p []byte) (int, error) {
 // ReadFrom keeps sendfile and splice within net/http's reach.
 func (c *rawConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
+// CloseWrite is net.TCPConn's.
+func (c *rawConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+// closeWrite tells a connection's peer that nothing more comes.
+func closeWrite(c net.Conn) error {
+	if w, ok := c.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
 // Close closes the connection and gives its slot back, once.
 func (c *rawConn) Close() error {
 	err := c.Conn.Close()
@@ -422,6 +433,10 @@ type httpConn struct {
 }
 
 func (c *httpConn) base() *httpConn { return c }
+
+// CloseWrite lets net/http tell a client that its answer has ended while it is
+// still sending.
+func (c *httpConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 // plainConn is one without TLS, for which net/http can use sendfile.
 type plainConn struct{ httpConn }
