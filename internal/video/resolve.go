@@ -18,6 +18,9 @@ import (
 // request is authorized on its ARN and tags, and the method acts on this very stream. One that does not exist is
 // authorized on stream/NAME/0, so that only those who may know it hear that it is missing.
 func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*awsapi.Resolution, error) {
+	if op.Resource == channelResource {
+		return s.resolveChannel(ctx, in)
+	}
 	name, streamARN, ok := streamOf(in)
 	if !ok {
 		return nil, fmt.Errorf("resolve %s: no stream in %T", op.Name, in)
@@ -76,6 +79,20 @@ func streamOf(in any) (name, arn *string, ok bool) {
 	case *kinesisvideo.DeleteStreamInput:
 		return nil, &in.StreamARN, true
 	case *kinesisvideo.GetDataEndpointInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.DescribeImageGenerationConfigurationInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.UpdateImageGenerationConfigurationInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.DescribeNotificationConfigurationInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.UpdateNotificationConfigurationInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.DescribeStreamStorageConfigurationInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.UpdateStreamStorageConfigurationInput:
+		return in.StreamName, in.StreamARN, true
+	case *kinesisvideo.DescribeMappedResourceConfigurationInput:
 		return in.StreamName, in.StreamARN, true
 	case *kinesisvideo.TagStreamInput:
 		return in.StreamName, in.StreamARN, true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/thingd/thingd/internal/api/kinesisvideo"
 	"github.com/thingd/thingd/internal/db"
 )
 
@@ -13,6 +14,7 @@ var (
 	errExists  = errors.New("stream exists")
 	errTooMany = errors.New("too many streams")
 	errVersion = errors.New("not the stream's version")
+	errMapped  = errors.New("stream is mapped to a channel")
 )
 
 const streamColumns = `account, region, name, id, created, version, retention, device_name, media_type, kms_key, tags`
@@ -85,8 +87,9 @@ func scanStreams(rows *db.Rows) ([]*Stream, error) {
 	return list, rows.Close()
 }
 
-// insertStream adds a stream: errExists, or errTooMany when the account has limit streams in the region.
-func (s *Service) insertStream(ctx context.Context, st *Stream, limit int) error {
+// insertStream adds a stream, and its storage tier unless that is "": errExists, or errTooMany when the account has
+// limit streams in the region.
+func (s *Service) insertStream(ctx context.Context, st *Stream, tier string, limit int) error {
 	return s.DB.Write(ctx, func(tx *db.Tx) error {
 		var have int64
 		err := tx.QueryRow(ctx, `SELECT count(*) FROM video_streams WHERE account = $1 AND region = $2`, st.Account, st.Region).Scan(&have)
@@ -104,6 +107,8 @@ func (s *Service) insertStream(ctx context.Context, st *Stream, limit int) error
 			return errExists
 		case have >= int64(limit):
 			return errTooMany
+		case tier != "":
+			return putSetting(ctx, tx, st, settingStorage, kinesisvideo.StreamStorageConfiguration{DefaultStorageTier: tier})
 		}
 		return nil
 	})
@@ -111,6 +116,16 @@ func (s *Service) insertStream(ctx context.Context, st *Stream, limit int) error
 
 // updateStream applies f to the stream as it is now and stores what f made of it. errGone when it was deleted.
 func (s *Service) updateStream(ctx context.Context, st *Stream, f func(*Stream) error) error {
+	return s.withStream(ctx, st, func(tx *db.Tx, now *Stream) error {
+		if err := f(now); err != nil {
+			return err
+		}
+		return saveStream(ctx, tx, now)
+	})
+}
+
+// withStream runs f in a transaction with the stream as it is now. errGone when it was deleted.
+func (s *Service) withStream(ctx context.Context, st *Stream, f func(*db.Tx, *Stream) error) error {
 	return s.DB.Write(ctx, func(tx *db.Tx) error {
 		now, err := scanStream(tx.QueryRow(ctx, `SELECT `+streamColumns+` FROM video_streams
 			WHERE account = $1 AND region = $2 AND name = $3 AND id = $4`, st.Account, st.Region, st.Name, st.ID).Scan)
@@ -120,18 +135,20 @@ func (s *Service) updateStream(ctx context.Context, st *Stream, f func(*Stream) 
 		if err != nil {
 			return err
 		}
-		if err := f(now); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `UPDATE video_streams SET version = $4, retention = $5, device_name = $6, media_type = $7, tags = $8
-			WHERE account = $1 AND region = $2 AND name = $3`, now.Account, now.Region, now.Name,
-			now.Version, now.RetentionHours, now.DeviceName, now.MediaType, tagsJSON(now.Tags))
-		return err
+		return f(tx, now)
 	})
 }
 
-// deleteStream removes the stream and notes that its media are to be removed. errGone when it was deleted,
-// errVersion when it has another version than the one given.
+// saveStream stores what may change of a stream.
+func saveStream(ctx context.Context, tx *db.Tx, st *Stream) error {
+	_, err := tx.Exec(ctx, `UPDATE video_streams SET version = $4, retention = $5, device_name = $6, media_type = $7, tags = $8
+		WHERE account = $1 AND region = $2 AND name = $3`, st.Account, st.Region, st.Name,
+		st.Version, st.RetentionHours, st.DeviceName, st.MediaType, tagsJSON(st.Tags))
+	return err
+}
+
+// deleteStream removes the stream and what is set for it, and notes that its media are to be removed. errGone when it
+// was deleted, errVersion when it has another version than the one given, errMapped when a channel is stored in it.
 func (s *Service) deleteStream(ctx context.Context, st *Stream, version *string) error {
 	return s.DB.Write(ctx, func(tx *db.Tx) error {
 		var current string
@@ -145,8 +162,20 @@ func (s *Service) deleteStream(ctx context.Context, st *Stream, version *string)
 		case version != nil && *version != current:
 			return errVersion
 		}
+		if err := unmapped(ctx, tx, st, ""); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM video_settings WHERE account = $1 AND region = $2 AND stream = $3`, st.Account, st.Region, st.ID); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, `INSERT INTO video_deleted_streams (account, region, stream) VALUES ($1, $2, $3)`,
 			st.Account, st.Region, st.ID)
 		return err
 	})
+}
+
+// streamByID finds a stream by the id of its life; db.ErrNotFound when there is none.
+func (s *Service) streamByID(ctx context.Context, account, region, id string) (*Stream, error) {
+	return scanStream(s.DB.QueryRow(ctx, `SELECT `+streamColumns+` FROM video_streams
+		WHERE account = $1 AND region = $2 AND id = $3`, account, region, id).Scan)
 }

@@ -109,7 +109,11 @@ func (s *Service) CreateStream(ctx context.Context, in *kinesisvideo.CreateStrea
 	if err := checkTags(st.Tags); err != nil {
 		return nil, err
 	}
-	err := s.insertStream(ctx, st, s.Limits.Streams)
+	tier := ""
+	if in.StreamStorageConfiguration != nil {
+		tier = in.StreamStorageConfiguration.DefaultStorageTier
+	}
+	err := s.insertStream(ctx, st, tier, s.Limits.Streams)
 	switch {
 	case errors.Is(err, errExists):
 		return nil, kinesisvideo.ErrResourceInUseException("The stream %s already exists.", st.Name)
@@ -242,6 +246,8 @@ func streamError(err error, format string, args ...any) error {
 		return nil
 	case errors.Is(err, errGone):
 		return errNotFound()
+	case errors.Is(err, errMapped):
+		return kinesisvideo.ErrResourceInUseException("The stream is mapped to a signaling channel, or the channel to another stream.")
 	case errors.Is(err, errVersion):
 		return kinesisvideo.ErrVersionMismatchException("The stream version that you specified is not the latest version. To get the latest version, use the DescribeStream API.")
 	}

@@ -93,8 +93,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeImageGenerationConfiguration", Method: "POST", URI: "/describeImageGenerationConfiguration",
-			New: func() any { return new(DescribeImageGenerationConfigurationInput) },
-			Out: (*DescribeImageGenerationConfigurationOutput)(nil),
+			Resource: "@",
+			New:      func() any { return new(DescribeImageGenerationConfigurationInput) },
+			Out:      (*DescribeImageGenerationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeImageGenerationConfiguration); ok {
 					return awsapi.Call(s.DescribeImageGenerationConfiguration)
@@ -103,8 +104,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeMappedResourceConfiguration", Method: "POST", URI: "/describeMappedResourceConfiguration",
-			New: func() any { return new(DescribeMappedResourceConfigurationInput) },
-			Out: (*DescribeMappedResourceConfigurationOutput)(nil),
+			Resource: "@",
+			New:      func() any { return new(DescribeMappedResourceConfigurationInput) },
+			Out:      (*DescribeMappedResourceConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeMappedResourceConfiguration); ok {
 					return awsapi.Call(s.DescribeMappedResourceConfiguration)
@@ -113,8 +115,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeMediaStorageConfiguration", Method: "POST", URI: "/describeMediaStorageConfiguration",
-			New: func() any { return new(DescribeMediaStorageConfigurationInput) },
-			Out: (*DescribeMediaStorageConfigurationOutput)(nil),
+			Resource: "@channel",
+			New:      func() any { return new(DescribeMediaStorageConfigurationInput) },
+			Out:      (*DescribeMediaStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeMediaStorageConfiguration); ok {
 					return awsapi.Call(s.DescribeMediaStorageConfiguration)
@@ -123,8 +126,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeNotificationConfiguration", Method: "POST", URI: "/describeNotificationConfiguration",
-			New: func() any { return new(DescribeNotificationConfigurationInput) },
-			Out: (*DescribeNotificationConfigurationOutput)(nil),
+			Resource: "@",
+			New:      func() any { return new(DescribeNotificationConfigurationInput) },
+			Out:      (*DescribeNotificationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeNotificationConfiguration); ok {
 					return awsapi.Call(s.DescribeNotificationConfiguration)
@@ -154,8 +158,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeStreamStorageConfiguration", Method: "POST", URI: "/describeStreamStorageConfiguration",
-			New: func() any { return new(DescribeStreamStorageConfigurationRequest) },
-			Out: (*DescribeStreamStorageConfigurationResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(DescribeStreamStorageConfigurationInput) },
+			Out:      (*DescribeStreamStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeStreamStorageConfiguration); ok {
 					return awsapi.Call(s.DescribeStreamStorageConfiguration)
@@ -303,8 +308,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateImageGenerationConfiguration", Method: "POST", URI: "/updateImageGenerationConfiguration",
-			New: func() any { return new(UpdateImageGenerationConfigurationInput) },
-			Out: (*UpdateImageGenerationConfigurationOutput)(nil),
+			Resource: "@",
+			New:      func() any { return new(UpdateImageGenerationConfigurationInput) },
+			Out:      (*UpdateImageGenerationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateImageGenerationConfiguration); ok {
 					return awsapi.Call(s.UpdateImageGenerationConfiguration)
@@ -313,8 +319,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateMediaStorageConfiguration", Method: "POST", URI: "/updateMediaStorageConfiguration",
-			New: func() any { return new(UpdateMediaStorageConfigurationInput) },
-			Out: (*UpdateMediaStorageConfigurationOutput)(nil),
+			Resource: "@channel",
+			New:      func() any { return new(UpdateMediaStorageConfigurationInput) },
+			Out:      (*UpdateMediaStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateMediaStorageConfiguration); ok {
 					return awsapi.Call(s.UpdateMediaStorageConfiguration)
@@ -323,8 +330,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateNotificationConfiguration", Method: "POST", URI: "/updateNotificationConfiguration",
-			New: func() any { return new(UpdateNotificationConfigurationInput) },
-			Out: (*UpdateNotificationConfigurationOutput)(nil),
+			Resource: "@",
+			New:      func() any { return new(UpdateNotificationConfigurationInput) },
+			Out:      (*UpdateNotificationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateNotificationConfiguration); ok {
 					return awsapi.Call(s.UpdateNotificationConfiguration)
@@ -354,8 +362,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateStreamStorageConfiguration", Method: "POST", URI: "/updateStreamStorageConfiguration",
-			New: func() any { return new(UpdateStreamStorageConfigurationRequest) },
-			Out: (*UpdateStreamStorageConfigurationResponse)(nil),
+			Resource: "@",
+			New:      func() any { return new(UpdateStreamStorageConfigurationInput) },
+			Out:      (*UpdateStreamStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateStreamStorageConfiguration); ok {
 					return awsapi.Call(s.UpdateStreamStorageConfiguration)
@@ -428,14 +437,8 @@ type DescribeStream interface {
 
 // DescribeStreamStorageConfiguration is implemented by who serves the operation of that name.
 type DescribeStreamStorageConfiguration interface {
-	DescribeStreamStorageConfiguration(context.Context, *DescribeStreamStorageConfigurationRequest) (*DescribeStreamStorageConfigurationResponse, error)
+	DescribeStreamStorageConfiguration(context.Context, *DescribeStreamStorageConfigurationInput) (*DescribeStreamStorageConfigurationOutput, error)
 }
-
-// DescribeStreamStorageConfigurationRequest has no members.
-type DescribeStreamStorageConfigurationRequest struct{}
-
-// DescribeStreamStorageConfigurationResponse has no members.
-type DescribeStreamStorageConfigurationResponse struct{}
 
 // GetDataEndpoint is implemented by who serves the operation of that name.
 type GetDataEndpoint interface {
@@ -529,14 +532,8 @@ type UpdateStream interface {
 
 // UpdateStreamStorageConfiguration is implemented by who serves the operation of that name.
 type UpdateStreamStorageConfiguration interface {
-	UpdateStreamStorageConfiguration(context.Context, *UpdateStreamStorageConfigurationRequest) (*UpdateStreamStorageConfigurationResponse, error)
+	UpdateStreamStorageConfiguration(context.Context, *UpdateStreamStorageConfigurationInput) (*UpdateStreamStorageConfigurationOutput, error)
 }
-
-// UpdateStreamStorageConfigurationRequest has no members.
-type UpdateStreamStorageConfigurationRequest struct{}
-
-// UpdateStreamStorageConfigurationResponse has no members.
-type UpdateStreamStorageConfigurationResponse struct{}
 
 // ChannelInfo is the shape of that name.
 type ChannelInfo struct {
@@ -570,12 +567,13 @@ type CreateSignalingChannelOutput struct {
 
 // CreateStreamInput is the shape of that name.
 type CreateStreamInput struct {
-	DataRetentionInHours *int64            `aws:"DataRetentionInHours" shape:"DataRetentionInHours"`
-	DeviceName           *string           `aws:"DeviceName" shape:"DeviceName"`
-	KmsKeyId             *string           `aws:"KmsKeyId" shape:"KmsKeyId"`
-	MediaType            *string           `aws:"MediaType" shape:"MediaType"`
-	StreamName           string            `aws:"StreamName,required" shape:"StreamName"`
-	Tags                 map[string]string `aws:"Tags" shape:"ResourceTags"`
+	DataRetentionInHours       *int64                      `aws:"DataRetentionInHours" shape:"DataRetentionInHours"`
+	DeviceName                 *string                     `aws:"DeviceName" shape:"DeviceName"`
+	KmsKeyId                   *string                     `aws:"KmsKeyId" shape:"KmsKeyId"`
+	MediaType                  *string                     `aws:"MediaType" shape:"MediaType"`
+	StreamName                 string                      `aws:"StreamName,required" shape:"StreamName"`
+	StreamStorageConfiguration *StreamStorageConfiguration `aws:"StreamStorageConfiguration" shape:"StreamStorageConfiguration"`
+	Tags                       map[string]string           `aws:"Tags" shape:"ResourceTags"`
 }
 
 // CreateStreamOutput is the shape of that name.
@@ -705,6 +703,19 @@ type DescribeStreamInput struct {
 // DescribeStreamOutput is the shape of that name.
 type DescribeStreamOutput struct {
 	StreamInfo *StreamInfo `aws:"StreamInfo" shape:"StreamInfo"`
+}
+
+// DescribeStreamStorageConfigurationInput is the shape of that name.
+type DescribeStreamStorageConfigurationInput struct {
+	StreamARN  *string `aws:"StreamARN" shape:"ResourceARN"`
+	StreamName *string `aws:"StreamName" shape:"StreamName"`
+}
+
+// DescribeStreamStorageConfigurationOutput is the shape of that name.
+type DescribeStreamStorageConfigurationOutput struct {
+	StreamARN                  *string                     `aws:"StreamARN" shape:"ResourceARN"`
+	StreamName                 *string                     `aws:"StreamName" shape:"StreamName"`
+	StreamStorageConfiguration *StreamStorageConfiguration `aws:"StreamStorageConfiguration" shape:"StreamStorageConfiguration"`
 }
 
 // EdgeAgentStatus is the shape of that name.
@@ -954,6 +965,11 @@ type StreamNameCondition struct {
 	ComparisonValue    *string `aws:"ComparisonValue" shape:"StreamName"`
 }
 
+// StreamStorageConfiguration is the shape of that name.
+type StreamStorageConfiguration struct {
+	DefaultStorageTier string `aws:"DefaultStorageTier,required" shape:"DefaultStorageTier"`
+}
+
 // Tag is the shape of that name.
 type Tag struct {
 	Key   string `aws:"Key,required" shape:"TagKey"`
@@ -1071,6 +1087,18 @@ type UpdateStreamInput struct {
 type UpdateStreamOutput struct {
 }
 
+// UpdateStreamStorageConfigurationInput is the shape of that name.
+type UpdateStreamStorageConfigurationInput struct {
+	CurrentVersion             string                     `aws:"CurrentVersion,required" shape:"Version"`
+	StreamARN                  *string                    `aws:"StreamARN" shape:"ResourceARN"`
+	StreamName                 *string                    `aws:"StreamName" shape:"StreamName"`
+	StreamStorageConfiguration StreamStorageConfiguration `aws:"StreamStorageConfiguration,required" shape:"StreamStorageConfiguration"`
+}
+
+// UpdateStreamStorageConfigurationOutput is the shape of that name.
+type UpdateStreamStorageConfigurationOutput struct {
+}
+
 // UploaderConfig is the shape of that name.
 type UploaderConfig struct {
 	ScheduleConfig ScheduleConfig `aws:"ScheduleConfig,required" shape:"ScheduleConfig"`
@@ -1096,6 +1124,8 @@ const (
 	ComparisonOperatorBeginsWith                      = "BEGINS_WITH"
 	ConfigurationStatusEnabled                        = "ENABLED"
 	ConfigurationStatusDisabled                       = "DISABLED"
+	DefaultStorageTierHot                             = "HOT"
+	DefaultStorageTierWarm                            = "WARM"
 	FormatJpeg                                        = "JPEG"
 	FormatPng                                         = "PNG"
 	FormatConfigKeyJPEGQuality                        = "JPEGQuality"
@@ -1214,6 +1244,7 @@ var shapes = awsapi.Shapes{
 	"ConfigurationStatus":        {Enum: []string{"ENABLED", "DISABLED"}},
 	"DataRetentionChangeInHours": {Min: awsapi.Limit(1)},
 	"DataRetentionInHours":       {Min: awsapi.Limit(0)},
+	"DefaultStorageTier":         {Enum: []string{"HOT", "WARM"}},
 	"DestinationRegion":          {Min: awsapi.Limit(9), Max: awsapi.Limit(14), Pattern: `^[a-z]+(-[a-z]+)?-[a-z]+-[0-9]$`},
 	"DestinationUri":             {Min: awsapi.Limit(1), Max: awsapi.Limit(255), Pattern: `^[a-zA-Z_0-9]+:(//)?([^/]+)/?([^*]*)$`},
 	"DeviceName":                 {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9_.-]+`},
