@@ -168,10 +168,11 @@ func TestErrors(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := newFixture(t, d, nil)
 		f.Limits.Streams = 2
-		st, zero := f.create(t, "cam", 24), f.create(t, "zero", 0)
+		zero := f.create(t, "zero", 0)
+		f.create(t, "cam", 24)
 		c := newClient(t, f)
 		c.ok(t, "/tagStream", `{"StreamName":"cam","Tags":{"first":"1"}}`)
-		st = must(f.stream(t.Context(), account, region, "cam"))
+		st := must(f.stream(t.Context(), account, region, "cam"))
 		fill := strings.NewReplacer(`"ARN"`, `"`+st.ARN()+`"`, `"ZERO"`, `"`+zero.ARN()+`"`, `"VERSION"`, `"`+st.Version+`"`)
 		for _, tt := range tests {
 			status, code, answer := c.post(t, "/"+tt.path, fill.Replace(tt.body))

@@ -91,8 +91,9 @@ func (s *Service) lastNumber(ctx context.Context, st *Stream) (string, error) {
 
 // fragmentsAfter is the stream's next fragments by number that came at oldest or later.
 func (s *Service) fragmentsAfter(ctx context.Context, st *Stream, number string, oldest int64, limit int) ([]fragment, error) {
-	return s.queryFragments(ctx, `number > $4 AND server >= $5 ORDER BY number LIMIT $6`,
-		st.Account, st.Region, st.ID, number, oldest, int64(limit))
+	// No number has an earlier time than its fragment: what is outlived is not even looked at.
+	return s.queryFragments(ctx, `number > $4 AND +server >= $5 ORDER BY number LIMIT $6`,
+		st.Account, st.Region, st.ID, max(number, numberFloor(oldest)), oldest, int64(limit))
 }
 
 // fragmentByNumber finds one fragment; db.ErrNotFound when there is none that came at oldest or later.
@@ -122,28 +123,31 @@ func (c clock) of(f fragment) int64 {
 	return f.server
 }
 
+// The plus signs keep SQLite from using the index of a column that the order does not go by.
+
 // fragmentsBetween is a page of the fragments that start from from to to inclusive, in the order of their times:
 // those behind the fragment with time after and number.
 func (s *Service) fragmentsBetween(ctx context.Context, st *Stream, c clock, from, to, oldest, after int64, number string, limit int) ([]fragment, error) {
-	by := string(c)
-	return s.queryFragments(ctx, by+` >= $4 AND `+by+` <= $5 AND server >= $6 AND (`+by+`, number) > ($7, $8)
+	by, server := string(c), "+server"
+	if from = max(from, after); c == byServer {
+		from, server = max(from, oldest), "server"
+	}
+	return s.queryFragments(ctx, by+` >= $4 AND `+by+` <= $5 AND `+server+` >= $6 AND (`+by+`, number) > ($7, $8)
 		ORDER BY `+by+`, number LIMIT $9`, st.Account, st.Region, st.ID, from, to, oldest, after, number, int64(limit))
 }
 
-// fragmentAt finds the fragment whose time span has t in it, or else the first that starts later;
-// db.ErrNotFound when there is neither.
+// fragmentAt finds the fragment whose time span has t in it, of several the one that starts first, or else the first
+// that starts later; db.ErrNotFound when there is neither.
 func (s *Service) fragmentAt(ctx context.Context, st *Stream, c clock, t, oldest int64) (fragment, error) {
 	by := string(c)
-	list, err := s.queryFragments(ctx, by+` <= $4 AND server >= $5 ORDER BY `+by+` DESC, number DESC LIMIT 1`,
-		st.Account, st.Region, st.ID, t, oldest)
-	if err != nil {
-		return fragment{}, err
+	// A last frame can end behind the longest fragment there may be.
+	longest := 2 * s.Limits.FragmentDuration.Milliseconds()
+	list, err := s.queryFragments(ctx, by+` <= $4 AND `+by+` > $5 AND `+by+` + CASE WHEN duration > 0 THEN duration ELSE 1 END > $4 AND +server >= $6
+		ORDER BY `+by+`, number LIMIT 1`, st.Account, st.Region, st.ID, t, t-longest, oldest)
+	if err == nil && len(list) == 0 {
+		list, err = s.queryFragments(ctx, by+` > $4 AND +server >= $5 ORDER BY `+by+`, number LIMIT 1`,
+			st.Account, st.Region, st.ID, t, oldest)
 	}
-	if len(list) == 1 && t < c.of(list[0])+max(list[0].duration, 1) {
-		return list[0], nil
-	}
-	list, err = s.queryFragments(ctx, by+` > $4 AND server >= $5 ORDER BY `+by+`, number LIMIT 1`,
-		st.Account, st.Region, st.ID, t, oldest)
 	if err == nil && len(list) == 0 {
 		err = db.ErrNotFound
 	}

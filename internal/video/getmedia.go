@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/thingd/thingd/internal/api/kvmedia"
@@ -17,7 +19,8 @@ const (
 )
 
 // GetMedia answers with a stream's fragments in the order of their numbers, from the one that the selector
-// names on, and goes on with new ones as they are persisted. The answer ends when none comes for a while, or
+// names on, and goes on with new ones as they are persisted. One that several producers' others have overtaken is
+// waited for while its producer sends; one that comes later all the same is sent out of order. The answer ends when none comes for a while, or
 // when the stream is deleted; its continuation tokens tell where to go on.
 func (s *Service) GetMedia(ctx context.Context, in *kvmedia.GetMediaInput) (*kvmedia.GetMediaOutput, error) {
 	st, err := target(ctx)
@@ -92,41 +95,25 @@ func (s *Service) send(ctx context.Context, st *Stream, after string, w flusher)
 	if running == nil {
 		return errClosing
 	}
-	d := &sender{s: s, w: w}
-	defer d.close()
+	r := &reader{s: s, st: st, after: after, sender: sender{s: s, w: w}, w: w, late: map[string]bool{}}
+	defer r.sender.close()
 	idle := time.NewTimer(s.IdleGet)
 	defer idle.Stop()
 	poll := time.NewTicker(getPoll)
 	defer poll.Stop()
 	for {
 		news := s.live.next(st.ID)
-		now, err := s.stream(ctx, st.Account, st.Region, st.Name)
-		if errors.Is(err, db.ErrNotFound) || err == nil && now.ID != st.ID {
-			return errGone
-		}
+		sent, more, err := r.next(ctx)
 		if err != nil {
-			return fmt.Errorf("find stream %s: %w", st.Name, err)
+			return err
 		}
-		page, err := s.fragmentsAfter(ctx, st, after, now.oldest(s.Now()), getPage)
-		if err != nil {
-			return fmt.Errorf("find fragments of stream %s: %w", st.Name, err)
-		}
-		for _, f := range page {
-			after = f.number
-			if err := d.fragment(f); errors.Is(err, errLost) {
-				continue // outlived its retention meanwhile
-			} else if err != nil {
-				return fmt.Errorf("send fragment %s: %w", f.number, err)
-			}
-			if err := errors.Join(d.behind(f), w.Flush()); err != nil {
-				return fmt.Errorf("send fragment %s: %w", f.number, err)
-			}
-		}
-		if len(page) > 0 {
+		if sent {
 			idle.Reset(s.IdleGet)
+		}
+		if more {
 			continue
 		}
-		d.close() // the chunk may be removed while we wait
+		r.sender.close() // the chunk may be removed while we wait
 		select {
 		case <-news:
 		case <-poll.C:
@@ -138,6 +125,93 @@ func (s *Service) send(ctx context.Context, st *Stream, after string, w flusher)
 			return errClosing
 		}
 	}
+}
+
+// reader is one GetMedia.
+type reader struct {
+	s      *Service
+	st     *Stream
+	after  string // the number of the last fragment that was sent or passed over
+	sender sender
+	w      flusher
+	late   map[string]bool // fragments that may be passed and still come
+}
+
+// next sends what has come since the last time. more says that there is more at hand.
+func (r *reader) next(ctx context.Context) (sent, more bool, err error) {
+	now, err := r.s.stream(ctx, r.st.Account, r.st.Region, r.st.Name)
+	if errors.Is(err, db.ErrNotFound) || err == nil && now.ID != r.st.ID {
+		return false, false, errGone
+	}
+	if err != nil {
+		return false, false, fmt.Errorf("find stream %s: %w", r.st.Name, err)
+	}
+	oldest := now.oldest(r.s.Now())
+	settled, held, late := r.s.arriving.settled(&r.s.numbers, r.st.ID, r.s.Now().UnixMilli())
+	if sent, err = r.sendLate(ctx, oldest); err != nil {
+		return false, false, err
+	}
+	for _, number := range late {
+		if number > r.after {
+			r.late[number] = true
+		}
+	}
+	page, err := r.s.fragmentsAfter(ctx, r.st, r.after, oldest, getPage)
+	if err != nil {
+		return false, false, fmt.Errorf("find fragments of stream %s: %w", r.st.Name, err)
+	}
+	for _, f := range page {
+		if f.number >= settled {
+			if !held { // it came since we asked, or from a process with a clock ahead of ours
+				r.s.numbers.seen(f.number)
+			}
+			return sent, !held, nil
+		}
+		r.after = f.number
+		delete(r.late, f.number)
+		if err := r.send(f); err != nil {
+			return false, false, err
+		}
+		sent = true
+	}
+	return sent, len(page) > 0, nil
+}
+
+// sendLate sends the fragments that were passed because they did not come on, and came after all.
+func (r *reader) sendLate(ctx context.Context, oldest int64) (sent bool, err error) {
+	for _, number := range slices.Sorted(maps.Keys(r.late)) {
+		if number > r.after || r.s.arriving.has(r.st.ID, number) {
+			continue
+		}
+		delete(r.late, number)
+		f, err := r.s.fragmentByNumber(ctx, r.st, number, oldest)
+		if errors.Is(err, db.ErrNotFound) {
+			continue // it broke off
+		}
+		if err != nil {
+			return false, fmt.Errorf("find fragment %s: %w", number, err)
+		}
+		if err := r.send(f); err != nil {
+			return false, err
+		}
+		sent = true
+	}
+	return sent, nil
+}
+
+// send sends one fragment, unless it has outlived its retention meanwhile.
+func (r *reader) send(f fragment) error {
+	err := r.sender.fragment(f)
+	if errors.Is(err, errLost) {
+		return nil
+	}
+	if err == nil {
+		err = errors.Join(r.sender.behind(f), r.w.Flush())
+	}
+	if err != nil {
+		return fmt.Errorf("send fragment %s: %w", f.number, err)
+	}
+	return nil
 }
 
 func digits(text string) bool {

@@ -79,6 +79,11 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 		defer stop()
 	}
 
+	defer func() {
+		if s.arriving.leave(st.ID, x) {
+			s.live.changed(st.ID)
+		}
+	}()
 	err := x.read(ctx, body)
 	<-x.stopped
 	for p := range x.queue { // what a persister that failed has left
@@ -284,7 +289,7 @@ func (x *session) timecode(ticks uint64) error {
 		return ackErrorf(4007, "cluster timecode %d", ticks)
 	}
 	x.in.timecode, x.in.producer = ms, producer
-	x.in.number = x.s.numbers.next(x.in.server)
+	x.in.number = x.s.arriving.begin(&x.s.numbers, x.st.ID, x.in.server, x, x.stuck)
 	if ms < x.last {
 		return ackErrorf(4004, "cluster timecode %d after %d", ms, x.last)
 	}

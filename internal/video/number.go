@@ -44,6 +44,15 @@ func (n *numbers) next(ms int64) string {
 	return v.String()
 }
 
+// numberFloor is less than all numbers of a time in milliseconds, and greater than those of earlier ones.
+func numberFloor(ms int64) string {
+	if ms <= 0 {
+		return before
+	}
+	v := new(big.Int).Lsh(big.NewInt(1), numberBase)
+	return v.Add(v, new(big.Int).Lsh(big.NewInt(ms), numberTime)).String()
+}
+
 // seen makes all numbers to come greater than number, which a process with a clock ahead of ours may have given out.
 func (n *numbers) seen(number string) {
 	v, ok := new(big.Int).SetString(number, 10)

@@ -85,6 +85,9 @@ func (x *session) store(batch []pending, next *pending) error {
 	}
 	if err == nil {
 		c.kept.Store(end)
+		for _, f := range rows {
+			x.s.arriving.end(x.st.ID, f.number)
+		}
 		x.s.live.changed(x.st.ID)
 	} else {
 		ack := ackErrorf(5001, "%v", err)

@@ -56,6 +56,9 @@ func TestDenyByResourceTag(t *testing.T) {
 				if op.Bind(f.Service) == nil || op.Name == "CreateStream" || op.Name == "ListStreams" {
 					continue
 				}
+				if op.Resource == channelResource { // on a channel: channels have no tags here
+					continue
+				}
 				if op.Resource != "@" {
 					t.Errorf("%s is authorized on %s, not on the stream and its tags", op.Name, op.Resource)
 					continue

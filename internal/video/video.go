@@ -46,8 +46,9 @@ type Service struct {
 	// ReapEvery is the time between two looks at what has outlived its retention; 0 means 20 seconds.
 	ReapEvery time.Duration
 
-	numbers numbers
-	live    live
+	numbers  numbers
+	arriving arriving
+	live     live
 
 	mu     sync.Mutex // guards the next two, and wg.Add against Close
 	ctx    context.Context

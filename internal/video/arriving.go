@@ -1,0 +1,102 @@
+package video
+
+import (
+	"sync"
+	"time"
+)
+
+// arriving knows which fragments have got their number and are not in the index yet. Those who read a stream while it is
+// written go by numbers: what one producer is slow with must not be passed because another was quick. Safe for
+// concurrent use; the zero value is ready.
+type arriving struct {
+	mu      sync.Mutex
+	streams map[string]map[string]arrival // by stream, by number
+}
+
+// arrival is one fragment on its way.
+type arrival struct {
+	from  any // the connection
+	began time.Time
+	// stuck says that the connection brings nothing, for now at least.
+	stuck func() bool
+}
+
+// holdArrival is how long others wait for a fragment from its begin on: a little more than fragments may last.
+const holdArrival = 15 * time.Second
+
+// begin gives one of n's numbers to a fragment that came at a server time and is on its way from a connection.
+func (a *arriving) begin(n *numbers, stream string, server int64, from any, stuck func() bool) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	number := n.next(server)
+	if a.streams == nil {
+		a.streams = map[string]map[string]arrival{}
+	}
+	if a.streams[stream] == nil {
+		a.streams[stream] = map[string]arrival{}
+	}
+	a.streams[stream][number] = arrival{from, time.Now(), stuck}
+	return number
+}
+
+// end says that a fragment is in the index.
+func (a *arriving) end(stream, number string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.streams[stream], number)
+	if len(a.streams[stream]) == 0 {
+		delete(a.streams, stream)
+	}
+}
+
+// leave says that nothing more comes from a connection, and whether something was on its way.
+func (a *arriving) leave(stream string, from any) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	lost := false
+	for number, on := range a.streams[stream] {
+		if on.from == from {
+			delete(a.streams[stream], number)
+			lost = true
+		}
+	}
+	if len(a.streams[stream]) == 0 {
+		delete(a.streams, stream)
+	}
+	return lost
+}
+
+// settled is a number below which the index has all of a stream's fragments that are to come, but for late ones: what
+// is stuck, or takes too long, is not waited for. held says that it is a fragment on its way that holds the others up.
+// Ask before looking into the index.
+func (a *arriving) settled(n *numbers, stream string, now int64) (number string, held bool, late []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	number = n.next(now)
+	for on, is := range a.streams[stream] {
+		switch {
+		case time.Since(is.began) > holdArrival || is.stuck():
+			late = append(late, on)
+		case on < number:
+			number, held = on, true
+		}
+	}
+	return number, held, late
+}
+
+// has says whether a fragment is on its way.
+func (a *arriving) has(stream, number string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.streams[stream][number]
+	return ok
+}
+
+// stuckAfter is how long a connection may be silent within a fragment before others stop to wait for it.
+const stuckAfter = 3 * time.Second
+
+// stuck says that the connection has been silent for long.
+func (x *session) stuck() bool {
+	since := x.reading.Load()
+	return since != 0 && time.Since(x.began)-time.Duration(since) > stuckAfter
+}
