@@ -58,6 +58,7 @@ type Operation struct {
 	Unsigned      bool          // may come without a signature
 	UnsignedBody  bool          // clients sign UNSIGNED-PAYLOAD in place of the body's hash
 	RefusalDelay  time.Duration // errors are answered no sooner
+	Errors        []string      // that AWS documents, by the names of their shapes
 
 	New  func() any       // a fresh *Input
 	Out  any              // a nil *Output, for its type

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -41,7 +42,11 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	code := m.Run()
+	if code == 0 {
+		code = answered.check()
+	}
 	if shared.dir != "" {
 		_ = os.RemoveAll(shared.dir)
 	}
@@ -99,7 +104,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 			t.Error(err)
 		}
 	})
-	gateway := &awsapi.Gateway{Identity: w.guard, Log: testLog(t), Now: w.Now}
+	gateway := &awsapi.Gateway{Identity: w.guard, Log: testLog(t), Now: w.Now, Observe: answered.note}
 	server := httptest.NewServer(gateway.Handler(iot.Service.Bind(w.Service)))
 	t.Cleanup(server.Close)
 	w.url = server.URL

@@ -106,6 +106,13 @@ func (g *generator) service() {
 		if w := g.resultWrapper(op); w != "" {
 			g.p("ResultWrapper: %q,", w)
 		}
+		if len(op.Errors) > 0 {
+			names := make([]string, len(op.Errors))
+			for i, e := range op.Errors {
+				names[i] = e.Shape
+			}
+			g.p("Errors: %#v,", names)
+		}
 		g.p("New: func() any { return new(%s) },", in)
 		g.p("Out: (*%s)(nil),", out)
 		g.p("Bind: func(impl any) awsapi.Method { if s, ok := impl.(%s); ok { return awsapi.Call(s.%s) }; return nil },", opName(name), opName(name))

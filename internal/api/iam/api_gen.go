@@ -42,6 +42,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AddClientIDToOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource: "@oidc-provider",
+			Errors:   []string{"InvalidInputException", "NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(AddClientIDToOpenIDConnectProviderRequest) },
 			Out:      (*AddClientIDToOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -53,6 +54,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AddRoleToInstanceProfile", Method: "POST", URI: "/",
 			Resource: "@",
+			Errors:   []string{"NoSuchEntityException", "EntityAlreadyExistsException", "LimitExceededException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(AddRoleToInstanceProfileRequest) },
 			Out:      (*AddRoleToInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -64,6 +66,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AddUserToGroup", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(AddUserToGroupRequest) },
 			Out:      (*AddUserToGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -85,6 +88,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AttachGroupPolicy", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "PolicyNotAttachableException", "ServiceFailureException"},
 			New:      func() any { return new(AttachGroupPolicyRequest) },
 			Out:      (*AttachGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -96,6 +100,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AttachRolePolicy", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "UnmodifiableEntityException", "PolicyNotAttachableException", "ServiceFailureException"},
 			New:      func() any { return new(AttachRolePolicyRequest) },
 			Out:      (*AttachRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -107,6 +112,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AttachUserPolicy", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "PolicyNotAttachableException", "ServiceFailureException"},
 			New:      func() any { return new(AttachUserPolicyRequest) },
 			Out:      (*AttachUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -118,6 +124,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ChangePassword", Method: "POST", URI: "/",
 			Resource: "@",
+			Errors:   []string{"NoSuchEntityException", "InvalidUserTypeException", "LimitExceededException", "EntityTemporarilyUnmodifiableException", "PasswordPolicyViolationException", "ServiceFailureException"},
 			New:      func() any { return new(ChangePasswordRequest) },
 			Out:      (*ChangePasswordResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -130,6 +137,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateAccessKey", Method: "POST", URI: "/",
 			Resource:      "@caller",
 			ResultWrapper: "CreateAccessKeyResult",
+			Errors:        []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:           func() any { return new(CreateAccessKeyRequest) },
 			Out:           (*CreateAccessKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -141,6 +149,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateAccountAlias", Method: "POST", URI: "/",
 			Resource: "*",
+			Errors:   []string{"ConcurrentModificationException", "EntityAlreadyExistsException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(CreateAccountAliasRequest) },
 			Out:      (*CreateAccountAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -163,6 +172,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateGroup", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateGroupResult",
+			Errors:        []string{"LimitExceededException", "EntityAlreadyExistsException", "NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(CreateGroupRequest) },
 			Out:           (*CreateGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -175,6 +185,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateInstanceProfile", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateInstanceProfileResult",
+			Errors:        []string{"EntityAlreadyExistsException", "InvalidInputException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(CreateInstanceProfileRequest) },
 			Out:           (*CreateInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -187,6 +198,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateLoginProfile", Method: "POST", URI: "/",
 			Resource:      "@caller",
 			ResultWrapper: "CreateLoginProfileResult",
+			Errors:        []string{"EntityAlreadyExistsException", "NoSuchEntityException", "PasswordPolicyViolationException", "LimitExceededException", "ServiceFailureException"},
 			New:           func() any { return new(CreateLoginProfileRequest) },
 			Out:           (*CreateLoginProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -199,6 +211,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateOpenIDConnectProviderResult",
+			Errors:        []string{"InvalidInputException", "EntityAlreadyExistsException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException", "OpenIdIdpCommunicationErrorException"},
 			New:           func() any { return new(CreateOpenIDConnectProviderRequest) },
 			Out:           (*CreateOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -211,6 +224,7 @@ var Service = &awsapi.Service{
 		{Name: "CreatePolicy", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreatePolicyResult",
+			Errors:        []string{"InvalidInputException", "LimitExceededException", "EntityAlreadyExistsException", "MalformedPolicyDocumentException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(CreatePolicyRequest) },
 			Out:           (*CreatePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -223,6 +237,7 @@ var Service = &awsapi.Service{
 		{Name: "CreatePolicyVersion", Method: "POST", URI: "/",
 			Resource:      "@policy",
 			ResultWrapper: "CreatePolicyVersionResult",
+			Errors:        []string{"NoSuchEntityException", "MalformedPolicyDocumentException", "InvalidInputException", "LimitExceededException", "ServiceFailureException"},
 			New:           func() any { return new(CreatePolicyVersionRequest) },
 			Out:           (*CreatePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -235,6 +250,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateRole", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateRoleResult",
+			Errors:        []string{"LimitExceededException", "InvalidInputException", "EntityAlreadyExistsException", "MalformedPolicyDocumentException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(CreateRoleRequest) },
 			Out:           (*CreateRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -247,6 +263,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateSAMLProvider", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateSAMLProviderResult",
+			Errors:        []string{"InvalidInputException", "EntityAlreadyExistsException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(CreateSAMLProviderRequest) },
 			Out:           (*CreateSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -259,6 +276,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateServiceLinkedRole", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateServiceLinkedRoleResult",
+			Errors:        []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(CreateServiceLinkedRoleRequest) },
 			Out:           (*CreateServiceLinkedRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -270,6 +288,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateServiceSpecificCredential", Method: "POST", URI: "/",
 			ResultWrapper: "CreateServiceSpecificCredentialResult",
+			Errors:        []string{"LimitExceededException", "NoSuchEntityException", "ServiceNotSupportedException"},
 			New:           func() any { return new(CreateServiceSpecificCredentialRequest) },
 			Out:           (*CreateServiceSpecificCredentialResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -282,6 +301,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateUser", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateUserResult",
+			Errors:        []string{"LimitExceededException", "EntityAlreadyExistsException", "NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(CreateUserRequest) },
 			Out:           (*CreateUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -294,6 +314,7 @@ var Service = &awsapi.Service{
 		{Name: "CreateVirtualMFADevice", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "CreateVirtualMFADeviceResult",
+			Errors:        []string{"LimitExceededException", "InvalidInputException", "EntityAlreadyExistsException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(CreateVirtualMFADeviceRequest) },
 			Out:           (*CreateVirtualMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -305,6 +326,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeactivateMFADevice", Method: "POST", URI: "/",
 			Resource: "@mfa-owner",
+			Errors:   []string{"EntityTemporarilyUnmodifiableException", "NoSuchEntityException", "LimitExceededException", "ServiceFailureException", "ConcurrentModificationException"},
 			New:      func() any { return new(DeactivateMFADeviceRequest) },
 			Out:      (*DeactivateMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -316,6 +338,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteAccessKey", Method: "POST", URI: "/",
 			Resource: "@caller",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteAccessKeyRequest) },
 			Out:      (*DeleteAccessKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -327,6 +350,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteAccountAlias", Method: "POST", URI: "/",
 			Resource: "*",
+			Errors:   []string{"ConcurrentModificationException", "NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteAccountAliasRequest) },
 			Out:      (*DeleteAccountAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -338,6 +362,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteAccountPasswordPolicy", Method: "POST", URI: "/",
 			Resource: "*",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteAccountPasswordPolicyRequest) },
 			Out:      (*DeleteAccountPasswordPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -349,6 +374,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteGroup", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"NoSuchEntityException", "DeleteConflictException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteGroupRequest) },
 			Out:      (*DeleteGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -360,6 +386,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteGroupPolicy", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteGroupPolicyRequest) },
 			Out:      (*DeleteGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -371,6 +398,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteInstanceProfile", Method: "POST", URI: "/",
 			Resource: "@instance-profile",
+			Errors:   []string{"NoSuchEntityException", "DeleteConflictException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteInstanceProfileRequest) },
 			Out:      (*DeleteInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -382,6 +410,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteLoginProfile", Method: "POST", URI: "/",
 			Resource: "@caller",
+			Errors:   []string{"EntityTemporarilyUnmodifiableException", "NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteLoginProfileRequest) },
 			Out:      (*DeleteLoginProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -393,6 +422,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource: "@oidc-provider",
+			Errors:   []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteOpenIDConnectProviderRequest) },
 			Out:      (*DeleteOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -404,6 +434,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeletePolicy", Method: "POST", URI: "/",
 			Resource: "@policy",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "DeleteConflictException", "ServiceFailureException"},
 			New:      func() any { return new(DeletePolicyRequest) },
 			Out:      (*DeletePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -415,6 +446,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeletePolicyVersion", Method: "POST", URI: "/",
 			Resource: "@policy",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "DeleteConflictException", "ServiceFailureException"},
 			New:      func() any { return new(DeletePolicyVersionRequest) },
 			Out:      (*DeletePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -426,6 +458,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteRole", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "DeleteConflictException", "LimitExceededException", "UnmodifiableEntityException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteRoleRequest) },
 			Out:      (*DeleteRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -437,6 +470,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteRolePermissionsBoundary", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteRolePermissionsBoundaryRequest) },
 			Out:      (*DeleteRolePermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -448,6 +482,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteRolePolicy", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteRolePolicyRequest) },
 			Out:      (*DeleteRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -459,6 +494,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteSAMLProvider", Method: "POST", URI: "/",
 			Resource: "@saml-provider",
+			Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteSAMLProviderRequest) },
 			Out:      (*DeleteSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -469,8 +505,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteSSHPublicKey", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteSSHPublicKeyRequest) },
-			Out: (*DeleteSSHPublicKeyResponse)(nil),
+			Errors: []string{"NoSuchEntityException"},
+			New:    func() any { return new(DeleteSSHPublicKeyRequest) },
+			Out:    (*DeleteSSHPublicKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteSSHPublicKey); ok {
 					return awsapi.Call(s.DeleteSSHPublicKey)
@@ -479,8 +516,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteServerCertificate", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteServerCertificateRequest) },
-			Out: (*DeleteServerCertificateResponse)(nil),
+			Errors: []string{"NoSuchEntityException", "DeleteConflictException", "LimitExceededException", "ServiceFailureException"},
+			New:    func() any { return new(DeleteServerCertificateRequest) },
+			Out:    (*DeleteServerCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteServerCertificate); ok {
 					return awsapi.Call(s.DeleteServerCertificate)
@@ -491,6 +529,7 @@ var Service = &awsapi.Service{
 		{Name: "DeleteServiceLinkedRole", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "DeleteServiceLinkedRoleResult",
+			Errors:        []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:           func() any { return new(DeleteServiceLinkedRoleRequest) },
 			Out:           (*DeleteServiceLinkedRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -501,8 +540,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteServiceSpecificCredential", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteServiceSpecificCredentialRequest) },
-			Out: (*DeleteServiceSpecificCredentialResponse)(nil),
+			Errors: []string{"NoSuchEntityException"},
+			New:    func() any { return new(DeleteServiceSpecificCredentialRequest) },
+			Out:    (*DeleteServiceSpecificCredentialResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteServiceSpecificCredential); ok {
 					return awsapi.Call(s.DeleteServiceSpecificCredential)
@@ -511,8 +551,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteSigningCertificate", Method: "POST", URI: "/",
-			New: func() any { return new(DeleteSigningCertificateRequest) },
-			Out: (*DeleteSigningCertificateResponse)(nil),
+			Errors: []string{"NoSuchEntityException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException"},
+			New:    func() any { return new(DeleteSigningCertificateRequest) },
+			Out:    (*DeleteSigningCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteSigningCertificate); ok {
 					return awsapi.Call(s.DeleteSigningCertificate)
@@ -522,6 +563,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteUser", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"LimitExceededException", "NoSuchEntityException", "DeleteConflictException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteUserRequest) },
 			Out:      (*DeleteUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -533,6 +575,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteUserPermissionsBoundary", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteUserPermissionsBoundaryRequest) },
 			Out:      (*DeleteUserPermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -544,6 +587,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteUserPolicy", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(DeleteUserPolicyRequest) },
 			Out:      (*DeleteUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -555,6 +599,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteVirtualMFADevice", Method: "POST", URI: "/",
 			Resource: "@mfa",
+			Errors:   []string{"NoSuchEntityException", "DeleteConflictException", "LimitExceededException", "ServiceFailureException", "ConcurrentModificationException"},
 			New:      func() any { return new(DeleteVirtualMFADeviceRequest) },
 			Out:      (*DeleteVirtualMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -566,6 +611,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DetachGroupPolicy", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ServiceFailureException"},
 			New:      func() any { return new(DetachGroupPolicyRequest) },
 			Out:      (*DetachGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -577,6 +623,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DetachRolePolicy", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(DetachRolePolicyRequest) },
 			Out:      (*DetachRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -588,6 +635,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DetachUserPolicy", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ServiceFailureException"},
 			New:      func() any { return new(DetachUserPolicyRequest) },
 			Out:      (*DetachUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -629,6 +677,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "EnableMFADevice", Method: "POST", URI: "/",
 			Resource: "@mfa-owner",
+			Errors:   []string{"EntityAlreadyExistsException", "EntityTemporarilyUnmodifiableException", "InvalidAuthenticationCodeException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "ConcurrentModificationException"},
 			New:      func() any { return new(EnableMFADeviceRequest) },
 			Out:      (*EnableMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -671,6 +720,7 @@ var Service = &awsapi.Service{
 		{Name: "GenerateCredentialReport", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "GenerateCredentialReportResult",
+			Errors:        []string{"LimitExceededException", "ServiceFailureException"},
 			New:           func() any { return new(GenerateCredentialReportRequest) },
 			Out:           (*GenerateCredentialReportResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -682,6 +732,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GenerateOrganizationsAccessReport", Method: "POST", URI: "/",
 			ResultWrapper: "GenerateOrganizationsAccessReportResult",
+			Errors:        []string{"ReportGenerationLimitExceededException"},
 			New:           func() any { return new(GenerateOrganizationsAccessReportRequest) },
 			Out:           (*GenerateOrganizationsAccessReportResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -693,6 +744,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GenerateServiceLastAccessedDetails", Method: "POST", URI: "/",
 			ResultWrapper: "GenerateServiceLastAccessedDetailsResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException"},
 			New:           func() any { return new(GenerateServiceLastAccessedDetailsRequest) },
 			Out:           (*GenerateServiceLastAccessedDetailsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -717,6 +769,7 @@ var Service = &awsapi.Service{
 		{Name: "GetAccountAuthorizationDetails", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "GetAccountAuthorizationDetailsResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(GetAccountAuthorizationDetailsRequest) },
 			Out:           (*GetAccountAuthorizationDetailsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -729,6 +782,7 @@ var Service = &awsapi.Service{
 		{Name: "GetAccountPasswordPolicy", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "GetAccountPasswordPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetAccountPasswordPolicyRequest) },
 			Out:           (*GetAccountPasswordPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -741,6 +795,7 @@ var Service = &awsapi.Service{
 		{Name: "GetAccountSummary", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "GetAccountSummaryResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(GetAccountSummaryRequest) },
 			Out:           (*GetAccountSummaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -753,6 +808,7 @@ var Service = &awsapi.Service{
 		{Name: "GetContextKeysForCustomPolicy", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "GetContextKeysForCustomPolicyResult",
+			Errors:        []string{"InvalidInputException"},
 			New:           func() any { return new(GetContextKeysForCustomPolicyRequest) },
 			Out:           (*GetContextKeysForPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -765,6 +821,7 @@ var Service = &awsapi.Service{
 		{Name: "GetContextKeysForPrincipalPolicy", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "GetContextKeysForPrincipalPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException"},
 			New:           func() any { return new(GetContextKeysForPrincipalPolicyRequest) },
 			Out:           (*GetContextKeysForPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -777,6 +834,7 @@ var Service = &awsapi.Service{
 		{Name: "GetCredentialReport", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "GetCredentialReportResult",
+			Errors:        []string{"CredentialReportNotPresentException", "CredentialReportExpiredException", "CredentialReportNotReadyException", "ServiceFailureException"},
 			New:           func() any { return new(GetCredentialReportRequest) },
 			Out:           (*GetCredentialReportResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -799,6 +857,7 @@ var Service = &awsapi.Service{
 		{Name: "GetGroup", Method: "POST", URI: "/",
 			Resource:      "@group",
 			ResultWrapper: "GetGroupResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetGroupRequest) },
 			Out:           (*GetGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -811,6 +870,7 @@ var Service = &awsapi.Service{
 		{Name: "GetGroupPolicy", Method: "POST", URI: "/",
 			Resource:      "@group",
 			ResultWrapper: "GetGroupPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetGroupPolicyRequest) },
 			Out:           (*GetGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -833,6 +893,7 @@ var Service = &awsapi.Service{
 		{Name: "GetInstanceProfile", Method: "POST", URI: "/",
 			Resource:      "@instance-profile",
 			ResultWrapper: "GetInstanceProfileResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetInstanceProfileRequest) },
 			Out:           (*GetInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -845,6 +906,7 @@ var Service = &awsapi.Service{
 		{Name: "GetLoginProfile", Method: "POST", URI: "/",
 			Resource:      "@caller",
 			ResultWrapper: "GetLoginProfileResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetLoginProfileRequest) },
 			Out:           (*GetLoginProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -857,6 +919,7 @@ var Service = &awsapi.Service{
 		{Name: "GetMFADevice", Method: "POST", URI: "/",
 			Resource:      "@mfa-owner",
 			ResultWrapper: "GetMFADeviceResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetMFADeviceRequest) },
 			Out:           (*GetMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -869,6 +932,7 @@ var Service = &awsapi.Service{
 		{Name: "GetOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource:      "@oidc-provider",
 			ResultWrapper: "GetOpenIDConnectProviderResult",
+			Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetOpenIDConnectProviderRequest) },
 			Out:           (*GetOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -880,6 +944,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetOrganizationsAccessReport", Method: "POST", URI: "/",
 			ResultWrapper: "GetOrganizationsAccessReportResult",
+			Errors:        []string{"NoSuchEntityException"},
 			New:           func() any { return new(GetOrganizationsAccessReportRequest) },
 			Out:           (*GetOrganizationsAccessReportResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -902,6 +967,7 @@ var Service = &awsapi.Service{
 		{Name: "GetPolicy", Method: "POST", URI: "/",
 			Resource:      "@policy",
 			ResultWrapper: "GetPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(GetPolicyRequest) },
 			Out:           (*GetPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -914,6 +980,7 @@ var Service = &awsapi.Service{
 		{Name: "GetPolicyVersion", Method: "POST", URI: "/",
 			Resource:      "@policy",
 			ResultWrapper: "GetPolicyVersionResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(GetPolicyVersionRequest) },
 			Out:           (*GetPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -926,6 +993,7 @@ var Service = &awsapi.Service{
 		{Name: "GetRole", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "GetRoleResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetRoleRequest) },
 			Out:           (*GetRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -938,6 +1006,7 @@ var Service = &awsapi.Service{
 		{Name: "GetRolePolicy", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "GetRolePolicyResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetRolePolicyRequest) },
 			Out:           (*GetRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -950,6 +1019,7 @@ var Service = &awsapi.Service{
 		{Name: "GetSAMLProvider", Method: "POST", URI: "/",
 			Resource:      "@saml-provider",
 			ResultWrapper: "GetSAMLProviderResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(GetSAMLProviderRequest) },
 			Out:           (*GetSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -961,6 +1031,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetSSHPublicKey", Method: "POST", URI: "/",
 			ResultWrapper: "GetSSHPublicKeyResult",
+			Errors:        []string{"NoSuchEntityException", "UnrecognizedPublicKeyEncodingException"},
 			New:           func() any { return new(GetSSHPublicKeyRequest) },
 			Out:           (*GetSSHPublicKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -972,6 +1043,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetServerCertificate", Method: "POST", URI: "/",
 			ResultWrapper: "GetServerCertificateResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetServerCertificateRequest) },
 			Out:           (*GetServerCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -983,6 +1055,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetServiceLastAccessedDetails", Method: "POST", URI: "/",
 			ResultWrapper: "GetServiceLastAccessedDetailsResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException"},
 			New:           func() any { return new(GetServiceLastAccessedDetailsRequest) },
 			Out:           (*GetServiceLastAccessedDetailsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -994,6 +1067,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetServiceLastAccessedDetailsWithEntities", Method: "POST", URI: "/",
 			ResultWrapper: "GetServiceLastAccessedDetailsWithEntitiesResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException"},
 			New:           func() any { return new(GetServiceLastAccessedDetailsWithEntitiesRequest) },
 			Out:           (*GetServiceLastAccessedDetailsWithEntitiesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1006,6 +1080,7 @@ var Service = &awsapi.Service{
 		{Name: "GetServiceLinkedRoleDeletionStatus", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "GetServiceLinkedRoleDeletionStatusResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(GetServiceLinkedRoleDeletionStatusRequest) },
 			Out:           (*GetServiceLinkedRoleDeletionStatusResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1018,6 +1093,7 @@ var Service = &awsapi.Service{
 		{Name: "GetUser", Method: "POST", URI: "/",
 			Resource:      "@caller",
 			ResultWrapper: "GetUserResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetUserRequest) },
 			Out:           (*GetUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1030,6 +1106,7 @@ var Service = &awsapi.Service{
 		{Name: "GetUserPolicy", Method: "POST", URI: "/",
 			Resource:      "@user",
 			ResultWrapper: "GetUserPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(GetUserPolicyRequest) },
 			Out:           (*GetUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1042,6 +1119,7 @@ var Service = &awsapi.Service{
 		{Name: "ListAccessKeys", Method: "POST", URI: "/",
 			Resource:      "@caller",
 			ResultWrapper: "ListAccessKeysResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListAccessKeysRequest) },
 			Out:           (*ListAccessKeysResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1054,6 +1132,7 @@ var Service = &awsapi.Service{
 		{Name: "ListAccountAliases", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListAccountAliasesResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListAccountAliasesRequest) },
 			Out:           (*ListAccountAliasesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1066,6 +1145,7 @@ var Service = &awsapi.Service{
 		{Name: "ListAttachedGroupPolicies", Method: "POST", URI: "/",
 			Resource:      "@group",
 			ResultWrapper: "ListAttachedGroupPoliciesResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(ListAttachedGroupPoliciesRequest) },
 			Out:           (*ListAttachedGroupPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1078,6 +1158,7 @@ var Service = &awsapi.Service{
 		{Name: "ListAttachedRolePolicies", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "ListAttachedRolePoliciesResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(ListAttachedRolePoliciesRequest) },
 			Out:           (*ListAttachedRolePoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1090,6 +1171,7 @@ var Service = &awsapi.Service{
 		{Name: "ListAttachedUserPolicies", Method: "POST", URI: "/",
 			Resource:      "@user",
 			ResultWrapper: "ListAttachedUserPoliciesResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(ListAttachedUserPoliciesRequest) },
 			Out:           (*ListAttachedUserPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1112,6 +1194,7 @@ var Service = &awsapi.Service{
 		{Name: "ListEntitiesForPolicy", Method: "POST", URI: "/",
 			Resource:      "@policy",
 			ResultWrapper: "ListEntitiesForPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(ListEntitiesForPolicyRequest) },
 			Out:           (*ListEntitiesForPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1124,6 +1207,7 @@ var Service = &awsapi.Service{
 		{Name: "ListGroupPolicies", Method: "POST", URI: "/",
 			Resource:      "@group",
 			ResultWrapper: "ListGroupPoliciesResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListGroupPoliciesRequest) },
 			Out:           (*ListGroupPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1136,6 +1220,7 @@ var Service = &awsapi.Service{
 		{Name: "ListGroups", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListGroupsResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListGroupsRequest) },
 			Out:           (*ListGroupsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1148,6 +1233,7 @@ var Service = &awsapi.Service{
 		{Name: "ListGroupsForUser", Method: "POST", URI: "/",
 			Resource:      "@user",
 			ResultWrapper: "ListGroupsForUserResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListGroupsForUserRequest) },
 			Out:           (*ListGroupsForUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1160,6 +1246,7 @@ var Service = &awsapi.Service{
 		{Name: "ListInstanceProfileTags", Method: "POST", URI: "/",
 			Resource:      "@instance-profile",
 			ResultWrapper: "ListInstanceProfileTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListInstanceProfileTagsRequest) },
 			Out:           (*ListInstanceProfileTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1172,6 +1259,7 @@ var Service = &awsapi.Service{
 		{Name: "ListInstanceProfiles", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListInstanceProfilesResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListInstanceProfilesRequest) },
 			Out:           (*ListInstanceProfilesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1184,6 +1272,7 @@ var Service = &awsapi.Service{
 		{Name: "ListInstanceProfilesForRole", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "ListInstanceProfilesForRoleResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListInstanceProfilesForRoleRequest) },
 			Out:           (*ListInstanceProfilesForRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1196,6 +1285,7 @@ var Service = &awsapi.Service{
 		{Name: "ListMFADeviceTags", Method: "POST", URI: "/",
 			Resource:      "@mfa",
 			ResultWrapper: "ListMFADeviceTagsResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(ListMFADeviceTagsRequest) },
 			Out:           (*ListMFADeviceTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1208,6 +1298,7 @@ var Service = &awsapi.Service{
 		{Name: "ListMFADevices", Method: "POST", URI: "/",
 			Resource:      "@mfa-owner",
 			ResultWrapper: "ListMFADevicesResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListMFADevicesRequest) },
 			Out:           (*ListMFADevicesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1220,6 +1311,7 @@ var Service = &awsapi.Service{
 		{Name: "ListOpenIDConnectProviderTags", Method: "POST", URI: "/",
 			Resource:      "@oidc-provider",
 			ResultWrapper: "ListOpenIDConnectProviderTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException", "InvalidInputException"},
 			New:           func() any { return new(ListOpenIDConnectProviderTagsRequest) },
 			Out:           (*ListOpenIDConnectProviderTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1232,6 +1324,7 @@ var Service = &awsapi.Service{
 		{Name: "ListOpenIDConnectProviders", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListOpenIDConnectProvidersResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListOpenIDConnectProvidersRequest) },
 			Out:           (*ListOpenIDConnectProvidersResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1254,6 +1347,7 @@ var Service = &awsapi.Service{
 		{Name: "ListPolicies", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListPoliciesResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListPoliciesRequest) },
 			Out:           (*ListPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1265,6 +1359,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPoliciesGrantingServiceAccess", Method: "POST", URI: "/",
 			ResultWrapper: "ListPoliciesGrantingServiceAccessResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException"},
 			New:           func() any { return new(ListPoliciesGrantingServiceAccessRequest) },
 			Out:           (*ListPoliciesGrantingServiceAccessResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1277,6 +1372,7 @@ var Service = &awsapi.Service{
 		{Name: "ListPolicyTags", Method: "POST", URI: "/",
 			Resource:      "@policy",
 			ResultWrapper: "ListPolicyTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException", "InvalidInputException"},
 			New:           func() any { return new(ListPolicyTagsRequest) },
 			Out:           (*ListPolicyTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1289,6 +1385,7 @@ var Service = &awsapi.Service{
 		{Name: "ListPolicyVersions", Method: "POST", URI: "/",
 			Resource:      "@policy",
 			ResultWrapper: "ListPolicyVersionsResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "ServiceFailureException"},
 			New:           func() any { return new(ListPolicyVersionsRequest) },
 			Out:           (*ListPolicyVersionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1301,6 +1398,7 @@ var Service = &awsapi.Service{
 		{Name: "ListRolePolicies", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "ListRolePoliciesResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListRolePoliciesRequest) },
 			Out:           (*ListRolePoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1313,6 +1411,7 @@ var Service = &awsapi.Service{
 		{Name: "ListRoleTags", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "ListRoleTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListRoleTagsRequest) },
 			Out:           (*ListRoleTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1325,6 +1424,7 @@ var Service = &awsapi.Service{
 		{Name: "ListRoles", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListRolesResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListRolesRequest) },
 			Out:           (*ListRolesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1337,6 +1437,7 @@ var Service = &awsapi.Service{
 		{Name: "ListSAMLProviderTags", Method: "POST", URI: "/",
 			Resource:      "@saml-provider",
 			ResultWrapper: "ListSAMLProviderTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException", "InvalidInputException"},
 			New:           func() any { return new(ListSAMLProviderTagsRequest) },
 			Out:           (*ListSAMLProviderTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1349,6 +1450,7 @@ var Service = &awsapi.Service{
 		{Name: "ListSAMLProviders", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListSAMLProvidersResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListSAMLProvidersRequest) },
 			Out:           (*ListSAMLProvidersResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1360,6 +1462,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListSSHPublicKeys", Method: "POST", URI: "/",
 			ResultWrapper: "ListSSHPublicKeysResult",
+			Errors:        []string{"NoSuchEntityException"},
 			New:           func() any { return new(ListSSHPublicKeysRequest) },
 			Out:           (*ListSSHPublicKeysResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1371,6 +1474,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListServerCertificateTags", Method: "POST", URI: "/",
 			ResultWrapper: "ListServerCertificateTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListServerCertificateTagsRequest) },
 			Out:           (*ListServerCertificateTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1382,6 +1486,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListServerCertificates", Method: "POST", URI: "/",
 			ResultWrapper: "ListServerCertificatesResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListServerCertificatesRequest) },
 			Out:           (*ListServerCertificatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1393,6 +1498,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListServiceSpecificCredentials", Method: "POST", URI: "/",
 			ResultWrapper: "ListServiceSpecificCredentialsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceNotSupportedException"},
 			New:           func() any { return new(ListServiceSpecificCredentialsRequest) },
 			Out:           (*ListServiceSpecificCredentialsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1404,6 +1510,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListSigningCertificates", Method: "POST", URI: "/",
 			ResultWrapper: "ListSigningCertificatesResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListSigningCertificatesRequest) },
 			Out:           (*ListSigningCertificatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1416,6 +1523,7 @@ var Service = &awsapi.Service{
 		{Name: "ListUserPolicies", Method: "POST", URI: "/",
 			Resource:      "@user",
 			ResultWrapper: "ListUserPoliciesResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListUserPoliciesRequest) },
 			Out:           (*ListUserPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1428,6 +1536,7 @@ var Service = &awsapi.Service{
 		{Name: "ListUserTags", Method: "POST", URI: "/",
 			Resource:      "@user",
 			ResultWrapper: "ListUserTagsResult",
+			Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(ListUserTagsRequest) },
 			Out:           (*ListUserTagsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1440,6 +1549,7 @@ var Service = &awsapi.Service{
 		{Name: "ListUsers", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "ListUsersResult",
+			Errors:        []string{"ServiceFailureException"},
 			New:           func() any { return new(ListUsersRequest) },
 			Out:           (*ListUsersResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1463,6 +1573,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutGroupPolicy", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(PutGroupPolicyRequest) },
 			Out:      (*PutGroupPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1474,6 +1585,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutRolePermissionsBoundary", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "UnmodifiableEntityException", "PolicyNotAttachableException", "ServiceFailureException"},
 			New:      func() any { return new(PutRolePermissionsBoundaryRequest) },
 			Out:      (*PutRolePermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1485,6 +1597,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutRolePolicy", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(PutRolePolicyRequest) },
 			Out:      (*PutRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1496,6 +1609,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutUserPermissionsBoundary", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "PolicyNotAttachableException", "ServiceFailureException"},
 			New:      func() any { return new(PutUserPermissionsBoundaryRequest) },
 			Out:      (*PutUserPermissionsBoundaryResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1507,6 +1621,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutUserPolicy", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(PutUserPolicyRequest) },
 			Out:      (*PutUserPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1528,6 +1643,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RemoveClientIDFromOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource: "@oidc-provider",
+			Errors:   []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(RemoveClientIDFromOpenIDConnectProviderRequest) },
 			Out:      (*RemoveClientIDFromOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1539,6 +1655,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RemoveRoleFromInstanceProfile", Method: "POST", URI: "/",
 			Resource: "@instance-profile",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(RemoveRoleFromInstanceProfileRequest) },
 			Out:      (*RemoveRoleFromInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1550,6 +1667,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RemoveUserFromGroup", Method: "POST", URI: "/",
 			Resource: "@group",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(RemoveUserFromGroupRequest) },
 			Out:      (*RemoveUserFromGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1561,6 +1679,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ResetServiceSpecificCredential", Method: "POST", URI: "/",
 			ResultWrapper: "ResetServiceSpecificCredentialResult",
+			Errors:        []string{"NoSuchEntityException"},
 			New:           func() any { return new(ResetServiceSpecificCredentialRequest) },
 			Out:           (*ResetServiceSpecificCredentialResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1572,6 +1691,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ResyncMFADevice", Method: "POST", URI: "/",
 			Resource: "@mfa-owner",
+			Errors:   []string{"InvalidAuthenticationCodeException", "NoSuchEntityException", "LimitExceededException", "ServiceFailureException", "ConcurrentModificationException"},
 			New:      func() any { return new(ResyncMFADeviceRequest) },
 			Out:      (*ResyncMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1593,6 +1713,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "SetDefaultPolicyVersion", Method: "POST", URI: "/",
 			Resource: "@policy",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(SetDefaultPolicyVersionRequest) },
 			Out:      (*SetDefaultPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1603,8 +1724,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetSecurityTokenServicePreferences", Method: "POST", URI: "/",
-			New: func() any { return new(SetSecurityTokenServicePreferencesRequest) },
-			Out: (*SetSecurityTokenServicePreferencesResponse)(nil),
+			Errors: []string{"ServiceFailureException"},
+			New:    func() any { return new(SetSecurityTokenServicePreferencesRequest) },
+			Out:    (*SetSecurityTokenServicePreferencesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(SetSecurityTokenServicePreferences); ok {
 					return awsapi.Call(s.SetSecurityTokenServicePreferences)
@@ -1615,6 +1737,7 @@ var Service = &awsapi.Service{
 		{Name: "SimulateCustomPolicy", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "SimulateCustomPolicyResult",
+			Errors:        []string{"InvalidInputException", "PolicyEvaluationException"},
 			New:           func() any { return new(SimulateCustomPolicyRequest) },
 			Out:           (*SimulatePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1627,6 +1750,7 @@ var Service = &awsapi.Service{
 		{Name: "SimulatePrincipalPolicy", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "SimulatePrincipalPolicyResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "PolicyEvaluationException"},
 			New:           func() any { return new(SimulatePrincipalPolicyRequest) },
 			Out:           (*SimulatePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1638,6 +1762,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagInstanceProfile", Method: "POST", URI: "/",
 			Resource: "@instance-profile",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagInstanceProfileRequest) },
 			Out:      (*TagInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1649,6 +1774,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagMFADevice", Method: "POST", URI: "/",
 			Resource: "@mfa",
+			Errors:   []string{"InvalidInputException", "NoSuchEntityException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagMFADeviceRequest) },
 			Out:      (*TagMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1660,6 +1786,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource: "@oidc-provider",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagOpenIDConnectProviderRequest) },
 			Out:      (*TagOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1671,6 +1798,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagPolicy", Method: "POST", URI: "/",
 			Resource: "@policy",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagPolicyRequest) },
 			Out:      (*TagPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1682,6 +1810,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagRole", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagRoleRequest) },
 			Out:      (*TagRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1693,6 +1822,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagSAMLProvider", Method: "POST", URI: "/",
 			Resource: "@saml-provider",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagSAMLProviderRequest) },
 			Out:      (*TagSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1703,8 +1833,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TagServerCertificate", Method: "POST", URI: "/",
-			New: func() any { return new(TagServerCertificateRequest) },
-			Out: (*TagServerCertificateResponse)(nil),
+			Errors: []string{"NoSuchEntityException", "InvalidInputException", "LimitExceededException", "ConcurrentModificationException", "ServiceFailureException"},
+			New:    func() any { return new(TagServerCertificateRequest) },
+			Out:    (*TagServerCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TagServerCertificate); ok {
 					return awsapi.Call(s.TagServerCertificate)
@@ -1714,6 +1845,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagUser", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(TagUserRequest) },
 			Out:      (*TagUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1725,6 +1857,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagInstanceProfile", Method: "POST", URI: "/",
 			Resource: "@instance-profile",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagInstanceProfileRequest) },
 			Out:      (*UntagInstanceProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1736,6 +1869,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagMFADevice", Method: "POST", URI: "/",
 			Resource: "@mfa",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagMFADeviceRequest) },
 			Out:      (*UntagMFADeviceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1747,6 +1881,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagOpenIDConnectProvider", Method: "POST", URI: "/",
 			Resource: "@oidc-provider",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagOpenIDConnectProviderRequest) },
 			Out:      (*UntagOpenIDConnectProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1758,6 +1893,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagPolicy", Method: "POST", URI: "/",
 			Resource: "@policy",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagPolicyRequest) },
 			Out:      (*UntagPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1769,6 +1905,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagRole", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagRoleRequest) },
 			Out:      (*UntagRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1780,6 +1917,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagSAMLProvider", Method: "POST", URI: "/",
 			Resource: "@saml-provider",
+			Errors:   []string{"NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagSAMLProviderRequest) },
 			Out:      (*UntagSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1790,8 +1928,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UntagServerCertificate", Method: "POST", URI: "/",
-			New: func() any { return new(UntagServerCertificateRequest) },
-			Out: (*UntagServerCertificateResponse)(nil),
+			Errors: []string{"NoSuchEntityException", "InvalidInputException", "ConcurrentModificationException", "ServiceFailureException"},
+			New:    func() any { return new(UntagServerCertificateRequest) },
+			Out:    (*UntagServerCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UntagServerCertificate); ok {
 					return awsapi.Call(s.UntagServerCertificate)
@@ -1801,6 +1940,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagUser", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"NoSuchEntityException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UntagUserRequest) },
 			Out:      (*UntagUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1812,6 +1952,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateAccessKey", Method: "POST", URI: "/",
 			Resource: "@caller",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateAccessKeyRequest) },
 			Out:      (*UpdateAccessKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1823,6 +1964,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateAccountPasswordPolicy", Method: "POST", URI: "/",
 			Resource: "*",
+			Errors:   []string{"NoSuchEntityException", "MalformedPolicyDocumentException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateAccountPasswordPolicyRequest) },
 			Out:      (*UpdateAccountPasswordPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1834,6 +1976,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateAssumeRolePolicy", Method: "POST", URI: "/",
 			Resource: "@role",
+			Errors:   []string{"NoSuchEntityException", "MalformedPolicyDocumentException", "LimitExceededException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateAssumeRolePolicyRequest) },
 			Out:      (*UpdateAssumeRolePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1855,6 +1998,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateGroup", Method: "POST", URI: "/",
 			Resource: "@",
+			Errors:   []string{"NoSuchEntityException", "EntityAlreadyExistsException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateGroupRequest) },
 			Out:      (*UpdateGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1866,6 +2010,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateLoginProfile", Method: "POST", URI: "/",
 			Resource: "@user",
+			Errors:   []string{"EntityTemporarilyUnmodifiableException", "NoSuchEntityException", "PasswordPolicyViolationException", "LimitExceededException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateLoginProfileRequest) },
 			Out:      (*UpdateLoginProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1877,6 +2022,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateOpenIDConnectProviderThumbprint", Method: "POST", URI: "/",
 			Resource: "@oidc-provider",
+			Errors:   []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateOpenIDConnectProviderThumbprintRequest) },
 			Out:      (*UpdateOpenIDConnectProviderThumbprintResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1889,6 +2035,7 @@ var Service = &awsapi.Service{
 		{Name: "UpdateRole", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "UpdateRoleResult",
+			Errors:        []string{"UnmodifiableEntityException", "NoSuchEntityException", "ServiceFailureException"},
 			New:           func() any { return new(UpdateRoleRequest) },
 			Out:           (*UpdateRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1901,6 +2048,7 @@ var Service = &awsapi.Service{
 		{Name: "UpdateRoleDescription", Method: "POST", URI: "/",
 			Resource:      "@role",
 			ResultWrapper: "UpdateRoleDescriptionResult",
+			Errors:        []string{"NoSuchEntityException", "UnmodifiableEntityException", "ServiceFailureException"},
 			New:           func() any { return new(UpdateRoleDescriptionRequest) },
 			Out:           (*UpdateRoleDescriptionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1913,6 +2061,7 @@ var Service = &awsapi.Service{
 		{Name: "UpdateSAMLProvider", Method: "POST", URI: "/",
 			Resource:      "@saml-provider",
 			ResultWrapper: "UpdateSAMLProviderResult",
+			Errors:        []string{"NoSuchEntityException", "InvalidInputException", "LimitExceededException", "ServiceFailureException"},
 			New:           func() any { return new(UpdateSAMLProviderRequest) },
 			Out:           (*UpdateSAMLProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1923,8 +2072,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateSSHPublicKey", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateSSHPublicKeyRequest) },
-			Out: (*UpdateSSHPublicKeyResponse)(nil),
+			Errors: []string{"NoSuchEntityException"},
+			New:    func() any { return new(UpdateSSHPublicKeyRequest) },
+			Out:    (*UpdateSSHPublicKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateSSHPublicKey); ok {
 					return awsapi.Call(s.UpdateSSHPublicKey)
@@ -1933,8 +2083,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateServerCertificate", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateServerCertificateRequest) },
-			Out: (*UpdateServerCertificateResponse)(nil),
+			Errors: []string{"NoSuchEntityException", "EntityAlreadyExistsException", "LimitExceededException", "ServiceFailureException"},
+			New:    func() any { return new(UpdateServerCertificateRequest) },
+			Out:    (*UpdateServerCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateServerCertificate); ok {
 					return awsapi.Call(s.UpdateServerCertificate)
@@ -1943,8 +2094,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateServiceSpecificCredential", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateServiceSpecificCredentialRequest) },
-			Out: (*UpdateServiceSpecificCredentialResponse)(nil),
+			Errors: []string{"NoSuchEntityException"},
+			New:    func() any { return new(UpdateServiceSpecificCredentialRequest) },
+			Out:    (*UpdateServiceSpecificCredentialResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateServiceSpecificCredential); ok {
 					return awsapi.Call(s.UpdateServiceSpecificCredential)
@@ -1953,8 +2105,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateSigningCertificate", Method: "POST", URI: "/",
-			New: func() any { return new(UpdateSigningCertificateRequest) },
-			Out: (*UpdateSigningCertificateResponse)(nil),
+			Errors: []string{"NoSuchEntityException", "LimitExceededException", "ServiceFailureException"},
+			New:    func() any { return new(UpdateSigningCertificateRequest) },
+			Out:    (*UpdateSigningCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateSigningCertificate); ok {
 					return awsapi.Call(s.UpdateSigningCertificate)
@@ -1964,6 +2117,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateUser", Method: "POST", URI: "/",
 			Resource: "@",
+			Errors:   []string{"NoSuchEntityException", "LimitExceededException", "EntityAlreadyExistsException", "EntityTemporarilyUnmodifiableException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:      func() any { return new(UpdateUserRequest) },
 			Out:      (*UpdateUserResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1975,6 +2129,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UploadSSHPublicKey", Method: "POST", URI: "/",
 			ResultWrapper: "UploadSSHPublicKeyResult",
+			Errors:        []string{"LimitExceededException", "NoSuchEntityException", "InvalidPublicKeyException", "DuplicateSSHPublicKeyException", "UnrecognizedPublicKeyEncodingException"},
 			New:           func() any { return new(UploadSSHPublicKeyRequest) },
 			Out:           (*UploadSSHPublicKeyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1986,6 +2141,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UploadServerCertificate", Method: "POST", URI: "/",
 			ResultWrapper: "UploadServerCertificateResult",
+			Errors:        []string{"LimitExceededException", "InvalidInputException", "EntityAlreadyExistsException", "MalformedCertificateException", "KeyPairMismatchException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(UploadServerCertificateRequest) },
 			Out:           (*UploadServerCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1997,6 +2153,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UploadSigningCertificate", Method: "POST", URI: "/",
 			ResultWrapper: "UploadSigningCertificateResult",
+			Errors:        []string{"LimitExceededException", "EntityAlreadyExistsException", "MalformedCertificateException", "InvalidCertificateException", "DuplicateCertificateException", "NoSuchEntityException", "ConcurrentModificationException", "ServiceFailureException"},
 			New:           func() any { return new(UploadSigningCertificateRequest) },
 			Out:           (*UploadSigningCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {

@@ -32,6 +32,7 @@ var Service = &awsapi.Service{
 	Operations: []*awsapi.Operation{
 		{Name: "AcceptCertificateTransfer", Method: "PATCH", URI: "/accept-certificate-transfer/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"ResourceNotFoundException", "TransferAlreadyCompletedException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(AcceptCertificateTransferRequest) },
 			Out:      (*AcceptCertificateTransferResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -43,6 +44,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AddThingToBillingGroup", Method: "PUT", URI: "/billing-groups/addThingToBillingGroup",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(AddThingToBillingGroupRequest) },
 			Out:      (*AddThingToBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -54,6 +56,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AddThingToThingGroup", Method: "PUT", URI: "/thing-groups/addThingToThingGroup",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(AddThingToThingGroupRequest) },
 			Out:      (*AddThingToThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -74,8 +77,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AssociateTargetsWithJob", Method: "POST", URI: "/jobs/{jobId}/targets",
-			New: func() any { return new(AssociateTargetsWithJobRequest) },
-			Out: (*AssociateTargetsWithJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "LimitExceededException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(AssociateTargetsWithJobRequest) },
+			Out:    (*AssociateTargetsWithJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AssociateTargetsWithJob); ok {
 					return awsapi.Call(s.AssociateTargetsWithJob)
@@ -85,6 +89,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AttachPolicy", Method: "PUT", URI: "/target-policies/{policyName}",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(AttachPolicyRequest) },
 			Out:      (*AttachPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -96,6 +101,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AttachPrincipalPolicy", Method: "PUT", URI: "/principal-policies/{policyName}",
 			Resource: "@principal",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(AttachPrincipalPolicyRequest) },
 			Out:      (*AttachPrincipalPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -106,8 +112,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "AttachSecurityProfile", Method: "PUT", URI: "/security-profiles/{securityProfileName}/targets",
-			New: func() any { return new(AttachSecurityProfileRequest) },
-			Out: (*AttachSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "LimitExceededException", "VersionConflictException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(AttachSecurityProfileRequest) },
+			Out:    (*AttachSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(AttachSecurityProfile); ok {
 					return awsapi.Call(s.AttachSecurityProfile)
@@ -117,6 +124,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "AttachThingPrincipal", Method: "PUT", URI: "/things/{thingName}/principals",
 			Resource: "@principal",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(AttachThingPrincipalRequest) },
 			Out:      (*AttachThingPrincipalResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -127,8 +135,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CancelAuditMitigationActionsTask", Method: "PUT", URI: "/audit/mitigationactions/tasks/{taskId}/cancel",
-			New: func() any { return new(CancelAuditMitigationActionsTaskRequest) },
-			Out: (*CancelAuditMitigationActionsTaskResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CancelAuditMitigationActionsTaskRequest) },
+			Out:    (*CancelAuditMitigationActionsTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CancelAuditMitigationActionsTask); ok {
 					return awsapi.Call(s.CancelAuditMitigationActionsTask)
@@ -137,8 +146,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CancelAuditTask", Method: "PUT", URI: "/audit/tasks/{taskId}/cancel",
-			New: func() any { return new(CancelAuditTaskRequest) },
-			Out: (*CancelAuditTaskResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CancelAuditTaskRequest) },
+			Out:    (*CancelAuditTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CancelAuditTask); ok {
 					return awsapi.Call(s.CancelAuditTask)
@@ -148,6 +158,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CancelCertificateTransfer", Method: "PATCH", URI: "/cancel-certificate-transfer/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"ResourceNotFoundException", "TransferAlreadyCompletedException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(CancelCertificateTransferRequest) },
 			Out:      (*CancelCertificateTransferResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -158,8 +169,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CancelDetectMitigationActionsTask", Method: "PUT", URI: "/detect/mitigationactions/tasks/{taskId}/cancel",
-			New: func() any { return new(CancelDetectMitigationActionsTaskRequest) },
-			Out: (*CancelDetectMitigationActionsTaskResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CancelDetectMitigationActionsTaskRequest) },
+			Out:    (*CancelDetectMitigationActionsTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CancelDetectMitigationActionsTask); ok {
 					return awsapi.Call(s.CancelDetectMitigationActionsTask)
@@ -168,8 +180,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CancelJob", Method: "PUT", URI: "/jobs/{jobId}/cancel",
-			New: func() any { return new(CancelJobRequest) },
-			Out: (*CancelJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException", "LimitExceededException"},
+			New:    func() any { return new(CancelJobRequest) },
+			Out:    (*CancelJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CancelJob); ok {
 					return awsapi.Call(s.CancelJob)
@@ -178,8 +191,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CancelJobExecution", Method: "PUT", URI: "/things/{thingName}/jobs/{jobId}/cancel",
-			New: func() any { return new(CancelJobExecutionRequest) },
-			Out: (*CancelJobExecutionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "InvalidStateTransitionException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException", "VersionConflictException"},
+			New:    func() any { return new(CancelJobExecutionRequest) },
+			Out:    (*CancelJobExecutionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CancelJobExecution); ok {
 					return awsapi.Call(s.CancelJobExecution)
@@ -188,8 +202,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ClearDefaultAuthorizer", Method: "DELETE", URI: "/default-authorizer",
-			New: func() any { return new(ClearDefaultAuthorizerRequest) },
-			Out: (*ClearDefaultAuthorizerResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ClearDefaultAuthorizerRequest) },
+			Out:    (*ClearDefaultAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ClearDefaultAuthorizer); ok {
 					return awsapi.Call(s.ClearDefaultAuthorizer)
@@ -198,8 +213,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ConfirmTopicRuleDestination", Method: "GET", URI: "/confirmdestination/{confirmationToken+}",
-			New: func() any { return new(ConfirmTopicRuleDestinationRequest) },
-			Out: (*ConfirmTopicRuleDestinationResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(ConfirmTopicRuleDestinationRequest) },
+			Out:    (*ConfirmTopicRuleDestinationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ConfirmTopicRuleDestination); ok {
 					return awsapi.Call(s.ConfirmTopicRuleDestination)
@@ -208,8 +224,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateAuditSuppression", Method: "POST", URI: "/audit/suppressions/create",
-			New: func() any { return new(CreateAuditSuppressionRequest) },
-			Out: (*CreateAuditSuppressionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceAlreadyExistsException", "ThrottlingException", "InternalFailureException", "LimitExceededException"},
+			New:    func() any { return new(CreateAuditSuppressionRequest) },
+			Out:    (*CreateAuditSuppressionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateAuditSuppression); ok {
 					return awsapi.Call(s.CreateAuditSuppression)
@@ -218,8 +235,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateAuthorizer", Method: "POST", URI: "/authorizer/{authorizerName}",
-			New: func() any { return new(CreateAuthorizerRequest) },
-			Out: (*CreateAuthorizerResponse)(nil),
+			Errors: []string{"ResourceAlreadyExistsException", "InvalidRequestException", "LimitExceededException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(CreateAuthorizerRequest) },
+			Out:    (*CreateAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateAuthorizer); ok {
 					return awsapi.Call(s.CreateAuthorizer)
@@ -229,6 +247,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateBillingGroup", Method: "POST", URI: "/billing-groups/{billingGroupName}",
 			Resource: "billinggroup/{billingGroupName}",
+			Errors:   []string{"InvalidRequestException", "ResourceAlreadyExistsException", "ThrottlingException", "InternalFailureException"},
 			New:      func() any { return new(CreateBillingGroupRequest) },
 			Out:      (*CreateBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -240,6 +259,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateCertificateFromCsr", Method: "POST", URI: "/certificates",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(CreateCertificateFromCsrRequest) },
 			Out:      (*CreateCertificateFromCsrResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -250,8 +270,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateCertificateProvider", Method: "POST", URI: "/certificate-providers/{certificateProviderName}",
-			New: func() any { return new(CreateCertificateProviderRequest) },
-			Out: (*CreateCertificateProviderResponse)(nil),
+			Errors: []string{"LimitExceededException", "ResourceAlreadyExistsException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(CreateCertificateProviderRequest) },
+			Out:    (*CreateCertificateProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateCertificateProvider); ok {
 					return awsapi.Call(s.CreateCertificateProvider)
@@ -270,8 +291,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateCustomMetric", Method: "POST", URI: "/custom-metric/{metricName}",
-			New: func() any { return new(CreateCustomMetricRequest) },
-			Out: (*CreateCustomMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "LimitExceededException", "ResourceAlreadyExistsException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CreateCustomMetricRequest) },
+			Out:    (*CreateCustomMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateCustomMetric); ok {
 					return awsapi.Call(s.CreateCustomMetric)
@@ -280,8 +302,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateDimension", Method: "POST", URI: "/dimensions/{name}",
-			New: func() any { return new(CreateDimensionRequest) },
-			Out: (*CreateDimensionResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "LimitExceededException", "ResourceAlreadyExistsException", "ThrottlingException"},
+			New:    func() any { return new(CreateDimensionRequest) },
+			Out:    (*CreateDimensionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateDimension); ok {
 					return awsapi.Call(s.CreateDimension)
@@ -290,8 +313,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateDomainConfiguration", Method: "POST", URI: "/domainConfigurations/{domainConfigurationName}",
-			New: func() any { return new(CreateDomainConfigurationRequest) },
-			Out: (*CreateDomainConfigurationResponse)(nil),
+			Errors: []string{"LimitExceededException", "CertificateValidationException", "ResourceAlreadyExistsException", "ServiceUnavailableException", "InternalFailureException", "InvalidRequestException", "UnauthorizedException", "ThrottlingException"},
+			New:    func() any { return new(CreateDomainConfigurationRequest) },
+			Out:    (*CreateDomainConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateDomainConfiguration); ok {
 					return awsapi.Call(s.CreateDomainConfiguration)
@@ -300,8 +324,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateDynamicThingGroup", Method: "POST", URI: "/dynamic-thing-groups/{thingGroupName}",
-			New: func() any { return new(CreateDynamicThingGroupRequest) },
-			Out: (*CreateDynamicThingGroupResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceAlreadyExistsException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException", "InvalidQueryException", "LimitExceededException"},
+			New:    func() any { return new(CreateDynamicThingGroupRequest) },
+			Out:    (*CreateDynamicThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateDynamicThingGroup); ok {
 					return awsapi.Call(s.CreateDynamicThingGroup)
@@ -310,8 +335,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateFleetMetric", Method: "PUT", URI: "/fleet-metric/{metricName}",
-			New: func() any { return new(CreateFleetMetricRequest) },
-			Out: (*CreateFleetMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException", "ResourceAlreadyExistsException", "ResourceNotFoundException", "InvalidQueryException", "InvalidAggregationException", "IndexNotReadyException"},
+			New:    func() any { return new(CreateFleetMetricRequest) },
+			Out:    (*CreateFleetMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateFleetMetric); ok {
 					return awsapi.Call(s.CreateFleetMetric)
@@ -320,8 +346,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateJob", Method: "PUT", URI: "/jobs/{jobId}",
-			New: func() any { return new(CreateJobRequest) },
-			Out: (*CreateJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ResourceAlreadyExistsException", "LimitExceededException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(CreateJobRequest) },
+			Out:    (*CreateJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateJob); ok {
 					return awsapi.Call(s.CreateJob)
@@ -330,8 +357,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateJobTemplate", Method: "PUT", URI: "/job-templates/{jobTemplateId}",
-			New: func() any { return new(CreateJobTemplateRequest) },
-			Out: (*CreateJobTemplateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ConflictException", "LimitExceededException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CreateJobTemplateRequest) },
+			Out:    (*CreateJobTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateJobTemplate); ok {
 					return awsapi.Call(s.CreateJobTemplate)
@@ -341,6 +369,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateKeysAndCertificate", Method: "POST", URI: "/keys-and-certificate",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(CreateKeysAndCertificateRequest) },
 			Out:      (*CreateKeysAndCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -351,8 +380,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateMitigationAction", Method: "POST", URI: "/mitigationactions/actions/{actionName}",
-			New: func() any { return new(CreateMitigationActionRequest) },
-			Out: (*CreateMitigationActionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceAlreadyExistsException", "LimitExceededException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CreateMitigationActionRequest) },
+			Out:    (*CreateMitigationActionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateMitigationAction); ok {
 					return awsapi.Call(s.CreateMitigationAction)
@@ -361,8 +391,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateOTAUpdate", Method: "POST", URI: "/otaUpdates/{otaUpdateId}",
-			New: func() any { return new(CreateOTAUpdateRequest) },
-			Out: (*CreateOTAUpdateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "LimitExceededException", "ResourceNotFoundException", "ResourceAlreadyExistsException", "ThrottlingException", "UnauthorizedException", "InternalFailureException", "ServiceUnavailableException"},
+			New:    func() any { return new(CreateOTAUpdateRequest) },
+			Out:    (*CreateOTAUpdateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateOTAUpdate); ok {
 					return awsapi.Call(s.CreateOTAUpdate)
@@ -371,8 +402,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreatePackage", Method: "PUT", URI: "/packages/{packageName}",
-			New: func() any { return new(CreatePackageRequest) },
-			Out: (*CreatePackageResponse)(nil),
+			Errors: []string{"ThrottlingException", "ConflictException", "InternalServerException", "ValidationException", "ServiceQuotaExceededException"},
+			New:    func() any { return new(CreatePackageRequest) },
+			Out:    (*CreatePackageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreatePackage); ok {
 					return awsapi.Call(s.CreatePackage)
@@ -381,8 +413,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreatePackageVersion", Method: "PUT", URI: "/packages/{packageName}/versions/{versionName}",
-			New: func() any { return new(CreatePackageVersionRequest) },
-			Out: (*CreatePackageVersionResponse)(nil),
+			Errors: []string{"ThrottlingException", "ConflictException", "InternalServerException", "ValidationException", "ServiceQuotaExceededException"},
+			New:    func() any { return new(CreatePackageVersionRequest) },
+			Out:    (*CreatePackageVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreatePackageVersion); ok {
 					return awsapi.Call(s.CreatePackageVersion)
@@ -392,6 +425,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreatePolicy", Method: "POST", URI: "/policies/{policyName}",
 			Resource: "policy/{policyName}",
+			Errors:   []string{"ResourceAlreadyExistsException", "MalformedPolicyException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(CreatePolicyRequest) },
 			Out:      (*CreatePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -403,6 +437,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreatePolicyVersion", Method: "POST", URI: "/policies/{policyName}/version",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"ResourceNotFoundException", "MalformedPolicyException", "VersionsLimitExceededException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(CreatePolicyVersionRequest) },
 			Out:      (*CreatePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -413,8 +448,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateProvisioningClaim", Method: "POST", URI: "/provisioning-templates/{templateName}/provisioning-claim",
-			New: func() any { return new(CreateProvisioningClaimRequest) },
-			Out: (*CreateProvisioningClaimResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(CreateProvisioningClaimRequest) },
+			Out:    (*CreateProvisioningClaimResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateProvisioningClaim); ok {
 					return awsapi.Call(s.CreateProvisioningClaim)
@@ -423,8 +459,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateProvisioningTemplate", Method: "POST", URI: "/provisioning-templates",
-			New: func() any { return new(CreateProvisioningTemplateRequest) },
-			Out: (*CreateProvisioningTemplateResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "LimitExceededException", "ThrottlingException", "UnauthorizedException", "ResourceAlreadyExistsException"},
+			New:    func() any { return new(CreateProvisioningTemplateRequest) },
+			Out:    (*CreateProvisioningTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateProvisioningTemplate); ok {
 					return awsapi.Call(s.CreateProvisioningTemplate)
@@ -433,8 +470,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateProvisioningTemplateVersion", Method: "POST", URI: "/provisioning-templates/{templateName}/versions",
-			New: func() any { return new(CreateProvisioningTemplateVersionRequest) },
-			Out: (*CreateProvisioningTemplateVersionResponse)(nil),
+			Errors: []string{"VersionsLimitExceededException", "InternalFailureException", "InvalidRequestException", "ThrottlingException", "ResourceNotFoundException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(CreateProvisioningTemplateVersionRequest) },
+			Out:    (*CreateProvisioningTemplateVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateProvisioningTemplateVersion); ok {
 					return awsapi.Call(s.CreateProvisioningTemplateVersion)
@@ -444,6 +482,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateRoleAlias", Method: "POST", URI: "/role-aliases/{roleAlias}",
 			Resource: "@",
+			Errors:   []string{"ResourceAlreadyExistsException", "InvalidRequestException", "LimitExceededException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(CreateRoleAliasRequest) },
 			Out:      (*CreateRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -454,8 +493,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateScheduledAudit", Method: "POST", URI: "/audit/scheduledaudits/{scheduledAuditName}",
-			New: func() any { return new(CreateScheduledAuditRequest) },
-			Out: (*CreateScheduledAuditResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceAlreadyExistsException", "ThrottlingException", "InternalFailureException", "LimitExceededException"},
+			New:    func() any { return new(CreateScheduledAuditRequest) },
+			Out:    (*CreateScheduledAuditResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateScheduledAudit); ok {
 					return awsapi.Call(s.CreateScheduledAudit)
@@ -464,8 +504,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateSecurityProfile", Method: "POST", URI: "/security-profiles/{securityProfileName}",
-			New: func() any { return new(CreateSecurityProfileRequest) },
-			Out: (*CreateSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceAlreadyExistsException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(CreateSecurityProfileRequest) },
+			Out:    (*CreateSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateSecurityProfile); ok {
 					return awsapi.Call(s.CreateSecurityProfile)
@@ -474,8 +515,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateStream", Method: "POST", URI: "/streams/{streamId}",
-			New: func() any { return new(CreateStreamRequest) },
-			Out: (*CreateStreamResponse)(nil),
+			Errors: []string{"InvalidRequestException", "LimitExceededException", "ResourceNotFoundException", "ResourceAlreadyExistsException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(CreateStreamRequest) },
+			Out:    (*CreateStreamResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateStream); ok {
 					return awsapi.Call(s.CreateStream)
@@ -485,6 +527,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateThing", Method: "POST", URI: "/things/{thingName}",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceAlreadyExistsException", "ResourceNotFoundException"},
 			New:      func() any { return new(CreateThingRequest) },
 			Out:      (*CreateThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -496,6 +539,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateThingGroup", Method: "POST", URI: "/thing-groups/{thingGroupName}",
 			Resource: "thinggroup/{thingGroupName}",
+			Errors:   []string{"InvalidRequestException", "ResourceAlreadyExistsException", "ThrottlingException", "InternalFailureException"},
 			New:      func() any { return new(CreateThingGroupRequest) },
 			Out:      (*CreateThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -507,6 +551,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateThingType", Method: "POST", URI: "/thing-types/{thingTypeName}",
 			Resource: "thingtype/{thingTypeName}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceAlreadyExistsException"},
 			New:      func() any { return new(CreateThingTypeRequest) },
 			Out:      (*CreateThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -517,8 +562,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateTopicRule", Method: "POST", URI: "/rules/{ruleName}",
-			New: func() any { return new(CreateTopicRuleRequest) },
-			Out: (*CreateTopicRuleResponse)(nil),
+			Errors: []string{"SqlParseException", "InternalException", "InvalidRequestException", "ResourceAlreadyExistsException", "ServiceUnavailableException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(CreateTopicRuleRequest) },
+			Out:    (*CreateTopicRuleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateTopicRule); ok {
 					return awsapi.Call(s.CreateTopicRule)
@@ -527,8 +573,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "CreateTopicRuleDestination", Method: "POST", URI: "/destinations",
-			New: func() any { return new(CreateTopicRuleDestinationRequest) },
-			Out: (*CreateTopicRuleDestinationResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ResourceAlreadyExistsException", "ServiceUnavailableException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(CreateTopicRuleDestinationRequest) },
+			Out:    (*CreateTopicRuleDestinationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateTopicRuleDestination); ok {
 					return awsapi.Call(s.CreateTopicRuleDestination)
@@ -537,8 +584,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteAccountAuditConfiguration", Method: "DELETE", URI: "/audit/configuration",
-			New: func() any { return new(DeleteAccountAuditConfigurationRequest) },
-			Out: (*DeleteAccountAuditConfigurationResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteAccountAuditConfigurationRequest) },
+			Out:    (*DeleteAccountAuditConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteAccountAuditConfiguration); ok {
 					return awsapi.Call(s.DeleteAccountAuditConfiguration)
@@ -547,8 +595,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteAuditSuppression", Method: "POST", URI: "/audit/suppressions/delete",
-			New: func() any { return new(DeleteAuditSuppressionRequest) },
-			Out: (*DeleteAuditSuppressionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteAuditSuppressionRequest) },
+			Out:    (*DeleteAuditSuppressionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteAuditSuppression); ok {
 					return awsapi.Call(s.DeleteAuditSuppression)
@@ -557,8 +606,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteAuthorizer", Method: "DELETE", URI: "/authorizer/{authorizerName}",
-			New: func() any { return new(DeleteAuthorizerRequest) },
-			Out: (*DeleteAuthorizerResponse)(nil),
+			Errors: []string{"DeleteConflictException", "ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DeleteAuthorizerRequest) },
+			Out:    (*DeleteAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteAuthorizer); ok {
 					return awsapi.Call(s.DeleteAuthorizer)
@@ -568,6 +618,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteBillingGroup", Method: "DELETE", URI: "/billing-groups/{billingGroupName}",
 			Resource: "@billinggroup/{billingGroupName}",
+			Errors:   []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "InternalFailureException"},
 			New:      func() any { return new(DeleteBillingGroupRequest) },
 			Out:      (*DeleteBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -579,6 +630,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteCACertificate", Method: "DELETE", URI: "/cacertificate/{caCertificateId}",
 			Resource: "@cacert/{certificateId}",
+			Errors:   []string{"InvalidRequestException", "CertificateStateException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DeleteCACertificateRequest) },
 			Out:      (*DeleteCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -590,6 +642,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteCertificate", Method: "DELETE", URI: "/certificates/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"CertificateStateException", "DeleteConflictException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DeleteCertificateRequest) },
 			Out:      (*DeleteCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -600,8 +653,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteCertificateProvider", Method: "DELETE", URI: "/certificate-providers/{certificateProviderName}",
-			New: func() any { return new(DeleteCertificateProviderRequest) },
-			Out: (*DeleteCertificateProviderResponse)(nil),
+			Errors: []string{"DeleteConflictException", "ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DeleteCertificateProviderRequest) },
+			Out:    (*DeleteCertificateProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteCertificateProvider); ok {
 					return awsapi.Call(s.DeleteCertificateProvider)
@@ -630,8 +684,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteCustomMetric", Method: "DELETE", URI: "/custom-metric/{metricName}",
-			New: func() any { return new(DeleteCustomMetricRequest) },
-			Out: (*DeleteCustomMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteCustomMetricRequest) },
+			Out:    (*DeleteCustomMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteCustomMetric); ok {
 					return awsapi.Call(s.DeleteCustomMetric)
@@ -640,8 +695,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteDimension", Method: "DELETE", URI: "/dimensions/{name}",
-			New: func() any { return new(DeleteDimensionRequest) },
-			Out: (*DeleteDimensionResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ThrottlingException"},
+			New:    func() any { return new(DeleteDimensionRequest) },
+			Out:    (*DeleteDimensionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteDimension); ok {
 					return awsapi.Call(s.DeleteDimension)
@@ -650,8 +706,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteDomainConfiguration", Method: "DELETE", URI: "/domainConfigurations/{domainConfigurationName}",
-			New: func() any { return new(DeleteDomainConfigurationRequest) },
-			Out: (*DeleteDomainConfigurationResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "InvalidRequestException"},
+			New:    func() any { return new(DeleteDomainConfigurationRequest) },
+			Out:    (*DeleteDomainConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteDomainConfiguration); ok {
 					return awsapi.Call(s.DeleteDomainConfiguration)
@@ -660,8 +717,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteDynamicThingGroup", Method: "DELETE", URI: "/dynamic-thing-groups/{thingGroupName}",
-			New: func() any { return new(DeleteDynamicThingGroupRequest) },
-			Out: (*DeleteDynamicThingGroupResponse)(nil),
+			Errors: []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteDynamicThingGroupRequest) },
+			Out:    (*DeleteDynamicThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteDynamicThingGroup); ok {
 					return awsapi.Call(s.DeleteDynamicThingGroup)
@@ -670,8 +728,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteFleetMetric", Method: "DELETE", URI: "/fleet-metric/{metricName}",
-			New: func() any { return new(DeleteFleetMetricRequest) },
-			Out: (*DeleteFleetMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "VersionConflictException"},
+			New:    func() any { return new(DeleteFleetMetricRequest) },
+			Out:    (*DeleteFleetMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteFleetMetric); ok {
 					return awsapi.Call(s.DeleteFleetMetric)
@@ -680,8 +739,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteJob", Method: "DELETE", URI: "/jobs/{jobId}",
-			New: func() any { return new(DeleteJobRequest) },
-			Out: (*DeleteJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "InvalidStateTransitionException", "ResourceNotFoundException", "LimitExceededException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(DeleteJobRequest) },
+			Out:    (*DeleteJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteJob); ok {
 					return awsapi.Call(s.DeleteJob)
@@ -690,8 +750,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteJobExecution", Method: "DELETE", URI: "/things/{thingName}/jobs/{jobId}/executionNumber/{executionNumber}",
-			New: func() any { return new(DeleteJobExecutionRequest) },
-			Out: (*DeleteJobExecutionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "InvalidStateTransitionException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(DeleteJobExecutionRequest) },
+			Out:    (*DeleteJobExecutionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteJobExecution); ok {
 					return awsapi.Call(s.DeleteJobExecution)
@@ -700,8 +761,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteJobTemplate", Method: "DELETE", URI: "/job-templates/{jobTemplateId}",
-			New: func() any { return new(DeleteJobTemplateRequest) },
-			Out: (*DeleteJobTemplateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteJobTemplateRequest) },
+			Out:    (*DeleteJobTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteJobTemplate); ok {
 					return awsapi.Call(s.DeleteJobTemplate)
@@ -710,8 +772,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteMitigationAction", Method: "DELETE", URI: "/mitigationactions/actions/{actionName}",
-			New: func() any { return new(DeleteMitigationActionRequest) },
-			Out: (*DeleteMitigationActionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteMitigationActionRequest) },
+			Out:    (*DeleteMitigationActionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteMitigationAction); ok {
 					return awsapi.Call(s.DeleteMitigationAction)
@@ -720,8 +783,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteOTAUpdate", Method: "DELETE", URI: "/otaUpdates/{otaUpdateId}",
-			New: func() any { return new(DeleteOTAUpdateRequest) },
-			Out: (*DeleteOTAUpdateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "InternalFailureException", "ServiceUnavailableException", "VersionConflictException"},
+			New:    func() any { return new(DeleteOTAUpdateRequest) },
+			Out:    (*DeleteOTAUpdateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteOTAUpdate); ok {
 					return awsapi.Call(s.DeleteOTAUpdate)
@@ -730,8 +794,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePackage", Method: "DELETE", URI: "/packages/{packageName}",
-			New: func() any { return new(DeletePackageRequest) },
-			Out: (*DeletePackageResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException", "ValidationException"},
+			New:    func() any { return new(DeletePackageRequest) },
+			Out:    (*DeletePackageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeletePackage); ok {
 					return awsapi.Call(s.DeletePackage)
@@ -740,8 +805,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeletePackageVersion", Method: "DELETE", URI: "/packages/{packageName}/versions/{versionName}",
-			New: func() any { return new(DeletePackageVersionRequest) },
-			Out: (*DeletePackageVersionResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException", "ValidationException"},
+			New:    func() any { return new(DeletePackageVersionRequest) },
+			Out:    (*DeletePackageVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeletePackageVersion); ok {
 					return awsapi.Call(s.DeletePackageVersion)
@@ -751,6 +817,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeletePolicy", Method: "DELETE", URI: "/policies/{policyName}",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"DeleteConflictException", "ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DeletePolicyRequest) },
 			Out:      (*DeletePolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -762,6 +829,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeletePolicyVersion", Method: "DELETE", URI: "/policies/{policyName}/version/{policyVersionId}",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"DeleteConflictException", "ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DeletePolicyVersionRequest) },
 			Out:      (*DeletePolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -772,8 +840,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteProvisioningTemplate", Method: "DELETE", URI: "/provisioning-templates/{templateName}",
-			New: func() any { return new(DeleteProvisioningTemplateRequest) },
-			Out: (*DeleteProvisioningTemplateResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ResourceNotFoundException", "DeleteConflictException", "ThrottlingException", "ConflictingResourceUpdateException", "UnauthorizedException"},
+			New:    func() any { return new(DeleteProvisioningTemplateRequest) },
+			Out:    (*DeleteProvisioningTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteProvisioningTemplate); ok {
 					return awsapi.Call(s.DeleteProvisioningTemplate)
@@ -782,8 +851,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteProvisioningTemplateVersion", Method: "DELETE", URI: "/provisioning-templates/{templateName}/versions/{versionId}",
-			New: func() any { return new(DeleteProvisioningTemplateVersionRequest) },
-			Out: (*DeleteProvisioningTemplateVersionResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ThrottlingException", "ResourceNotFoundException", "UnauthorizedException", "ConflictingResourceUpdateException", "DeleteConflictException"},
+			New:    func() any { return new(DeleteProvisioningTemplateVersionRequest) },
+			Out:    (*DeleteProvisioningTemplateVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteProvisioningTemplateVersion); ok {
 					return awsapi.Call(s.DeleteProvisioningTemplateVersion)
@@ -793,6 +863,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteRegistrationCode", Method: "DELETE", URI: "/registrationcode",
 			Resource: "*",
+			Errors:   []string{"ThrottlingException", "ResourceNotFoundException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DeleteRegistrationCodeRequest) },
 			Out:      (*DeleteRegistrationCodeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -804,6 +875,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteRoleAlias", Method: "DELETE", URI: "/role-aliases/{roleAlias}",
 			Resource: "@rolealias/{roleAlias}",
+			Errors:   []string{"DeleteConflictException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DeleteRoleAliasRequest) },
 			Out:      (*DeleteRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -814,8 +886,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteScheduledAudit", Method: "DELETE", URI: "/audit/scheduledaudits/{scheduledAuditName}",
-			New: func() any { return new(DeleteScheduledAuditRequest) },
-			Out: (*DeleteScheduledAuditResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DeleteScheduledAuditRequest) },
+			Out:    (*DeleteScheduledAuditResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteScheduledAudit); ok {
 					return awsapi.Call(s.DeleteScheduledAudit)
@@ -824,8 +897,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteSecurityProfile", Method: "DELETE", URI: "/security-profiles/{securityProfileName}",
-			New: func() any { return new(DeleteSecurityProfileRequest) },
-			Out: (*DeleteSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "VersionConflictException"},
+			New:    func() any { return new(DeleteSecurityProfileRequest) },
+			Out:    (*DeleteSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteSecurityProfile); ok {
 					return awsapi.Call(s.DeleteSecurityProfile)
@@ -834,8 +908,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteStream", Method: "DELETE", URI: "/streams/{streamId}",
-			New: func() any { return new(DeleteStreamRequest) },
-			Out: (*DeleteStreamResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "DeleteConflictException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DeleteStreamRequest) },
+			Out:    (*DeleteStreamResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteStream); ok {
 					return awsapi.Call(s.DeleteStream)
@@ -845,6 +920,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteThing", Method: "DELETE", URI: "/things/{thingName}",
 			Resource: "thing/{thingName}",
+			Errors:   []string{"ResourceNotFoundException", "VersionConflictException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DeleteThingRequest) },
 			Out:      (*DeleteThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -856,6 +932,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteThingGroup", Method: "DELETE", URI: "/thing-groups/{thingGroupName}",
 			Resource: "@thinggroup/{thingGroupName}",
+			Errors:   []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "InternalFailureException"},
 			New:      func() any { return new(DeleteThingGroupRequest) },
 			Out:      (*DeleteThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -867,6 +944,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteThingType", Method: "DELETE", URI: "/thing-types/{thingTypeName}",
 			Resource: "@thingtype/{thingTypeName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DeleteThingTypeRequest) },
 			Out:      (*DeleteThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -877,8 +955,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteTopicRule", Method: "DELETE", URI: "/rules/{ruleName}",
-			New: func() any { return new(DeleteTopicRuleRequest) },
-			Out: (*DeleteTopicRuleResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(DeleteTopicRuleRequest) },
+			Out:    (*DeleteTopicRuleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteTopicRule); ok {
 					return awsapi.Call(s.DeleteTopicRule)
@@ -887,8 +966,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteTopicRuleDestination", Method: "DELETE", URI: "/destinations/{arn+}",
-			New: func() any { return new(DeleteTopicRuleDestinationRequest) },
-			Out: (*DeleteTopicRuleDestinationResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(DeleteTopicRuleDestinationRequest) },
+			Out:    (*DeleteTopicRuleDestinationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteTopicRuleDestination); ok {
 					return awsapi.Call(s.DeleteTopicRuleDestination)
@@ -898,6 +978,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteV2LoggingLevel", Method: "DELETE", URI: "/v2LoggingLevel",
 			Resource: "*",
+			Errors:   []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException"},
 			New:      func() any { return new(DeleteV2LoggingLevelRequest) },
 			Out:      (*DeleteV2LoggingLevelResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -909,6 +990,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeprecateThingType", Method: "POST", URI: "/thing-types/{thingTypeName}/deprecate",
 			Resource: "@thingtype/{thingTypeName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DeprecateThingTypeRequest) },
 			Out:      (*DeprecateThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -919,8 +1001,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeAccountAuditConfiguration", Method: "GET", URI: "/audit/configuration",
-			New: func() any { return new(DescribeAccountAuditConfigurationRequest) },
-			Out: (*DescribeAccountAuditConfigurationResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeAccountAuditConfigurationRequest) },
+			Out:    (*DescribeAccountAuditConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeAccountAuditConfiguration); ok {
 					return awsapi.Call(s.DescribeAccountAuditConfiguration)
@@ -929,8 +1012,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeAuditFinding", Method: "GET", URI: "/audit/findings/{findingId}",
-			New: func() any { return new(DescribeAuditFindingRequest) },
-			Out: (*DescribeAuditFindingResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeAuditFindingRequest) },
+			Out:    (*DescribeAuditFindingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeAuditFinding); ok {
 					return awsapi.Call(s.DescribeAuditFinding)
@@ -939,8 +1023,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeAuditMitigationActionsTask", Method: "GET", URI: "/audit/mitigationactions/tasks/{taskId}",
-			New: func() any { return new(DescribeAuditMitigationActionsTaskRequest) },
-			Out: (*DescribeAuditMitigationActionsTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeAuditMitigationActionsTaskRequest) },
+			Out:    (*DescribeAuditMitigationActionsTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeAuditMitigationActionsTask); ok {
 					return awsapi.Call(s.DescribeAuditMitigationActionsTask)
@@ -949,8 +1034,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeAuditSuppression", Method: "POST", URI: "/audit/suppressions/describe",
-			New: func() any { return new(DescribeAuditSuppressionRequest) },
-			Out: (*DescribeAuditSuppressionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeAuditSuppressionRequest) },
+			Out:    (*DescribeAuditSuppressionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeAuditSuppression); ok {
 					return awsapi.Call(s.DescribeAuditSuppression)
@@ -959,8 +1045,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeAuditTask", Method: "GET", URI: "/audit/tasks/{taskId}",
-			New: func() any { return new(DescribeAuditTaskRequest) },
-			Out: (*DescribeAuditTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeAuditTaskRequest) },
+			Out:    (*DescribeAuditTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeAuditTask); ok {
 					return awsapi.Call(s.DescribeAuditTask)
@@ -969,8 +1056,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeAuthorizer", Method: "GET", URI: "/authorizer/{authorizerName}",
-			New: func() any { return new(DescribeAuthorizerRequest) },
-			Out: (*DescribeAuthorizerResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DescribeAuthorizerRequest) },
+			Out:    (*DescribeAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeAuthorizer); ok {
 					return awsapi.Call(s.DescribeAuthorizer)
@@ -980,6 +1068,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeBillingGroup", Method: "GET", URI: "/billing-groups/{billingGroupName}",
 			Resource: "@billinggroup/{billingGroupName}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DescribeBillingGroupRequest) },
 			Out:      (*DescribeBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -991,6 +1080,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeCACertificate", Method: "GET", URI: "/cacertificate/{caCertificateId}",
 			Resource: "@cacert/{certificateId}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DescribeCACertificateRequest) },
 			Out:      (*DescribeCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1002,6 +1092,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeCertificate", Method: "GET", URI: "/certificates/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DescribeCertificateRequest) },
 			Out:      (*DescribeCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1012,8 +1103,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeCertificateProvider", Method: "GET", URI: "/certificate-providers/{certificateProviderName}",
-			New: func() any { return new(DescribeCertificateProviderRequest) },
-			Out: (*DescribeCertificateProviderResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DescribeCertificateProviderRequest) },
+			Out:    (*DescribeCertificateProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeCertificateProvider); ok {
 					return awsapi.Call(s.DescribeCertificateProvider)
@@ -1022,8 +1114,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeCustomMetric", Method: "GET", URI: "/custom-metric/{metricName}",
-			New: func() any { return new(DescribeCustomMetricRequest) },
-			Out: (*DescribeCustomMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeCustomMetricRequest) },
+			Out:    (*DescribeCustomMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeCustomMetric); ok {
 					return awsapi.Call(s.DescribeCustomMetric)
@@ -1032,8 +1125,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeDefaultAuthorizer", Method: "GET", URI: "/default-authorizer",
-			New: func() any { return new(DescribeDefaultAuthorizerRequest) },
-			Out: (*DescribeDefaultAuthorizerResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DescribeDefaultAuthorizerRequest) },
+			Out:    (*DescribeDefaultAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeDefaultAuthorizer); ok {
 					return awsapi.Call(s.DescribeDefaultAuthorizer)
@@ -1042,8 +1136,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeDetectMitigationActionsTask", Method: "GET", URI: "/detect/mitigationactions/tasks/{taskId}",
-			New: func() any { return new(DescribeDetectMitigationActionsTaskRequest) },
-			Out: (*DescribeDetectMitigationActionsTaskResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeDetectMitigationActionsTaskRequest) },
+			Out:    (*DescribeDetectMitigationActionsTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeDetectMitigationActionsTask); ok {
 					return awsapi.Call(s.DescribeDetectMitigationActionsTask)
@@ -1052,8 +1147,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeDimension", Method: "GET", URI: "/dimensions/{name}",
-			New: func() any { return new(DescribeDimensionRequest) },
-			Out: (*DescribeDimensionResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ResourceNotFoundException", "ThrottlingException"},
+			New:    func() any { return new(DescribeDimensionRequest) },
+			Out:    (*DescribeDimensionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeDimension); ok {
 					return awsapi.Call(s.DescribeDimension)
@@ -1062,8 +1158,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeDomainConfiguration", Method: "GET", URI: "/domainConfigurations/{domainConfigurationName}",
-			New: func() any { return new(DescribeDomainConfigurationRequest) },
-			Out: (*DescribeDomainConfigurationResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "ThrottlingException", "InvalidRequestException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DescribeDomainConfigurationRequest) },
+			Out:    (*DescribeDomainConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeDomainConfiguration); ok {
 					return awsapi.Call(s.DescribeDomainConfiguration)
@@ -1083,6 +1180,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeEndpoint", Method: "GET", URI: "/endpoint",
 			Resource: "*",
+			Errors:   []string{"InternalFailureException", "InvalidRequestException", "UnauthorizedException", "ThrottlingException"},
 			New:      func() any { return new(DescribeEndpointRequest) },
 			Out:      (*DescribeEndpointResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1094,6 +1192,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeEventConfigurations", Method: "GET", URI: "/event-configurations",
 			Resource: "*",
+			Errors:   []string{"InternalFailureException", "ThrottlingException"},
 			New:      func() any { return new(DescribeEventConfigurationsRequest) },
 			Out:      (*DescribeEventConfigurationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1104,8 +1203,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeFleetMetric", Method: "GET", URI: "/fleet-metric/{metricName}",
-			New: func() any { return new(DescribeFleetMetricRequest) },
-			Out: (*DescribeFleetMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(DescribeFleetMetricRequest) },
+			Out:    (*DescribeFleetMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeFleetMetric); ok {
 					return awsapi.Call(s.DescribeFleetMetric)
@@ -1114,8 +1214,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeIndex", Method: "GET", URI: "/indices/{indexName}",
-			New: func() any { return new(DescribeIndexRequest) },
-			Out: (*DescribeIndexResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(DescribeIndexRequest) },
+			Out:    (*DescribeIndexResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeIndex); ok {
 					return awsapi.Call(s.DescribeIndex)
@@ -1124,8 +1225,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeJob", Method: "GET", URI: "/jobs/{jobId}",
-			New: func() any { return new(DescribeJobRequest) },
-			Out: (*DescribeJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(DescribeJobRequest) },
+			Out:    (*DescribeJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeJob); ok {
 					return awsapi.Call(s.DescribeJob)
@@ -1134,8 +1236,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeJobExecution", Method: "GET", URI: "/things/{thingName}/jobs/{jobId}",
-			New: func() any { return new(DescribeJobExecutionRequest) },
-			Out: (*DescribeJobExecutionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(DescribeJobExecutionRequest) },
+			Out:    (*DescribeJobExecutionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeJobExecution); ok {
 					return awsapi.Call(s.DescribeJobExecution)
@@ -1144,8 +1247,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeJobTemplate", Method: "GET", URI: "/job-templates/{jobTemplateId}",
-			New: func() any { return new(DescribeJobTemplateRequest) },
-			Out: (*DescribeJobTemplateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeJobTemplateRequest) },
+			Out:    (*DescribeJobTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeJobTemplate); ok {
 					return awsapi.Call(s.DescribeJobTemplate)
@@ -1154,8 +1258,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeManagedJobTemplate", Method: "GET", URI: "/managed-job-templates/{templateName}",
-			New: func() any { return new(DescribeManagedJobTemplateRequest) },
-			Out: (*DescribeManagedJobTemplateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalServerException"},
+			New:    func() any { return new(DescribeManagedJobTemplateRequest) },
+			Out:    (*DescribeManagedJobTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeManagedJobTemplate); ok {
 					return awsapi.Call(s.DescribeManagedJobTemplate)
@@ -1164,8 +1269,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeMitigationAction", Method: "GET", URI: "/mitigationactions/actions/{actionName}",
-			New: func() any { return new(DescribeMitigationActionRequest) },
-			Out: (*DescribeMitigationActionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeMitigationActionRequest) },
+			Out:    (*DescribeMitigationActionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeMitigationAction); ok {
 					return awsapi.Call(s.DescribeMitigationAction)
@@ -1174,8 +1280,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeProvisioningTemplate", Method: "GET", URI: "/provisioning-templates/{templateName}",
-			New: func() any { return new(DescribeProvisioningTemplateRequest) },
-			Out: (*DescribeProvisioningTemplateResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException"},
+			New:    func() any { return new(DescribeProvisioningTemplateRequest) },
+			Out:    (*DescribeProvisioningTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeProvisioningTemplate); ok {
 					return awsapi.Call(s.DescribeProvisioningTemplate)
@@ -1184,8 +1291,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeProvisioningTemplateVersion", Method: "GET", URI: "/provisioning-templates/{templateName}/versions/{versionId}",
-			New: func() any { return new(DescribeProvisioningTemplateVersionRequest) },
-			Out: (*DescribeProvisioningTemplateVersionResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ThrottlingException", "ResourceNotFoundException", "UnauthorizedException"},
+			New:    func() any { return new(DescribeProvisioningTemplateVersionRequest) },
+			Out:    (*DescribeProvisioningTemplateVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeProvisioningTemplateVersion); ok {
 					return awsapi.Call(s.DescribeProvisioningTemplateVersion)
@@ -1195,6 +1303,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeRoleAlias", Method: "GET", URI: "/role-aliases/{roleAlias}",
 			Resource: "@rolealias/{roleAlias}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DescribeRoleAliasRequest) },
 			Out:      (*DescribeRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1205,8 +1314,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeScheduledAudit", Method: "GET", URI: "/audit/scheduledaudits/{scheduledAuditName}",
-			New: func() any { return new(DescribeScheduledAuditRequest) },
-			Out: (*DescribeScheduledAuditResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeScheduledAuditRequest) },
+			Out:    (*DescribeScheduledAuditResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeScheduledAudit); ok {
 					return awsapi.Call(s.DescribeScheduledAudit)
@@ -1215,8 +1325,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeSecurityProfile", Method: "GET", URI: "/security-profiles/{securityProfileName}",
-			New: func() any { return new(DescribeSecurityProfileRequest) },
-			Out: (*DescribeSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DescribeSecurityProfileRequest) },
+			Out:    (*DescribeSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeSecurityProfile); ok {
 					return awsapi.Call(s.DescribeSecurityProfile)
@@ -1225,8 +1336,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeStream", Method: "GET", URI: "/streams/{streamId}",
-			New: func() any { return new(DescribeStreamRequest) },
-			Out: (*DescribeStreamResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(DescribeStreamRequest) },
+			Out:    (*DescribeStreamResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeStream); ok {
 					return awsapi.Call(s.DescribeStream)
@@ -1236,6 +1348,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeThing", Method: "GET", URI: "/things/{thingName}",
 			Resource: "thing/{thingName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DescribeThingRequest) },
 			Out:      (*DescribeThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1247,6 +1360,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeThingGroup", Method: "GET", URI: "/thing-groups/{thingGroupName}",
 			Resource: "@thinggroup/{thingGroupName}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(DescribeThingGroupRequest) },
 			Out:      (*DescribeThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1257,8 +1371,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeThingRegistrationTask", Method: "GET", URI: "/thing-registration-tasks/{taskId}",
-			New: func() any { return new(DescribeThingRegistrationTaskRequest) },
-			Out: (*DescribeThingRegistrationTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(DescribeThingRegistrationTaskRequest) },
+			Out:    (*DescribeThingRegistrationTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeThingRegistrationTask); ok {
 					return awsapi.Call(s.DescribeThingRegistrationTask)
@@ -1268,6 +1383,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeThingType", Method: "GET", URI: "/thing-types/{thingTypeName}",
 			Resource: "@thingtype/{thingTypeName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DescribeThingTypeRequest) },
 			Out:      (*DescribeThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1279,6 +1395,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DetachPolicy", Method: "POST", URI: "/target-policies/{policyName}",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(DetachPolicyRequest) },
 			Out:      (*DetachPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1290,6 +1407,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DetachPrincipalPolicy", Method: "DELETE", URI: "/principal-policies/{policyName}",
 			Resource: "@principal",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DetachPrincipalPolicyRequest) },
 			Out:      (*DetachPrincipalPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1300,8 +1418,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DetachSecurityProfile", Method: "DELETE", URI: "/security-profiles/{securityProfileName}/targets",
-			New: func() any { return new(DetachSecurityProfileRequest) },
-			Out: (*DetachSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(DetachSecurityProfileRequest) },
+			Out:    (*DetachSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DetachSecurityProfile); ok {
 					return awsapi.Call(s.DetachSecurityProfile)
@@ -1311,6 +1430,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DetachThingPrincipal", Method: "DELETE", URI: "/things/{thingName}/principals",
 			Resource: "@principal",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(DetachThingPrincipalRequest) },
 			Out:      (*DetachThingPrincipalResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1321,8 +1441,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DisableTopicRule", Method: "POST", URI: "/rules/{ruleName}/disable",
-			New: func() any { return new(DisableTopicRuleRequest) },
-			Out: (*DisableTopicRuleResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(DisableTopicRuleRequest) },
+			Out:    (*DisableTopicRuleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DisableTopicRule); ok {
 					return awsapi.Call(s.DisableTopicRule)
@@ -1341,8 +1462,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "EnableTopicRule", Method: "POST", URI: "/rules/{ruleName}/enable",
-			New: func() any { return new(EnableTopicRuleRequest) },
-			Out: (*EnableTopicRuleResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(EnableTopicRuleRequest) },
+			Out:    (*EnableTopicRuleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(EnableTopicRule); ok {
 					return awsapi.Call(s.EnableTopicRule)
@@ -1351,8 +1473,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetBehaviorModelTrainingSummaries", Method: "GET", URI: "/behavior-model-training/summaries",
-			New: func() any { return new(GetBehaviorModelTrainingSummariesRequest) },
-			Out: (*GetBehaviorModelTrainingSummariesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(GetBehaviorModelTrainingSummariesRequest) },
+			Out:    (*GetBehaviorModelTrainingSummariesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetBehaviorModelTrainingSummaries); ok {
 					return awsapi.Call(s.GetBehaviorModelTrainingSummaries)
@@ -1361,8 +1484,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetBucketsAggregation", Method: "POST", URI: "/indices/buckets",
-			New: func() any { return new(GetBucketsAggregationRequest) },
-			Out: (*GetBucketsAggregationResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException", "InvalidAggregationException", "IndexNotReadyException"},
+			New:    func() any { return new(GetBucketsAggregationRequest) },
+			Out:    (*GetBucketsAggregationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetBucketsAggregation); ok {
 					return awsapi.Call(s.GetBucketsAggregation)
@@ -1371,8 +1495,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetCardinality", Method: "POST", URI: "/indices/cardinality",
-			New: func() any { return new(GetCardinalityRequest) },
-			Out: (*GetCardinalityResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException", "InvalidAggregationException", "IndexNotReadyException"},
+			New:    func() any { return new(GetCardinalityRequest) },
+			Out:    (*GetCardinalityResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetCardinality); ok {
 					return awsapi.Call(s.GetCardinality)
@@ -1402,6 +1527,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetEffectivePolicies", Method: "POST", URI: "/effective-policies",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(GetEffectivePoliciesRequest) },
 			Out:      (*GetEffectivePoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1412,8 +1538,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetIndexingConfiguration", Method: "GET", URI: "/indexing/config",
-			New: func() any { return new(GetIndexingConfigurationRequest) },
-			Out: (*GetIndexingConfigurationResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(GetIndexingConfigurationRequest) },
+			Out:    (*GetIndexingConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetIndexingConfiguration); ok {
 					return awsapi.Call(s.GetIndexingConfiguration)
@@ -1422,8 +1549,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetJobDocument", Method: "GET", URI: "/jobs/{jobId}/job-document",
-			New: func() any { return new(GetJobDocumentRequest) },
-			Out: (*GetJobDocumentResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(GetJobDocumentRequest) },
+			Out:    (*GetJobDocumentResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetJobDocument); ok {
 					return awsapi.Call(s.GetJobDocument)
@@ -1433,6 +1561,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetLoggingOptions", Method: "GET", URI: "/loggingOptions",
 			Resource: "*",
+			Errors:   []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException"},
 			New:      func() any { return new(GetLoggingOptionsRequest) },
 			Out:      (*GetLoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1443,8 +1572,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetOTAUpdate", Method: "GET", URI: "/otaUpdates/{otaUpdateId}",
-			New: func() any { return new(GetOTAUpdateRequest) },
-			Out: (*GetOTAUpdateResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException", "ServiceUnavailableException", "ResourceNotFoundException"},
+			New:    func() any { return new(GetOTAUpdateRequest) },
+			Out:    (*GetOTAUpdateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetOTAUpdate); ok {
 					return awsapi.Call(s.GetOTAUpdate)
@@ -1453,8 +1583,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPackage", Method: "GET", URI: "/packages/{packageName}",
-			New: func() any { return new(GetPackageRequest) },
-			Out: (*GetPackageResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException", "ValidationException", "ResourceNotFoundException"},
+			New:    func() any { return new(GetPackageRequest) },
+			Out:    (*GetPackageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetPackage); ok {
 					return awsapi.Call(s.GetPackage)
@@ -1463,8 +1594,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPackageConfiguration", Method: "GET", URI: "/package-configuration",
-			New: func() any { return new(GetPackageConfigurationRequest) },
-			Out: (*GetPackageConfigurationResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException"},
+			New:    func() any { return new(GetPackageConfigurationRequest) },
+			Out:    (*GetPackageConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetPackageConfiguration); ok {
 					return awsapi.Call(s.GetPackageConfiguration)
@@ -1473,8 +1605,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPackageVersion", Method: "GET", URI: "/packages/{packageName}/versions/{versionName}",
-			New: func() any { return new(GetPackageVersionRequest) },
-			Out: (*GetPackageVersionResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException", "ValidationException", "ResourceNotFoundException"},
+			New:    func() any { return new(GetPackageVersionRequest) },
+			Out:    (*GetPackageVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetPackageVersion); ok {
 					return awsapi.Call(s.GetPackageVersion)
@@ -1483,8 +1616,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPercentiles", Method: "POST", URI: "/indices/percentiles",
-			New: func() any { return new(GetPercentilesRequest) },
-			Out: (*GetPercentilesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException", "InvalidAggregationException", "IndexNotReadyException"},
+			New:    func() any { return new(GetPercentilesRequest) },
+			Out:    (*GetPercentilesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetPercentiles); ok {
 					return awsapi.Call(s.GetPercentiles)
@@ -1494,6 +1628,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetPolicy", Method: "GET", URI: "/policies/{policyName}",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(GetPolicyRequest) },
 			Out:      (*GetPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1505,6 +1640,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetPolicyVersion", Method: "GET", URI: "/policies/{policyName}/version/{policyVersionId}",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(GetPolicyVersionRequest) },
 			Out:      (*GetPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1516,6 +1652,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetRegistrationCode", Method: "GET", URI: "/registrationcode",
 			Resource: "*",
+			Errors:   []string{"ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "InvalidRequestException"},
 			New:      func() any { return new(GetRegistrationCodeRequest) },
 			Out:      (*GetRegistrationCodeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1526,8 +1663,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetStatistics", Method: "POST", URI: "/indices/statistics",
-			New: func() any { return new(GetStatisticsRequest) },
-			Out: (*GetStatisticsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException", "InvalidAggregationException", "IndexNotReadyException"},
+			New:    func() any { return new(GetStatisticsRequest) },
+			Out:    (*GetStatisticsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetStatistics); ok {
 					return awsapi.Call(s.GetStatistics)
@@ -1546,8 +1684,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetTopicRule", Method: "GET", URI: "/rules/{ruleName}",
-			New: func() any { return new(GetTopicRuleRequest) },
-			Out: (*GetTopicRuleResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException"},
+			New:    func() any { return new(GetTopicRuleRequest) },
+			Out:    (*GetTopicRuleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetTopicRule); ok {
 					return awsapi.Call(s.GetTopicRule)
@@ -1556,8 +1695,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetTopicRuleDestination", Method: "GET", URI: "/destinations/{arn+}",
-			New: func() any { return new(GetTopicRuleDestinationRequest) },
-			Out: (*GetTopicRuleDestinationResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException"},
+			New:    func() any { return new(GetTopicRuleDestinationRequest) },
+			Out:    (*GetTopicRuleDestinationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetTopicRuleDestination); ok {
 					return awsapi.Call(s.GetTopicRuleDestination)
@@ -1567,6 +1707,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetV2LoggingOptions", Method: "GET", URI: "/v2LoggingOptions",
 			Resource: "*",
+			Errors:   []string{"InternalException", "NotConfiguredException", "ServiceUnavailableException"},
 			New:      func() any { return new(GetV2LoggingOptionsRequest) },
 			Out:      (*GetV2LoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1577,8 +1718,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListActiveViolations", Method: "GET", URI: "/active-violations",
-			New: func() any { return new(ListActiveViolationsRequest) },
-			Out: (*ListActiveViolationsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListActiveViolationsRequest) },
+			Out:    (*ListActiveViolationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListActiveViolations); ok {
 					return awsapi.Call(s.ListActiveViolations)
@@ -1588,6 +1730,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListAttachedPolicies", Method: "POST", URI: "/attached-policies/{target}",
 			Resource: "*",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(ListAttachedPoliciesRequest) },
 			Out:      (*ListAttachedPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1598,8 +1741,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAuditFindings", Method: "POST", URI: "/audit/findings",
-			New: func() any { return new(ListAuditFindingsRequest) },
-			Out: (*ListAuditFindingsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListAuditFindingsRequest) },
+			Out:    (*ListAuditFindingsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListAuditFindings); ok {
 					return awsapi.Call(s.ListAuditFindings)
@@ -1608,8 +1752,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAuditMitigationActionsExecutions", Method: "GET", URI: "/audit/mitigationactions/executions",
-			New: func() any { return new(ListAuditMitigationActionsExecutionsRequest) },
-			Out: (*ListAuditMitigationActionsExecutionsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListAuditMitigationActionsExecutionsRequest) },
+			Out:    (*ListAuditMitigationActionsExecutionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListAuditMitigationActionsExecutions); ok {
 					return awsapi.Call(s.ListAuditMitigationActionsExecutions)
@@ -1618,8 +1763,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAuditMitigationActionsTasks", Method: "GET", URI: "/audit/mitigationactions/tasks",
-			New: func() any { return new(ListAuditMitigationActionsTasksRequest) },
-			Out: (*ListAuditMitigationActionsTasksResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListAuditMitigationActionsTasksRequest) },
+			Out:    (*ListAuditMitigationActionsTasksResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListAuditMitigationActionsTasks); ok {
 					return awsapi.Call(s.ListAuditMitigationActionsTasks)
@@ -1628,8 +1774,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAuditSuppressions", Method: "POST", URI: "/audit/suppressions/list",
-			New: func() any { return new(ListAuditSuppressionsRequest) },
-			Out: (*ListAuditSuppressionsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListAuditSuppressionsRequest) },
+			Out:    (*ListAuditSuppressionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListAuditSuppressions); ok {
 					return awsapi.Call(s.ListAuditSuppressions)
@@ -1638,8 +1785,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAuditTasks", Method: "GET", URI: "/audit/tasks",
-			New: func() any { return new(ListAuditTasksRequest) },
-			Out: (*ListAuditTasksResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListAuditTasksRequest) },
+			Out:    (*ListAuditTasksResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListAuditTasks); ok {
 					return awsapi.Call(s.ListAuditTasks)
@@ -1648,8 +1796,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListAuthorizers", Method: "GET", URI: "/authorizers/",
-			New: func() any { return new(ListAuthorizersRequest) },
-			Out: (*ListAuthorizersResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ListAuthorizersRequest) },
+			Out:    (*ListAuthorizersResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListAuthorizers); ok {
 					return awsapi.Call(s.ListAuthorizers)
@@ -1659,6 +1808,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListBillingGroups", Method: "GET", URI: "/billing-groups",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(ListBillingGroupsRequest) },
 			Out:      (*ListBillingGroupsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1670,6 +1820,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListCACertificates", Method: "GET", URI: "/cacertificates",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListCACertificatesRequest) },
 			Out:      (*ListCACertificatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1680,8 +1831,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListCertificateProviders", Method: "GET", URI: "/certificate-providers/",
-			New: func() any { return new(ListCertificateProvidersRequest) },
-			Out: (*ListCertificateProvidersResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ListCertificateProvidersRequest) },
+			Out:    (*ListCertificateProvidersResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListCertificateProviders); ok {
 					return awsapi.Call(s.ListCertificateProviders)
@@ -1691,6 +1843,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListCertificates", Method: "GET", URI: "/certificates",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListCertificatesRequest) },
 			Out:      (*ListCertificatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1702,6 +1855,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListCertificatesByCA", Method: "GET", URI: "/certificates-by-ca/{caCertificateId}",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListCertificatesByCARequest) },
 			Out:      (*ListCertificatesByCAResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1732,8 +1886,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListCustomMetrics", Method: "GET", URI: "/custom-metrics",
-			New: func() any { return new(ListCustomMetricsRequest) },
-			Out: (*ListCustomMetricsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListCustomMetricsRequest) },
+			Out:    (*ListCustomMetricsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListCustomMetrics); ok {
 					return awsapi.Call(s.ListCustomMetrics)
@@ -1742,8 +1897,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListDetectMitigationActionsExecutions", Method: "GET", URI: "/detect/mitigationactions/executions",
-			New: func() any { return new(ListDetectMitigationActionsExecutionsRequest) },
-			Out: (*ListDetectMitigationActionsExecutionsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListDetectMitigationActionsExecutionsRequest) },
+			Out:    (*ListDetectMitigationActionsExecutionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListDetectMitigationActionsExecutions); ok {
 					return awsapi.Call(s.ListDetectMitigationActionsExecutions)
@@ -1752,8 +1908,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListDetectMitigationActionsTasks", Method: "GET", URI: "/detect/mitigationactions/tasks",
-			New: func() any { return new(ListDetectMitigationActionsTasksRequest) },
-			Out: (*ListDetectMitigationActionsTasksResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListDetectMitigationActionsTasksRequest) },
+			Out:    (*ListDetectMitigationActionsTasksResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListDetectMitigationActionsTasks); ok {
 					return awsapi.Call(s.ListDetectMitigationActionsTasks)
@@ -1762,8 +1919,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListDimensions", Method: "GET", URI: "/dimensions",
-			New: func() any { return new(ListDimensionsRequest) },
-			Out: (*ListDimensionsResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ThrottlingException"},
+			New:    func() any { return new(ListDimensionsRequest) },
+			Out:    (*ListDimensionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListDimensions); ok {
 					return awsapi.Call(s.ListDimensions)
@@ -1772,8 +1930,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListDomainConfigurations", Method: "GET", URI: "/domainConfigurations",
-			New: func() any { return new(ListDomainConfigurationsRequest) },
-			Out: (*ListDomainConfigurationsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ListDomainConfigurationsRequest) },
+			Out:    (*ListDomainConfigurationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListDomainConfigurations); ok {
 					return awsapi.Call(s.ListDomainConfigurations)
@@ -1782,8 +1941,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListFleetMetrics", Method: "GET", URI: "/fleet-metrics",
-			New: func() any { return new(ListFleetMetricsRequest) },
-			Out: (*ListFleetMetricsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ListFleetMetricsRequest) },
+			Out:    (*ListFleetMetricsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListFleetMetrics); ok {
 					return awsapi.Call(s.ListFleetMetrics)
@@ -1792,8 +1952,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListIndices", Method: "GET", URI: "/indices",
-			New: func() any { return new(ListIndicesRequest) },
-			Out: (*ListIndicesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ListIndicesRequest) },
+			Out:    (*ListIndicesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListIndices); ok {
 					return awsapi.Call(s.ListIndices)
@@ -1802,8 +1963,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListJobExecutionsForJob", Method: "GET", URI: "/jobs/{jobId}/things",
-			New: func() any { return new(ListJobExecutionsForJobRequest) },
-			Out: (*ListJobExecutionsForJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(ListJobExecutionsForJobRequest) },
+			Out:    (*ListJobExecutionsForJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListJobExecutionsForJob); ok {
 					return awsapi.Call(s.ListJobExecutionsForJob)
@@ -1812,8 +1974,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListJobExecutionsForThing", Method: "GET", URI: "/things/{thingName}/jobs",
-			New: func() any { return new(ListJobExecutionsForThingRequest) },
-			Out: (*ListJobExecutionsForThingResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(ListJobExecutionsForThingRequest) },
+			Out:    (*ListJobExecutionsForThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListJobExecutionsForThing); ok {
 					return awsapi.Call(s.ListJobExecutionsForThing)
@@ -1822,8 +1985,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListJobTemplates", Method: "GET", URI: "/job-templates",
-			New: func() any { return new(ListJobTemplatesRequest) },
-			Out: (*ListJobTemplatesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListJobTemplatesRequest) },
+			Out:    (*ListJobTemplatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListJobTemplates); ok {
 					return awsapi.Call(s.ListJobTemplates)
@@ -1832,8 +1996,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListJobs", Method: "GET", URI: "/jobs",
-			New: func() any { return new(ListJobsRequest) },
-			Out: (*ListJobsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(ListJobsRequest) },
+			Out:    (*ListJobsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListJobs); ok {
 					return awsapi.Call(s.ListJobs)
@@ -1842,8 +2007,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListManagedJobTemplates", Method: "GET", URI: "/managed-job-templates",
-			New: func() any { return new(ListManagedJobTemplatesRequest) },
-			Out: (*ListManagedJobTemplatesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalServerException"},
+			New:    func() any { return new(ListManagedJobTemplatesRequest) },
+			Out:    (*ListManagedJobTemplatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListManagedJobTemplates); ok {
 					return awsapi.Call(s.ListManagedJobTemplates)
@@ -1852,8 +2018,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListMetricValues", Method: "GET", URI: "/metric-values",
-			New: func() any { return new(ListMetricValuesRequest) },
-			Out: (*ListMetricValuesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(ListMetricValuesRequest) },
+			Out:    (*ListMetricValuesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListMetricValues); ok {
 					return awsapi.Call(s.ListMetricValues)
@@ -1862,8 +2029,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListMitigationActions", Method: "GET", URI: "/mitigationactions/actions",
-			New: func() any { return new(ListMitigationActionsRequest) },
-			Out: (*ListMitigationActionsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListMitigationActionsRequest) },
+			Out:    (*ListMitigationActionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListMitigationActions); ok {
 					return awsapi.Call(s.ListMitigationActions)
@@ -1872,8 +2040,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListOTAUpdates", Method: "GET", URI: "/otaUpdates",
-			New: func() any { return new(ListOTAUpdatesRequest) },
-			Out: (*ListOTAUpdatesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException", "ServiceUnavailableException"},
+			New:    func() any { return new(ListOTAUpdatesRequest) },
+			Out:    (*ListOTAUpdatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListOTAUpdates); ok {
 					return awsapi.Call(s.ListOTAUpdates)
@@ -1883,6 +2052,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListOutgoingCertificates", Method: "GET", URI: "/certificates-out-going",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListOutgoingCertificatesRequest) },
 			Out:      (*ListOutgoingCertificatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1893,8 +2063,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPackageVersions", Method: "GET", URI: "/packages/{packageName}/versions",
-			New: func() any { return new(ListPackageVersionsRequest) },
-			Out: (*ListPackageVersionsResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException", "ValidationException"},
+			New:    func() any { return new(ListPackageVersionsRequest) },
+			Out:    (*ListPackageVersionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListPackageVersions); ok {
 					return awsapi.Call(s.ListPackageVersions)
@@ -1903,8 +2074,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListPackages", Method: "GET", URI: "/packages",
-			New: func() any { return new(ListPackagesRequest) },
-			Out: (*ListPackagesResponse)(nil),
+			Errors: []string{"ThrottlingException", "InternalServerException", "ValidationException"},
+			New:    func() any { return new(ListPackagesRequest) },
+			Out:    (*ListPackagesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListPackages); ok {
 					return awsapi.Call(s.ListPackages)
@@ -1914,6 +2086,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPolicies", Method: "GET", URI: "/policies",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListPoliciesRequest) },
 			Out:      (*ListPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1925,6 +2098,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPolicyPrincipals", Method: "GET", URI: "/policy-principals",
 			Resource: "*",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListPolicyPrincipalsRequest) },
 			Out:      (*ListPolicyPrincipalsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1936,6 +2110,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPolicyVersions", Method: "GET", URI: "/policies/{policyName}/version",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListPolicyVersionsRequest) },
 			Out:      (*ListPolicyVersionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1947,6 +2122,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPrincipalPolicies", Method: "GET", URI: "/principal-policies",
 			Resource: "*",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListPrincipalPoliciesRequest) },
 			Out:      (*ListPrincipalPoliciesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1958,6 +2134,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPrincipalThings", Method: "GET", URI: "/principals/things",
 			Resource: "@principal",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(ListPrincipalThingsRequest) },
 			Out:      (*ListPrincipalThingsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1969,6 +2146,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListPrincipalThingsV2", Method: "GET", URI: "/principals/things-v2",
 			Resource: "@principal",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListPrincipalThingsV2Request) },
 			Out:      (*ListPrincipalThingsV2Response)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -1979,8 +2157,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListProvisioningTemplateVersions", Method: "GET", URI: "/provisioning-templates/{templateName}/versions",
-			New: func() any { return new(ListProvisioningTemplateVersionsRequest) },
-			Out: (*ListProvisioningTemplateVersionsResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ThrottlingException", "ResourceNotFoundException", "UnauthorizedException"},
+			New:    func() any { return new(ListProvisioningTemplateVersionsRequest) },
+			Out:    (*ListProvisioningTemplateVersionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListProvisioningTemplateVersions); ok {
 					return awsapi.Call(s.ListProvisioningTemplateVersions)
@@ -1989,8 +2168,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListProvisioningTemplates", Method: "GET", URI: "/provisioning-templates",
-			New: func() any { return new(ListProvisioningTemplatesRequest) },
-			Out: (*ListProvisioningTemplatesResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException"},
+			New:    func() any { return new(ListProvisioningTemplatesRequest) },
+			Out:    (*ListProvisioningTemplatesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListProvisioningTemplates); ok {
 					return awsapi.Call(s.ListProvisioningTemplates)
@@ -1999,8 +2179,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListRelatedResourcesForAuditFinding", Method: "GET", URI: "/audit/relatedResources",
-			New: func() any { return new(ListRelatedResourcesForAuditFindingRequest) },
-			Out: (*ListRelatedResourcesForAuditFindingResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListRelatedResourcesForAuditFindingRequest) },
+			Out:    (*ListRelatedResourcesForAuditFindingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListRelatedResourcesForAuditFinding); ok {
 					return awsapi.Call(s.ListRelatedResourcesForAuditFinding)
@@ -2010,6 +2191,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListRoleAliases", Method: "GET", URI: "/role-aliases",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListRoleAliasesRequest) },
 			Out:      (*ListRoleAliasesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2030,8 +2212,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListScheduledAudits", Method: "GET", URI: "/audit/scheduledaudits",
-			New: func() any { return new(ListScheduledAuditsRequest) },
-			Out: (*ListScheduledAuditsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListScheduledAuditsRequest) },
+			Out:    (*ListScheduledAuditsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListScheduledAudits); ok {
 					return awsapi.Call(s.ListScheduledAudits)
@@ -2040,8 +2223,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListSecurityProfiles", Method: "GET", URI: "/security-profiles",
-			New: func() any { return new(ListSecurityProfilesRequest) },
-			Out: (*ListSecurityProfilesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(ListSecurityProfilesRequest) },
+			Out:    (*ListSecurityProfilesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListSecurityProfiles); ok {
 					return awsapi.Call(s.ListSecurityProfiles)
@@ -2050,8 +2234,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListSecurityProfilesForTarget", Method: "GET", URI: "/security-profiles-for-target",
-			New: func() any { return new(ListSecurityProfilesForTargetRequest) },
-			Out: (*ListSecurityProfilesForTargetResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(ListSecurityProfilesForTargetRequest) },
+			Out:    (*ListSecurityProfilesForTargetResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListSecurityProfilesForTarget); ok {
 					return awsapi.Call(s.ListSecurityProfilesForTarget)
@@ -2060,8 +2245,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListStreams", Method: "GET", URI: "/streams",
-			New: func() any { return new(ListStreamsRequest) },
-			Out: (*ListStreamsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(ListStreamsRequest) },
+			Out:    (*ListStreamsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListStreams); ok {
 					return awsapi.Call(s.ListStreams)
@@ -2071,6 +2257,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListTagsForResource", Method: "GET", URI: "/tags",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(ListTagsForResourceRequest) },
 			Out:      (*ListTagsForResourceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2082,6 +2269,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListTargetsForPolicy", Method: "POST", URI: "/policy-targets/{policyName}",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(ListTargetsForPolicyRequest) },
 			Out:      (*ListTargetsForPolicyResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2092,8 +2280,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListTargetsForSecurityProfile", Method: "GET", URI: "/security-profiles/{securityProfileName}/targets",
-			New: func() any { return new(ListTargetsForSecurityProfileRequest) },
-			Out: (*ListTargetsForSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListTargetsForSecurityProfileRequest) },
+			Out:    (*ListTargetsForSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListTargetsForSecurityProfile); ok {
 					return awsapi.Call(s.ListTargetsForSecurityProfile)
@@ -2103,6 +2292,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingGroups", Method: "GET", URI: "/thing-groups",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(ListThingGroupsRequest) },
 			Out:      (*ListThingGroupsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2114,6 +2304,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingGroupsForThing", Method: "GET", URI: "/things/{thingName}/thing-groups",
 			Resource: "thing/{thingName}",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(ListThingGroupsForThingRequest) },
 			Out:      (*ListThingGroupsForThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2125,6 +2316,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingPrincipals", Method: "GET", URI: "/things/{thingName}/principals",
 			Resource: "thing/{thingName}",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(ListThingPrincipalsRequest) },
 			Out:      (*ListThingPrincipalsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2136,6 +2328,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingPrincipalsV2", Method: "GET", URI: "/things/{thingName}/principals-v2",
 			Resource: "thing/{thingName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListThingPrincipalsV2Request) },
 			Out:      (*ListThingPrincipalsV2Response)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2146,8 +2339,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListThingRegistrationTaskReports", Method: "GET", URI: "/thing-registration-tasks/{taskId}/reports",
-			New: func() any { return new(ListThingRegistrationTaskReportsRequest) },
-			Out: (*ListThingRegistrationTaskReportsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException"},
+			New:    func() any { return new(ListThingRegistrationTaskReportsRequest) },
+			Out:    (*ListThingRegistrationTaskReportsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListThingRegistrationTaskReports); ok {
 					return awsapi.Call(s.ListThingRegistrationTaskReports)
@@ -2156,8 +2350,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListThingRegistrationTasks", Method: "GET", URI: "/thing-registration-tasks",
-			New: func() any { return new(ListThingRegistrationTasksRequest) },
-			Out: (*ListThingRegistrationTasksResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException"},
+			New:    func() any { return new(ListThingRegistrationTasksRequest) },
+			Out:    (*ListThingRegistrationTasksResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListThingRegistrationTasks); ok {
 					return awsapi.Call(s.ListThingRegistrationTasks)
@@ -2167,6 +2362,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingTypes", Method: "GET", URI: "/thing-types",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListThingTypesRequest) },
 			Out:      (*ListThingTypesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2178,6 +2374,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThings", Method: "GET", URI: "/things",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(ListThingsRequest) },
 			Out:      (*ListThingsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2189,6 +2386,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingsInBillingGroup", Method: "GET", URI: "/billing-groups/{billingGroupName}/things",
 			Resource: "@billinggroup/{billingGroupName}",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(ListThingsInBillingGroupRequest) },
 			Out:      (*ListThingsInBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2200,6 +2398,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListThingsInThingGroup", Method: "GET", URI: "/thing-groups/{thingGroupName}/things",
 			Resource: "@thinggroup/{thingGroupName}",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(ListThingsInThingGroupRequest) },
 			Out:      (*ListThingsInThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2210,8 +2409,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListTopicRuleDestinations", Method: "GET", URI: "/destinations",
-			New: func() any { return new(ListTopicRuleDestinationsRequest) },
-			Out: (*ListTopicRuleDestinationsResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException"},
+			New:    func() any { return new(ListTopicRuleDestinationsRequest) },
+			Out:    (*ListTopicRuleDestinationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListTopicRuleDestinations); ok {
 					return awsapi.Call(s.ListTopicRuleDestinations)
@@ -2221,6 +2421,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListTopicRules", Method: "GET", URI: "/rules",
 			Resource: "*",
+			Errors:   []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException"},
 			New:      func() any { return new(ListTopicRulesRequest) },
 			Out:      (*ListTopicRulesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2232,6 +2433,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListV2LoggingLevels", Method: "GET", URI: "/v2LoggingLevel",
 			Resource: "*",
+			Errors:   []string{"InternalException", "NotConfiguredException", "InvalidRequestException", "ServiceUnavailableException"},
 			New:      func() any { return new(ListV2LoggingLevelsRequest) },
 			Out:      (*ListV2LoggingLevelsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2242,8 +2444,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListViolationEvents", Method: "GET", URI: "/violation-events",
-			New: func() any { return new(ListViolationEventsRequest) },
-			Out: (*ListViolationEventsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ListViolationEventsRequest) },
+			Out:    (*ListViolationEventsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListViolationEvents); ok {
 					return awsapi.Call(s.ListViolationEvents)
@@ -2252,8 +2455,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "PutVerificationStateOnViolation", Method: "POST", URI: "/violations/verification-state/{violationId}",
-			New: func() any { return new(PutVerificationStateOnViolationRequest) },
-			Out: (*PutVerificationStateOnViolationResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(PutVerificationStateOnViolationRequest) },
+			Out:    (*PutVerificationStateOnViolationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(PutVerificationStateOnViolation); ok {
 					return awsapi.Call(s.PutVerificationStateOnViolation)
@@ -2263,6 +2467,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RegisterCACertificate", Method: "POST", URI: "/cacertificate",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "ResourceAlreadyExistsException", "RegistrationCodeValidationException", "InvalidRequestException", "CertificateValidationException", "ThrottlingException", "LimitExceededException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(RegisterCACertificateRequest) },
 			Out:      (*RegisterCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2274,6 +2479,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RegisterCertificate", Method: "POST", URI: "/certificate/register",
 			Resource: "*",
+			Errors:   []string{"ResourceAlreadyExistsException", "InvalidRequestException", "CertificateValidationException", "CertificateStateException", "CertificateConflictException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(RegisterCertificateRequest) },
 			Out:      (*RegisterCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2285,6 +2491,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RegisterCertificateWithoutCA", Method: "POST", URI: "/certificate/register-no-ca",
 			Resource: "*",
+			Errors:   []string{"ResourceAlreadyExistsException", "InvalidRequestException", "CertificateStateException", "CertificateValidationException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(RegisterCertificateWithoutCARequest) },
 			Out:      (*RegisterCertificateWithoutCAResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2296,6 +2503,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RegisterThing", Method: "POST", URI: "/things",
 			Resource: "*",
+			Errors:   []string{"InternalFailureException", "ServiceUnavailableException", "InvalidRequestException", "UnauthorizedException", "ThrottlingException", "ConflictingResourceUpdateException", "ResourceRegistrationFailureException"},
 			New:      func() any { return new(RegisterThingRequest) },
 			Out:      (*RegisterThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2307,6 +2515,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RejectCertificateTransfer", Method: "PATCH", URI: "/reject-certificate-transfer/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"ResourceNotFoundException", "TransferAlreadyCompletedException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(RejectCertificateTransferRequest) },
 			Out:      (*RejectCertificateTransferResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2318,6 +2527,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RemoveThingFromBillingGroup", Method: "PUT", URI: "/billing-groups/removeThingFromBillingGroup",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(RemoveThingFromBillingGroupRequest) },
 			Out:      (*RemoveThingFromBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2329,6 +2539,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "RemoveThingFromThingGroup", Method: "PUT", URI: "/thing-groups/removeThingFromThingGroup",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(RemoveThingFromThingGroupRequest) },
 			Out:      (*RemoveThingFromThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2339,8 +2550,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ReplaceTopicRule", Method: "PATCH", URI: "/rules/{ruleName}",
-			New: func() any { return new(ReplaceTopicRuleRequest) },
-			Out: (*ReplaceTopicRuleResponse)(nil),
+			Errors: []string{"SqlParseException", "InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(ReplaceTopicRuleRequest) },
+			Out:    (*ReplaceTopicRuleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ReplaceTopicRule); ok {
 					return awsapi.Call(s.ReplaceTopicRule)
@@ -2349,8 +2561,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SearchIndex", Method: "POST", URI: "/indices/search",
-			New: func() any { return new(SearchIndexRequest) },
-			Out: (*SearchIndexResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException", "IndexNotReadyException"},
+			New:    func() any { return new(SearchIndexRequest) },
+			Out:    (*SearchIndexResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(SearchIndex); ok {
 					return awsapi.Call(s.SearchIndex)
@@ -2359,8 +2572,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "SetDefaultAuthorizer", Method: "POST", URI: "/default-authorizer",
-			New: func() any { return new(SetDefaultAuthorizerRequest) },
-			Out: (*SetDefaultAuthorizerResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceAlreadyExistsException"},
+			New:    func() any { return new(SetDefaultAuthorizerRequest) },
+			Out:    (*SetDefaultAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(SetDefaultAuthorizer); ok {
 					return awsapi.Call(s.SetDefaultAuthorizer)
@@ -2370,6 +2584,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "SetDefaultPolicyVersion", Method: "PATCH", URI: "/policies/{policyName}/version/{policyVersionId}",
 			Resource: "@policy/{policyName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(SetDefaultPolicyVersionRequest) },
 			Out:      (*SetDefaultPolicyVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2381,6 +2596,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "SetLoggingOptions", Method: "POST", URI: "/loggingOptions",
 			Resource: "@",
+			Errors:   []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException"},
 			New:      func() any { return new(SetLoggingOptionsRequest) },
 			Out:      (*SetLoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2392,6 +2608,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "SetV2LoggingLevel", Method: "POST", URI: "/v2LoggingLevel",
 			Resource: "*",
+			Errors:   []string{"InternalException", "NotConfiguredException", "InvalidRequestException", "ServiceUnavailableException", "LimitExceededException"},
 			New:      func() any { return new(SetV2LoggingLevelRequest) },
 			Out:      (*SetV2LoggingLevelResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2403,6 +2620,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "SetV2LoggingOptions", Method: "POST", URI: "/v2LoggingOptions",
 			Resource: "@",
+			Errors:   []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException"},
 			New:      func() any { return new(SetV2LoggingOptionsRequest) },
 			Out:      (*SetV2LoggingOptionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2413,8 +2631,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StartAuditMitigationActionsTask", Method: "POST", URI: "/audit/mitigationactions/tasks/{taskId}",
-			New: func() any { return new(StartAuditMitigationActionsTaskRequest) },
-			Out: (*StartAuditMitigationActionsTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "TaskAlreadyExistsException", "LimitExceededException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(StartAuditMitigationActionsTaskRequest) },
+			Out:    (*StartAuditMitigationActionsTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StartAuditMitigationActionsTask); ok {
 					return awsapi.Call(s.StartAuditMitigationActionsTask)
@@ -2423,8 +2642,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StartDetectMitigationActionsTask", Method: "PUT", URI: "/detect/mitigationactions/tasks/{taskId}",
-			New: func() any { return new(StartDetectMitigationActionsTaskRequest) },
-			Out: (*StartDetectMitigationActionsTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "TaskAlreadyExistsException", "LimitExceededException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(StartDetectMitigationActionsTaskRequest) },
+			Out:    (*StartDetectMitigationActionsTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StartDetectMitigationActionsTask); ok {
 					return awsapi.Call(s.StartDetectMitigationActionsTask)
@@ -2433,8 +2653,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StartOnDemandAuditTask", Method: "POST", URI: "/audit/tasks",
-			New: func() any { return new(StartOnDemandAuditTaskRequest) },
-			Out: (*StartOnDemandAuditTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "LimitExceededException"},
+			New:    func() any { return new(StartOnDemandAuditTaskRequest) },
+			Out:    (*StartOnDemandAuditTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StartOnDemandAuditTask); ok {
 					return awsapi.Call(s.StartOnDemandAuditTask)
@@ -2443,8 +2664,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StartThingRegistrationTask", Method: "POST", URI: "/thing-registration-tasks",
-			New: func() any { return new(StartThingRegistrationTaskRequest) },
-			Out: (*StartThingRegistrationTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException"},
+			New:    func() any { return new(StartThingRegistrationTaskRequest) },
+			Out:    (*StartThingRegistrationTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StartThingRegistrationTask); ok {
 					return awsapi.Call(s.StartThingRegistrationTask)
@@ -2453,8 +2675,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StopThingRegistrationTask", Method: "PUT", URI: "/thing-registration-tasks/{taskId}/cancel",
-			New: func() any { return new(StopThingRegistrationTaskRequest) },
-			Out: (*StopThingRegistrationTaskResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "InternalFailureException", "ResourceNotFoundException"},
+			New:    func() any { return new(StopThingRegistrationTaskRequest) },
+			Out:    (*StopThingRegistrationTaskResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StopThingRegistrationTask); ok {
 					return awsapi.Call(s.StopThingRegistrationTask)
@@ -2464,6 +2687,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagResource", Method: "POST", URI: "/tags",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException", "LimitExceededException"},
 			New:      func() any { return new(TagResourceRequest) },
 			Out:      (*TagResourceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2475,6 +2699,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TestAuthorization", Method: "POST", URI: "/test-authorization",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "LimitExceededException"},
 			New:      func() any { return new(TestAuthorizationRequest) },
 			Out:      (*TestAuthorizationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2485,8 +2710,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "TestInvokeAuthorizer", Method: "POST", URI: "/authorizer/{authorizerName}/test",
-			New: func() any { return new(TestInvokeAuthorizerRequest) },
-			Out: (*TestInvokeAuthorizerResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "InvalidResponseException"},
+			New:    func() any { return new(TestInvokeAuthorizerRequest) },
+			Out:    (*TestInvokeAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(TestInvokeAuthorizer); ok {
 					return awsapi.Call(s.TestInvokeAuthorizer)
@@ -2496,6 +2722,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TransferCertificate", Method: "PATCH", URI: "/transfer-certificate/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "CertificateStateException", "TransferConflictException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(TransferCertificateRequest) },
 			Out:      (*TransferCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2507,6 +2734,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagResource", Method: "POST", URI: "/untag",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ResourceNotFoundException", "ThrottlingException"},
 			New:      func() any { return new(UntagResourceRequest) },
 			Out:      (*UntagResourceResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2517,8 +2745,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateAccountAuditConfiguration", Method: "PATCH", URI: "/audit/configuration",
-			New: func() any { return new(UpdateAccountAuditConfigurationRequest) },
-			Out: (*UpdateAccountAuditConfigurationResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(UpdateAccountAuditConfigurationRequest) },
+			Out:    (*UpdateAccountAuditConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateAccountAuditConfiguration); ok {
 					return awsapi.Call(s.UpdateAccountAuditConfiguration)
@@ -2527,8 +2756,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateAuditSuppression", Method: "PATCH", URI: "/audit/suppressions/update",
-			New: func() any { return new(UpdateAuditSuppressionRequest) },
-			Out: (*UpdateAuditSuppressionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(UpdateAuditSuppressionRequest) },
+			Out:    (*UpdateAuditSuppressionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateAuditSuppression); ok {
 					return awsapi.Call(s.UpdateAuditSuppression)
@@ -2537,8 +2767,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateAuthorizer", Method: "PUT", URI: "/authorizer/{authorizerName}",
-			New: func() any { return new(UpdateAuthorizerRequest) },
-			Out: (*UpdateAuthorizerResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "LimitExceededException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(UpdateAuthorizerRequest) },
+			Out:    (*UpdateAuthorizerResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateAuthorizer); ok {
 					return awsapi.Call(s.UpdateAuthorizer)
@@ -2548,6 +2779,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateBillingGroup", Method: "PATCH", URI: "/billing-groups/{billingGroupName}",
 			Resource: "@billinggroup/{billingGroupName}",
+			Errors:   []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(UpdateBillingGroupRequest) },
 			Out:      (*UpdateBillingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2559,6 +2791,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateCACertificate", Method: "PUT", URI: "/cacertificate/{caCertificateId}",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(UpdateCACertificateRequest) },
 			Out:      (*UpdateCACertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2570,6 +2803,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateCertificate", Method: "PUT", URI: "/certificates/{certificateId}",
 			Resource: "cert/{certificateId}",
+			Errors:   []string{"ResourceNotFoundException", "CertificateStateException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(UpdateCertificateRequest) },
 			Out:      (*UpdateCertificateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2580,8 +2814,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateCertificateProvider", Method: "PUT", URI: "/certificate-providers/{certificateProviderName}",
-			New: func() any { return new(UpdateCertificateProviderRequest) },
-			Out: (*UpdateCertificateProviderResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(UpdateCertificateProviderRequest) },
+			Out:    (*UpdateCertificateProviderResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateCertificateProvider); ok {
 					return awsapi.Call(s.UpdateCertificateProvider)
@@ -2600,8 +2835,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateCustomMetric", Method: "PATCH", URI: "/custom-metric/{metricName}",
-			New: func() any { return new(UpdateCustomMetricRequest) },
-			Out: (*UpdateCustomMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(UpdateCustomMetricRequest) },
+			Out:    (*UpdateCustomMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateCustomMetric); ok {
 					return awsapi.Call(s.UpdateCustomMetric)
@@ -2610,8 +2846,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateDimension", Method: "PATCH", URI: "/dimensions/{name}",
-			New: func() any { return new(UpdateDimensionRequest) },
-			Out: (*UpdateDimensionResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ResourceNotFoundException", "ThrottlingException"},
+			New:    func() any { return new(UpdateDimensionRequest) },
+			Out:    (*UpdateDimensionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateDimension); ok {
 					return awsapi.Call(s.UpdateDimension)
@@ -2620,8 +2857,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateDomainConfiguration", Method: "PUT", URI: "/domainConfigurations/{domainConfigurationName}",
-			New: func() any { return new(UpdateDomainConfigurationRequest) },
-			Out: (*UpdateDomainConfigurationResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "CertificateValidationException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(UpdateDomainConfigurationRequest) },
+			Out:    (*UpdateDomainConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateDomainConfiguration); ok {
 					return awsapi.Call(s.UpdateDomainConfiguration)
@@ -2630,8 +2868,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateDynamicThingGroup", Method: "PATCH", URI: "/dynamic-thing-groups/{thingGroupName}",
-			New: func() any { return new(UpdateDynamicThingGroupRequest) },
-			Out: (*UpdateDynamicThingGroupResponse)(nil),
+			Errors: []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException"},
+			New:    func() any { return new(UpdateDynamicThingGroupRequest) },
+			Out:    (*UpdateDynamicThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateDynamicThingGroup); ok {
 					return awsapi.Call(s.UpdateDynamicThingGroup)
@@ -2651,6 +2890,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateEventConfigurations", Method: "PATCH", URI: "/event-configurations",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "InternalFailureException", "ThrottlingException"},
 			New:      func() any { return new(UpdateEventConfigurationsRequest) },
 			Out:      (*UpdateEventConfigurationsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2661,8 +2901,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateFleetMetric", Method: "PATCH", URI: "/fleet-metric/{metricName}",
-			New: func() any { return new(UpdateFleetMetricRequest) },
-			Out: (*UpdateFleetMetricResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException", "InvalidQueryException", "InvalidAggregationException", "VersionConflictException", "IndexNotReadyException"},
+			New:    func() any { return new(UpdateFleetMetricRequest) },
+			Out:    (*UpdateFleetMetricResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateFleetMetric); ok {
 					return awsapi.Call(s.UpdateFleetMetric)
@@ -2672,6 +2913,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateIndexingConfiguration", Method: "POST", URI: "/indexing/config",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(UpdateIndexingConfigurationRequest) },
 			Out:      (*UpdateIndexingConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2682,8 +2924,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateJob", Method: "PATCH", URI: "/jobs/{jobId}",
-			New: func() any { return new(UpdateJobRequest) },
-			Out: (*UpdateJobResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException"},
+			New:    func() any { return new(UpdateJobRequest) },
+			Out:    (*UpdateJobResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateJob); ok {
 					return awsapi.Call(s.UpdateJob)
@@ -2692,8 +2935,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateMitigationAction", Method: "PATCH", URI: "/mitigationactions/actions/{actionName}",
-			New: func() any { return new(UpdateMitigationActionRequest) },
-			Out: (*UpdateMitigationActionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(UpdateMitigationActionRequest) },
+			Out:    (*UpdateMitigationActionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateMitigationAction); ok {
 					return awsapi.Call(s.UpdateMitigationAction)
@@ -2702,8 +2946,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdatePackage", Method: "PATCH", URI: "/packages/{packageName}",
-			New: func() any { return new(UpdatePackageRequest) },
-			Out: (*UpdatePackageResponse)(nil),
+			Errors: []string{"ThrottlingException", "ConflictException", "InternalServerException", "ValidationException", "ResourceNotFoundException"},
+			New:    func() any { return new(UpdatePackageRequest) },
+			Out:    (*UpdatePackageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdatePackage); ok {
 					return awsapi.Call(s.UpdatePackage)
@@ -2712,8 +2957,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdatePackageConfiguration", Method: "PATCH", URI: "/package-configuration",
-			New: func() any { return new(UpdatePackageConfigurationRequest) },
-			Out: (*UpdatePackageConfigurationResponse)(nil),
+			Errors: []string{"ThrottlingException", "ConflictException", "InternalServerException", "ValidationException"},
+			New:    func() any { return new(UpdatePackageConfigurationRequest) },
+			Out:    (*UpdatePackageConfigurationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdatePackageConfiguration); ok {
 					return awsapi.Call(s.UpdatePackageConfiguration)
@@ -2722,8 +2968,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdatePackageVersion", Method: "PATCH", URI: "/packages/{packageName}/versions/{versionName}",
-			New: func() any { return new(UpdatePackageVersionRequest) },
-			Out: (*UpdatePackageVersionResponse)(nil),
+			Errors: []string{"ThrottlingException", "ConflictException", "InternalServerException", "ValidationException", "ResourceNotFoundException"},
+			New:    func() any { return new(UpdatePackageVersionRequest) },
+			Out:    (*UpdatePackageVersionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdatePackageVersion); ok {
 					return awsapi.Call(s.UpdatePackageVersion)
@@ -2732,8 +2979,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateProvisioningTemplate", Method: "PATCH", URI: "/provisioning-templates/{templateName}",
-			New: func() any { return new(UpdateProvisioningTemplateRequest) },
-			Out: (*UpdateProvisioningTemplateResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "ResourceNotFoundException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(UpdateProvisioningTemplateRequest) },
+			Out:    (*UpdateProvisioningTemplateResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateProvisioningTemplate); ok {
 					return awsapi.Call(s.UpdateProvisioningTemplate)
@@ -2743,6 +2991,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateRoleAlias", Method: "PUT", URI: "/role-aliases/{roleAlias}",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(UpdateRoleAliasRequest) },
 			Out:      (*UpdateRoleAliasResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2753,8 +3002,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateScheduledAudit", Method: "PATCH", URI: "/audit/scheduledaudits/{scheduledAuditName}",
-			New: func() any { return new(UpdateScheduledAuditRequest) },
-			Out: (*UpdateScheduledAuditResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(UpdateScheduledAuditRequest) },
+			Out:    (*UpdateScheduledAuditResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateScheduledAudit); ok {
 					return awsapi.Call(s.UpdateScheduledAudit)
@@ -2763,8 +3013,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateSecurityProfile", Method: "PATCH", URI: "/security-profiles/{securityProfileName}",
-			New: func() any { return new(UpdateSecurityProfileRequest) },
-			Out: (*UpdateSecurityProfileResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "VersionConflictException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(UpdateSecurityProfileRequest) },
+			Out:    (*UpdateSecurityProfileResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateSecurityProfile); ok {
 					return awsapi.Call(s.UpdateSecurityProfile)
@@ -2773,8 +3024,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateStream", Method: "PUT", URI: "/streams/{streamId}",
-			New: func() any { return new(UpdateStreamRequest) },
-			Out: (*UpdateStreamResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
+			New:    func() any { return new(UpdateStreamRequest) },
+			Out:    (*UpdateStreamResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateStream); ok {
 					return awsapi.Call(s.UpdateStream)
@@ -2784,6 +3036,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateThing", Method: "PATCH", URI: "/things/{thingName}",
 			Resource: "thing/{thingName}",
+			Errors:   []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(UpdateThingRequest) },
 			Out:      (*UpdateThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2795,6 +3048,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateThingGroup", Method: "PATCH", URI: "/thing-groups/{thingGroupName}",
 			Resource: "@thinggroup/{thingGroupName}",
+			Errors:   []string{"InvalidRequestException", "VersionConflictException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(UpdateThingGroupRequest) },
 			Out:      (*UpdateThingGroupResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2806,6 +3060,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateThingGroupsForThing", Method: "PUT", URI: "/thing-groups/updateThingGroupsForThing",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException", "ResourceNotFoundException"},
 			New:      func() any { return new(UpdateThingGroupsForThingRequest) },
 			Out:      (*UpdateThingGroupsForThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2817,6 +3072,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateThingType", Method: "PATCH", URI: "/thing-types/{thingTypeName}",
 			Resource: "@thingtype/{thingTypeName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException"},
 			New:      func() any { return new(UpdateThingTypeRequest) },
 			Out:      (*UpdateThingTypeResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -2827,8 +3083,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateTopicRuleDestination", Method: "PATCH", URI: "/destinations",
-			New: func() any { return new(UpdateTopicRuleDestinationRequest) },
-			Out: (*UpdateTopicRuleDestinationResponse)(nil),
+			Errors: []string{"InternalException", "InvalidRequestException", "ServiceUnavailableException", "UnauthorizedException", "ConflictingResourceUpdateException"},
+			New:    func() any { return new(UpdateTopicRuleDestinationRequest) },
+			Out:    (*UpdateTopicRuleDestinationResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateTopicRuleDestination); ok {
 					return awsapi.Call(s.UpdateTopicRuleDestination)
@@ -2837,8 +3094,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ValidateSecurityProfileBehaviors", Method: "POST", URI: "/security-profile-behaviors/validate",
-			New: func() any { return new(ValidateSecurityProfileBehaviorsRequest) },
-			Out: (*ValidateSecurityProfileBehaviorsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "InternalFailureException"},
+			New:    func() any { return new(ValidateSecurityProfileBehaviorsRequest) },
+			Out:    (*ValidateSecurityProfileBehaviorsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ValidateSecurityProfileBehaviors); ok {
 					return awsapi.Call(s.ValidateSecurityProfileBehaviors)

@@ -41,8 +41,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteThingShadow", Method: "DELETE", URI: "/things/{thingName}/shadow",
-			New: func() any { return new(DeleteThingShadowRequest) },
-			Out: (*DeleteThingShadowResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
+			New:    func() any { return new(DeleteThingShadowRequest) },
+			Out:    (*DeleteThingShadowResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteThingShadow); ok {
 					return awsapi.Call(s.DeleteThingShadow)
@@ -51,8 +52,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetRetainedMessage", Method: "GET", URI: "/retainedMessage/{topic+}",
-			New: func() any { return new(GetRetainedMessageRequest) },
-			Out: (*GetRetainedMessageResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
+			New:    func() any { return new(GetRetainedMessageRequest) },
+			Out:    (*GetRetainedMessageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetRetainedMessage); ok {
 					return awsapi.Call(s.GetRetainedMessage)
@@ -61,8 +63,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetThingShadow", Method: "GET", URI: "/things/{thingName}/shadow",
-			New: func() any { return new(GetThingShadowRequest) },
-			Out: (*GetThingShadowResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
+			New:    func() any { return new(GetThingShadowRequest) },
+			Out:    (*GetThingShadowResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetThingShadow); ok {
 					return awsapi.Call(s.GetThingShadow)
@@ -71,8 +74,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListNamedShadowsForThing", Method: "GET", URI: "/api/things/shadow/ListNamedShadowsForThing/{thingName}",
-			New: func() any { return new(ListNamedShadowsForThingRequest) },
-			Out: (*ListNamedShadowsForThingResponse)(nil),
+			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
+			New:    func() any { return new(ListNamedShadowsForThingRequest) },
+			Out:    (*ListNamedShadowsForThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListNamedShadowsForThing); ok {
 					return awsapi.Call(s.ListNamedShadowsForThing)
@@ -81,8 +85,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListRetainedMessages", Method: "GET", URI: "/retainedMessage",
-			New: func() any { return new(ListRetainedMessagesRequest) },
-			Out: (*ListRetainedMessagesResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
+			New:    func() any { return new(ListRetainedMessagesRequest) },
+			Out:    (*ListRetainedMessagesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListRetainedMessages); ok {
 					return awsapi.Call(s.ListRetainedMessages)
@@ -91,8 +96,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "Publish", Method: "POST", URI: "/topics/{topic+}",
-			New: func() any { return new(PublishRequest) },
-			Out: (*PublishResponse)(nil),
+			Errors: []string{"InternalFailureException", "InvalidRequestException", "UnauthorizedException", "MethodNotAllowedException", "ThrottlingException"},
+			New:    func() any { return new(PublishRequest) },
+			Out:    (*PublishResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(Publish); ok {
 					return awsapi.Call(s.Publish)
@@ -101,8 +107,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateThingShadow", Method: "POST", URI: "/things/{thingName}/shadow",
-			New: func() any { return new(UpdateThingShadowRequest) },
-			Out: (*UpdateThingShadowResponse)(nil),
+			Errors: []string{"ConflictException", "RequestEntityTooLargeException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
+			New:    func() any { return new(UpdateThingShadowRequest) },
+			Out:    (*UpdateThingShadowResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateThingShadow); ok {
 					return awsapi.Call(s.UpdateThingShadow)

@@ -31,8 +31,9 @@ var Service = &awsapi.Service{
 	Shapes:       shapes,
 	Operations: []*awsapi.Operation{
 		{Name: "DescribeJobExecution", Method: "GET", URI: "/things/{thingName}/jobs/{jobId}",
-			New: func() any { return new(DescribeJobExecutionRequest) },
-			Out: (*DescribeJobExecutionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException", "CertificateValidationException", "TerminalStateException"},
+			New:    func() any { return new(DescribeJobExecutionRequest) },
+			Out:    (*DescribeJobExecutionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeJobExecution); ok {
 					return awsapi.Call(s.DescribeJobExecution)
@@ -41,8 +42,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetPendingJobExecutions", Method: "GET", URI: "/things/{thingName}/jobs",
-			New: func() any { return new(GetPendingJobExecutionsRequest) },
-			Out: (*GetPendingJobExecutionsResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException", "CertificateValidationException"},
+			New:    func() any { return new(GetPendingJobExecutionsRequest) },
+			Out:    (*GetPendingJobExecutionsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetPendingJobExecutions); ok {
 					return awsapi.Call(s.GetPendingJobExecutions)
@@ -61,8 +63,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StartNextPendingJobExecution", Method: "PUT", URI: "/things/{thingName}/jobs/$next",
-			New: func() any { return new(StartNextPendingJobExecutionRequest) },
-			Out: (*StartNextPendingJobExecutionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException", "CertificateValidationException"},
+			New:    func() any { return new(StartNextPendingJobExecutionRequest) },
+			Out:    (*StartNextPendingJobExecutionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StartNextPendingJobExecution); ok {
 					return awsapi.Call(s.StartNextPendingJobExecution)
@@ -71,8 +74,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateJobExecution", Method: "POST", URI: "/things/{thingName}/jobs/{jobId}",
-			New: func() any { return new(UpdateJobExecutionRequest) },
-			Out: (*UpdateJobExecutionResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "ServiceUnavailableException", "CertificateValidationException", "InvalidStateTransitionException"},
+			New:    func() any { return new(UpdateJobExecutionRequest) },
+			Out:    (*UpdateJobExecutionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateJobExecution); ok {
 					return awsapi.Call(s.UpdateJobExecution)

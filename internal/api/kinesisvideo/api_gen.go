@@ -31,8 +31,9 @@ var Service = &awsapi.Service{
 	Shapes:       shapes,
 	Operations: []*awsapi.Operation{
 		{Name: "CreateSignalingChannel", Method: "POST", URI: "/createSignalingChannel",
-			New: func() any { return new(CreateSignalingChannelInput) },
-			Out: (*CreateSignalingChannelOutput)(nil),
+			Errors: []string{"InvalidArgumentException", "ClientLimitExceededException", "AccountChannelLimitExceededException", "ResourceInUseException", "AccessDeniedException", "TagsPerResourceExceededLimitException"},
+			New:    func() any { return new(CreateSignalingChannelInput) },
+			Out:    (*CreateSignalingChannelOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(CreateSignalingChannel); ok {
 					return awsapi.Call(s.CreateSignalingChannel)
@@ -42,6 +43,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateStream", Method: "POST", URI: "/createStream",
 			Resource: "@",
+			Errors:   []string{"AccountStreamLimitExceededException", "DeviceStreamLimitExceededException", "ResourceInUseException", "InvalidDeviceException", "InvalidArgumentException", "ClientLimitExceededException", "TagsPerResourceExceededLimitException"},
 			New:      func() any { return new(CreateStreamInput) },
 			Out:      (*CreateStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -52,8 +54,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteEdgeConfiguration", Method: "POST", URI: "/deleteEdgeConfiguration",
-			New: func() any { return new(DeleteEdgeConfigurationInput) },
-			Out: (*DeleteEdgeConfigurationOutput)(nil),
+			Errors: []string{"AccessDeniedException", "ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "StreamEdgeConfigurationNotFoundException"},
+			New:    func() any { return new(DeleteEdgeConfigurationInput) },
+			Out:    (*DeleteEdgeConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteEdgeConfiguration); ok {
 					return awsapi.Call(s.DeleteEdgeConfiguration)
@@ -62,8 +65,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteSignalingChannel", Method: "POST", URI: "/deleteSignalingChannel",
-			New: func() any { return new(DeleteSignalingChannelInput) },
-			Out: (*DeleteSignalingChannelOutput)(nil),
+			Errors: []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException", "VersionMismatchException", "ResourceInUseException"},
+			New:    func() any { return new(DeleteSignalingChannelInput) },
+			Out:    (*DeleteSignalingChannelOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteSignalingChannel); ok {
 					return awsapi.Call(s.DeleteSignalingChannel)
@@ -73,6 +77,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DeleteStream", Method: "POST", URI: "/deleteStream",
 			Resource: "@",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "NotAuthorizedException", "VersionMismatchException", "ResourceInUseException"},
 			New:      func() any { return new(DeleteStreamInput) },
 			Out:      (*DeleteStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -83,8 +88,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeEdgeConfiguration", Method: "POST", URI: "/describeEdgeConfiguration",
-			New: func() any { return new(DescribeEdgeConfigurationInput) },
-			Out: (*DescribeEdgeConfigurationOutput)(nil),
+			Errors: []string{"AccessDeniedException", "ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "StreamEdgeConfigurationNotFoundException"},
+			New:    func() any { return new(DescribeEdgeConfigurationInput) },
+			Out:    (*DescribeEdgeConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeEdgeConfiguration); ok {
 					return awsapi.Call(s.DescribeEdgeConfiguration)
@@ -94,6 +100,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeImageGenerationConfiguration", Method: "POST", URI: "/describeImageGenerationConfiguration",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException"},
 			New:      func() any { return new(DescribeImageGenerationConfigurationInput) },
 			Out:      (*DescribeImageGenerationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -105,6 +112,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeMappedResourceConfiguration", Method: "POST", URI: "/describeMappedResourceConfiguration",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "AccessDeniedException", "ClientLimitExceededException"},
 			New:      func() any { return new(DescribeMappedResourceConfigurationInput) },
 			Out:      (*DescribeMappedResourceConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -116,6 +124,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeMediaStorageConfiguration", Method: "POST", URI: "/describeMediaStorageConfiguration",
 			Resource: "@channel",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "AccessDeniedException", "ClientLimitExceededException"},
 			New:      func() any { return new(DescribeMediaStorageConfigurationInput) },
 			Out:      (*DescribeMediaStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -127,6 +136,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeNotificationConfiguration", Method: "POST", URI: "/describeNotificationConfiguration",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException"},
 			New:      func() any { return new(DescribeNotificationConfigurationInput) },
 			Out:      (*DescribeNotificationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -137,8 +147,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DescribeSignalingChannel", Method: "POST", URI: "/describeSignalingChannel",
-			New: func() any { return new(DescribeSignalingChannelInput) },
-			Out: (*DescribeSignalingChannelOutput)(nil),
+			Errors: []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException"},
+			New:    func() any { return new(DescribeSignalingChannelInput) },
+			Out:    (*DescribeSignalingChannelOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DescribeSignalingChannel); ok {
 					return awsapi.Call(s.DescribeSignalingChannel)
@@ -148,6 +159,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeStream", Method: "POST", URI: "/describeStream",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ResourceNotFoundException", "ClientLimitExceededException", "NotAuthorizedException"},
 			New:      func() any { return new(DescribeStreamInput) },
 			Out:      (*DescribeStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -159,6 +171,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "DescribeStreamStorageConfiguration", Method: "POST", URI: "/describeStreamStorageConfiguration",
 			Resource: "@",
+			Errors:   []string{"AccessDeniedException", "ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException"},
 			New:      func() any { return new(DescribeStreamStorageConfigurationInput) },
 			Out:      (*DescribeStreamStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -170,6 +183,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetDataEndpoint", Method: "POST", URI: "/getDataEndpoint",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ResourceNotFoundException", "ClientLimitExceededException", "NotAuthorizedException"},
 			New:      func() any { return new(GetDataEndpointInput) },
 			Out:      (*GetDataEndpointOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -180,8 +194,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetSignalingChannelEndpoint", Method: "POST", URI: "/getSignalingChannelEndpoint",
-			New: func() any { return new(GetSignalingChannelEndpointInput) },
-			Out: (*GetSignalingChannelEndpointOutput)(nil),
+			Errors: []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "ResourceInUseException", "AccessDeniedException"},
+			New:    func() any { return new(GetSignalingChannelEndpointInput) },
+			Out:    (*GetSignalingChannelEndpointOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetSignalingChannelEndpoint); ok {
 					return awsapi.Call(s.GetSignalingChannelEndpoint)
@@ -190,8 +205,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListEdgeAgentConfigurations", Method: "POST", URI: "/listEdgeAgentConfigurations",
-			New: func() any { return new(ListEdgeAgentConfigurationsInput) },
-			Out: (*ListEdgeAgentConfigurationsOutput)(nil),
+			Errors: []string{"NotAuthorizedException", "ClientLimitExceededException", "InvalidArgumentException"},
+			New:    func() any { return new(ListEdgeAgentConfigurationsInput) },
+			Out:    (*ListEdgeAgentConfigurationsOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListEdgeAgentConfigurations); ok {
 					return awsapi.Call(s.ListEdgeAgentConfigurations)
@@ -200,8 +216,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListSignalingChannels", Method: "POST", URI: "/listSignalingChannels",
-			New: func() any { return new(ListSignalingChannelsInput) },
-			Out: (*ListSignalingChannelsOutput)(nil),
+			Errors: []string{"InvalidArgumentException", "ClientLimitExceededException", "AccessDeniedException"},
+			New:    func() any { return new(ListSignalingChannelsInput) },
+			Out:    (*ListSignalingChannelsOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListSignalingChannels); ok {
 					return awsapi.Call(s.ListSignalingChannels)
@@ -211,6 +228,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListStreams", Method: "POST", URI: "/listStreams",
 			Resource: "*",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException"},
 			New:      func() any { return new(ListStreamsInput) },
 			Out:      (*ListStreamsOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -222,6 +240,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListTagsForResource", Method: "POST", URI: "/ListTagsForResource",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException"},
 			New:      func() any { return new(ListTagsForResourceInput) },
 			Out:      (*ListTagsForResourceOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -233,6 +252,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListTagsForStream", Method: "POST", URI: "/listTagsForStream",
 			Resource: "@",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "NotAuthorizedException", "InvalidResourceFormatException"},
 			New:      func() any { return new(ListTagsForStreamInput) },
 			Out:      (*ListTagsForStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -243,8 +263,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "StartEdgeConfigurationUpdate", Method: "POST", URI: "/startEdgeConfigurationUpdate",
-			New: func() any { return new(StartEdgeConfigurationUpdateInput) },
-			Out: (*StartEdgeConfigurationUpdateOutput)(nil),
+			Errors: []string{"AccessDeniedException", "ClientLimitExceededException", "InvalidArgumentException", "NoDataRetentionException", "ResourceInUseException", "ResourceNotFoundException"},
+			New:    func() any { return new(StartEdgeConfigurationUpdateInput) },
+			Out:    (*StartEdgeConfigurationUpdateOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(StartEdgeConfigurationUpdate); ok {
 					return awsapi.Call(s.StartEdgeConfigurationUpdate)
@@ -254,6 +275,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagResource", Method: "POST", URI: "/TagResource",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException", "TagsPerResourceExceededLimitException"},
 			New:      func() any { return new(TagResourceInput) },
 			Out:      (*TagResourceOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -265,6 +287,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "TagStream", Method: "POST", URI: "/tagStream",
 			Resource: "@",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "NotAuthorizedException", "InvalidResourceFormatException", "TagsPerResourceExceededLimitException"},
 			New:      func() any { return new(TagStreamInput) },
 			Out:      (*TagStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -276,6 +299,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagResource", Method: "POST", URI: "/UntagResource",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException"},
 			New:      func() any { return new(UntagResourceInput) },
 			Out:      (*UntagResourceOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -287,6 +311,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UntagStream", Method: "POST", URI: "/untagStream",
 			Resource: "@",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "NotAuthorizedException", "InvalidResourceFormatException"},
 			New:      func() any { return new(UntagStreamInput) },
 			Out:      (*UntagStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -298,6 +323,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateDataRetention", Method: "POST", URI: "/updateDataRetention",
 			Resource: "@",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "ResourceInUseException", "NotAuthorizedException", "VersionMismatchException"},
 			New:      func() any { return new(UpdateDataRetentionInput) },
 			Out:      (*UpdateDataRetentionOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -309,6 +335,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateImageGenerationConfiguration", Method: "POST", URI: "/updateImageGenerationConfiguration",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException", "ResourceInUseException", "NoDataRetentionException"},
 			New:      func() any { return new(UpdateImageGenerationConfigurationInput) },
 			Out:      (*UpdateImageGenerationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -320,6 +347,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateMediaStorageConfiguration", Method: "POST", URI: "/updateMediaStorageConfiguration",
 			Resource: "@channel",
+			Errors:   []string{"ResourceInUseException", "InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException", "NoDataRetentionException"},
 			New:      func() any { return new(UpdateMediaStorageConfigurationInput) },
 			Out:      (*UpdateMediaStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -331,6 +359,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateNotificationConfiguration", Method: "POST", URI: "/updateNotificationConfiguration",
 			Resource: "@",
+			Errors:   []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "AccessDeniedException", "ResourceInUseException", "NoDataRetentionException"},
 			New:      func() any { return new(UpdateNotificationConfigurationInput) },
 			Out:      (*UpdateNotificationConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -341,8 +370,9 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateSignalingChannel", Method: "POST", URI: "/updateSignalingChannel",
-			New: func() any { return new(UpdateSignalingChannelInput) },
-			Out: (*UpdateSignalingChannelOutput)(nil),
+			Errors: []string{"InvalidArgumentException", "ClientLimitExceededException", "ResourceNotFoundException", "ResourceInUseException", "AccessDeniedException", "VersionMismatchException"},
+			New:    func() any { return new(UpdateSignalingChannelInput) },
+			Out:    (*UpdateSignalingChannelOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateSignalingChannel); ok {
 					return awsapi.Call(s.UpdateSignalingChannel)
@@ -352,6 +382,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateStream", Method: "POST", URI: "/updateStream",
 			Resource: "@",
+			Errors:   []string{"ClientLimitExceededException", "InvalidArgumentException", "ResourceNotFoundException", "ResourceInUseException", "NotAuthorizedException", "VersionMismatchException"},
 			New:      func() any { return new(UpdateStreamInput) },
 			Out:      (*UpdateStreamOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -363,6 +394,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "UpdateStreamStorageConfiguration", Method: "POST", URI: "/updateStreamStorageConfiguration",
 			Resource: "@",
+			Errors:   []string{"AccessDeniedException", "ClientLimitExceededException", "InvalidArgumentException", "ResourceInUseException", "ResourceNotFoundException", "VersionMismatchException"},
 			New:      func() any { return new(UpdateStreamStorageConfigurationInput) },
 			Out:      (*UpdateStreamStorageConfigurationOutput)(nil),
 			Bind: func(impl any) awsapi.Method {

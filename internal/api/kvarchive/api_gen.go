@@ -32,6 +32,7 @@ var Service = &awsapi.Service{
 	Operations: []*awsapi.Operation{
 		{Name: "GetClip", Method: "POST", URI: "/getClip",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "ClientLimitExceededException", "NotAuthorizedException", "UnsupportedStreamMediaTypeException", "MissingCodecPrivateDataException", "InvalidCodecPrivateDataException", "InvalidMediaFrameException", "NoDataRetentionException"},
 			New:      func() any { return new(GetClipInput) },
 			Out:      (*GetClipOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -43,6 +44,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetDASHStreamingSessionURL", Method: "POST", URI: "/getDASHStreamingSessionURL",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "ClientLimitExceededException", "NotAuthorizedException", "UnsupportedStreamMediaTypeException", "NoDataRetentionException", "MissingCodecPrivateDataException", "InvalidCodecPrivateDataException"},
 			New:      func() any { return new(GetDASHStreamingSessionURLInput) },
 			Out:      (*GetDASHStreamingSessionURLOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -54,6 +56,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetHLSStreamingSessionURL", Method: "POST", URI: "/getHLSStreamingSessionURL",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "ClientLimitExceededException", "NotAuthorizedException", "UnsupportedStreamMediaTypeException", "NoDataRetentionException", "MissingCodecPrivateDataException", "InvalidCodecPrivateDataException"},
 			New:      func() any { return new(GetHLSStreamingSessionURLInput) },
 			Out:      (*GetHLSStreamingSessionURLOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -65,6 +68,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetImages", Method: "POST", URI: "/getImages",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "ClientLimitExceededException", "NotAuthorizedException", "NoDataRetentionException"},
 			New:      func() any { return new(GetImagesInput) },
 			Out:      (*GetImagesOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -76,6 +80,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "GetMediaForFragmentList", Method: "POST", URI: "/getMediaForFragmentList",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "ClientLimitExceededException", "NotAuthorizedException"},
 			New:      func() any { return new(GetMediaForFragmentListInput) },
 			Out:      (*GetMediaForFragmentListOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -87,6 +92,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListFragments", Method: "POST", URI: "/listFragments",
 			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidArgumentException", "ClientLimitExceededException", "NotAuthorizedException"},
 			New:      func() any { return new(ListFragmentsInput) },
 			Out:      (*ListFragmentsOutput)(nil),
 			Bind: func(impl any) awsapi.Method {

@@ -33,6 +33,7 @@ var Service = &awsapi.Service{
 		{Name: "GetMedia", Method: "POST", URI: "/getMedia",
 			Resource:     "@",
 			UnsignedBody: true,
+			Errors:       []string{"ResourceNotFoundException", "NotAuthorizedException", "InvalidEndpointException", "ClientLimitExceededException", "ConnectionLimitExceededException", "InvalidArgumentException"},
 			New:          func() any { return new(GetMediaInput) },
 			Out:          (*GetMediaOutput)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -45,6 +46,7 @@ var Service = &awsapi.Service{
 		{Name: "PutMedia", Method: "POST", URI: "/putMedia",
 			Resource:     "@",
 			RefusalDelay: 700 * time.Millisecond,
+			Errors:       []string{"ResourceNotFoundException", "NotAuthorizedException", "InvalidEndpointException", "InvalidArgumentException", "ClientLimitExceededException", "ConnectionLimitExceededException"},
 			New:          func() any { return new(PutMediaInput) },
 			Out:          (*PutMediaOutput)(nil),
 			Bind: func(impl any) awsapi.Method {

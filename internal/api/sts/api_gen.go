@@ -33,6 +33,7 @@ var Service = &awsapi.Service{
 		{Name: "AssumeRole", Method: "POST", URI: "/",
 			Resource:      "-",
 			ResultWrapper: "AssumeRoleResult",
+			Errors:        []string{"MalformedPolicyDocumentException", "PackedPolicyTooLargeException", "RegionDisabledException", "ExpiredTokenException"},
 			New:           func() any { return new(AssumeRoleRequest) },
 			Out:           (*AssumeRoleResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -46,6 +47,7 @@ var Service = &awsapi.Service{
 			Resource:      "-",
 			Unsigned:      true,
 			ResultWrapper: "AssumeRoleWithSAMLResult",
+			Errors:        []string{"MalformedPolicyDocumentException", "PackedPolicyTooLargeException", "IDPRejectedClaimException", "InvalidIdentityTokenException", "ExpiredTokenException", "RegionDisabledException"},
 			New:           func() any { return new(AssumeRoleWithSAMLRequest) },
 			Out:           (*AssumeRoleWithSAMLResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -59,6 +61,7 @@ var Service = &awsapi.Service{
 			Resource:      "-",
 			Unsigned:      true,
 			ResultWrapper: "AssumeRoleWithWebIdentityResult",
+			Errors:        []string{"MalformedPolicyDocumentException", "PackedPolicyTooLargeException", "IDPRejectedClaimException", "IDPCommunicationErrorException", "InvalidIdentityTokenException", "ExpiredTokenException", "RegionDisabledException"},
 			New:           func() any { return new(AssumeRoleWithWebIdentityRequest) },
 			Out:           (*AssumeRoleWithWebIdentityResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -81,6 +84,7 @@ var Service = &awsapi.Service{
 		{Name: "DecodeAuthorizationMessage", Method: "POST", URI: "/",
 			Resource:      "*",
 			ResultWrapper: "DecodeAuthorizationMessageResult",
+			Errors:        []string{"InvalidAuthorizationMessageException"},
 			New:           func() any { return new(DecodeAuthorizationMessageRequest) },
 			Out:           (*DecodeAuthorizationMessageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -127,6 +131,7 @@ var Service = &awsapi.Service{
 		{Name: "GetFederationToken", Method: "POST", URI: "/",
 			Resource:      "@",
 			ResultWrapper: "GetFederationTokenResult",
+			Errors:        []string{"MalformedPolicyDocumentException", "PackedPolicyTooLargeException", "RegionDisabledException"},
 			New:           func() any { return new(GetFederationTokenRequest) },
 			Out:           (*GetFederationTokenResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -139,6 +144,7 @@ var Service = &awsapi.Service{
 		{Name: "GetSessionToken", Method: "POST", URI: "/",
 			Resource:      "-",
 			ResultWrapper: "GetSessionTokenResult",
+			Errors:        []string{"RegionDisabledException"},
 			New:           func() any { return new(GetSessionTokenRequest) },
 			Out:           (*GetSessionTokenResponse)(nil),
 			Bind: func(impl any) awsapi.Method {

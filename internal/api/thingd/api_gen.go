@@ -32,6 +32,7 @@ var Service = &awsapi.Service{
 	Operations: []*awsapi.Operation{
 		{Name: "CreateAccount", Method: "POST", URI: "/thingd/accounts",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ResourceAlreadyExistsException"},
 			New:      func() any { return new(CreateAccountRequest) },
 			Out:      (*CreateAccountResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -43,6 +44,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "CreateDeviceKit", Method: "POST", URI: "/thingd/device-kits",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException"},
 			New:      func() any { return new(CreateDeviceKitRequest) },
 			Out:      (*CreateDeviceKitResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -54,6 +56,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ExplainRefusal", Method: "GET", URI: "/thingd/refusals/{RequestId}",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException"},
 			New:      func() any { return new(ExplainRefusalRequest) },
 			Out:      (*ExplainRefusalResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -65,6 +68,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListAccounts", Method: "GET", URI: "/thingd/accounts",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException"},
 			New:      func() any { return new(ListAccountsRequest) },
 			Out:      (*ListAccountsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -76,6 +80,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "ListRefusals", Method: "GET", URI: "/thingd/refusals",
 			Resource: "*",
+			Errors:   []string{"InvalidRequestException"},
 			New:      func() any { return new(ListRefusalsRequest) },
 			Out:      (*ListRefusalsResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
@@ -87,6 +92,7 @@ var Service = &awsapi.Service{
 		},
 		{Name: "PutOpenIDConnectProviderKeys", Method: "PUT", URI: "/thingd/oidc-provider-keys",
 			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException"},
 			New:      func() any { return new(PutOpenIDConnectProviderKeysRequest) },
 			Out:      (*PutOpenIDConnectProviderKeysResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
