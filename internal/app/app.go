@@ -219,6 +219,9 @@ func (a *App) startVideo(ctx context.Context) error {
 	}
 	a.onClose(a.blobs.Close)
 	a.video = &video.Service{DB: a.db, Blobs: a.blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints}
+	if a.cfg.Limits == "mqtt" {
+		a.video.Limits = video.Unlimited()
+	}
 	if err := a.video.Start(ctx); err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ func (a *Appender) Write(p []byte) (int, error) {
 	if err := a.usable(); err != nil {
 		return 0, err
 	}
+	if err := a.files.space.take(int64(len(p))); err != nil {
+		return 0, fmt.Errorf("append to blob: %w", err)
+	}
 	n, err := a.file.Write(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -80,10 +83,31 @@ func (a *Appender) Sync(ctx context.Context) error {
 	if !a.files.sync {
 		return a.usable()
 	}
-	a.mu.Lock()
-	if err := a.state(); err != nil {
-		a.mu.Unlock()
+	r, err := a.next()
+	if err != nil {
 		return err
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// SyncSoon begins a Sync that nobody waits for; what fails then fails the next.
+func (a *Appender) SyncSoon() {
+	if a.files.sync {
+		_, _ = a.next()
+	}
+}
+
+// next is the round that covers all that was written so far.
+func (a *Appender) next() (*round, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.state(); err != nil {
+		return nil, err
 	}
 	r := a.waiting
 	if r == nil {
@@ -93,13 +117,7 @@ func (a *Appender) Sync(ctx context.Context) error {
 			a.files.queue <- a // has room for every appender
 		}
 	}
-	a.mu.Unlock()
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return r, nil
 }
 
 // Close waits for syncs under way and closes the file; it does not sync.

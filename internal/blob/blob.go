@@ -33,8 +33,13 @@ type Options struct {
 	// Sync makes Appender.Sync wait for the disk. False is for --dev and tests.
 	Sync bool
 	// MaxAppenders and MaxReaders bound the open files of each kind; the
-	// default is 2,048 each. Readers cannot take away what producers need.
+	// default is a quarter of the process's descriptors each, 16,384 at most.
+	// Readers cannot take away what producers need.
 	MaxAppenders, MaxReaders int
+	// Reserve is what blobs leave free of the file system, for what else is on
+	// it, such as the database: 256 MiB or a tenth of it, whichever is less, if
+	// it is 0; nothing if it is negative. Only Linux tells what is free.
+	Reserve int64
 	// Syncers bounds the files that are synced at the same time; the default
 	// is 16. File systems commit what is synced at once together.
 	Syncers int
@@ -50,6 +55,7 @@ type Files struct {
 	queue     chan *Appender // those with waiting Syncs; each once
 	workers   sync.WaitGroup
 	dirs      dirs
+	space     space
 
 	mu     sync.Mutex
 	closed bool
@@ -58,16 +64,21 @@ type Files struct {
 // Open opens the directory, creating it if need be.
 func Open(dir string, o Options) (*Files, error) {
 	if o.MaxAppenders <= 0 {
-		o.MaxAppenders = 2048
+		o.MaxAppenders = defaultOpen()
 	}
 	if o.MaxReaders <= 0 {
-		o.MaxReaders = 2048
+		o.MaxReaders = defaultOpen()
 	}
 	if o.Syncers <= 0 {
 		o.Syncers = 16
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open blobs: %w", err)
+	}
+	if o.Reserve == 0 {
+		if total, err := totalSpace(dir); err == nil {
+			o.Reserve = min(256<<20, total/10)
+		}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -79,6 +90,7 @@ func Open(dir string, o Options) (*Files, error) {
 		readers:   make(chan struct{}, o.MaxReaders),
 		queue:     make(chan *Appender, o.MaxAppenders),
 		dirs:      dirs{root: root, states: make(map[string]*dirState)},
+		space:     space{dir: dir, reserve: o.Reserve},
 	}
 	for range o.Syncers {
 		f.workers.Go(f.work)
@@ -113,10 +125,14 @@ func (f *Files) Close() error {
 
 // Create makes a new, empty blob and returns it for appending. Like every
 // blob it is only as durable as its last Sync. It waits while
-// Options.MaxAppenders are open. An existing name is an error (fs.ErrExist).
+// Options.MaxAppenders are open. An existing name is an error (fs.ErrExist), and
+// so is a full file system (ErrFull).
 func (f *Files) Create(ctx context.Context, name string) (*Appender, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
+	}
+	if err := f.space.take(0); err != nil {
+		return nil, fmt.Errorf("create blob %s: %w", name, err)
 	}
 	select {
 	case f.appenders <- struct{}{}:

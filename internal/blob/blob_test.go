@@ -405,3 +405,34 @@ func BenchmarkSync(b *testing.B) {
 	close(work)
 	n.Wait()
 }
+
+// Blobs leave their reserve to others, and go on once there is room again.
+func TestReserve(t *testing.T) {
+	f, _ := open(t, Options{Reserve: 1})
+	total, err := totalSpace(f.space.dir)
+	if err != nil {
+		t.Skip("the system does not tell what is free")
+	}
+	a, err := f.Create(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close() //nolint:errcheck // the test is over
+	if _, err := a.Write([]byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	f.space.reserve = total
+	if _, err := a.Write([]byte("two")); !errors.Is(err, ErrFull) {
+		t.Errorf("written into the reserve: %v", err)
+	}
+	if _, err := f.Create(t.Context(), "b"); !errors.Is(err, ErrFull) {
+		t.Errorf("created in the reserve: %v", err)
+	}
+	f.space.reserve = 1
+	if _, err := a.Write([]byte("three")); err != nil {
+		t.Error(err)
+	}
+	if got := get(t, f, "a"); got != "onethree" {
+		t.Errorf("it has %q", got)
+	}
+}

@@ -16,10 +16,13 @@ type ackError struct {
 func (e *ackError) Error() string { return fmt.Sprintf("%d %s: %s", e.id, e.code, e.reason) }
 
 // Error ids of PutMedia (Developer Guide, "PutMedia", response syntax). The producer SDK sends a fragment
-// again after the retriable ones, 5000 and 5001, and skips it after the others.
+// again after the retriable ones, 4000, 4003, 5000 and 5001, and skips it after the others. Of AWS's, 4005 is no longer
+// used, and 4500 to 4507 are about keys of KMS, which is not here.
 var ackCodes = map[int]string{
+	4000: "STREAM_READ_ERROR",
 	4001: "MAX_FRAGMENT_SIZE_REACHED",
 	4002: "MAX_FRAGMENT_DURATION_REACHED",
+	4003: "MAX_CONNECTION_DURATION_REACHED",
 	4004: "FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS",
 	4006: "INVALID_MKV_DATA",
 	4007: "INVALID_PRODUCER_TIMESTAMP",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ func (s *Service) newChunk(ctx context.Context, st *Stream) (*chunk, error) {
 		name: fmt.Sprintf("%s/%d-%s.mkv", chunkDir(st.ID), now.UnixMilli(), randomText(8)),
 	}
 	c.refs.Store(1)
+	s.leases.take(c.name)
 	err := s.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := exists(ctx, tx, st); err != nil {
 			return err
@@ -54,11 +56,16 @@ func (s *Service) newChunk(ctx context.Context, st *Stream) (*chunk, error) {
 		return err
 	})
 	if err != nil {
+		s.leases.give(c.name) // if the row is there after all, the reaper ends it
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, chunkWait)
+	defer cancel()
 	if c.file, err = s.Blobs.Create(ctx, c.name); err != nil {
 		return nil, errors.Join(err, s.endChunk(st, c.name, 0))
 	}
+	// Its name is made durable while the first fragment arrives, not when that is to be acknowledged.
+	c.file.SyncSoon()
 	c.w = bufio.NewWriterSize(c.file, writeBuffer)
 	return c, nil
 }
@@ -72,28 +79,33 @@ func (c *chunk) write(p []byte) error {
 	return err
 }
 
-// full says that the next fragment belongs into another chunk. A chunk's space is given back when its last fragment
-// is outlived: it spans a sixtieth of the retention, but at least a minute, since files cost something too.
+// full says that the next fragment belongs into another chunk: the space of an outlived fragment comes back when the
+// last one of its chunk is outlived too.
 func (c *chunk) full() bool {
-	age := min(c.s.Limits.ChunkAge, max(c.st.keeps()/60, time.Minute))
-	return c.size >= c.s.Limits.ChunkBytes || c.s.Now().Sub(c.opened) >= age
+	return c.size >= c.s.Limits.ChunkBytes || c.s.Now().Sub(c.opened) >= c.s.Limits.ChunkAge
 }
 
-// release lets go of the chunk. The last to do so ends it: bytes that belong to no fragment are cut off.
+// release lets go of the chunk. The last to do so ends it: bytes that belong to no fragment are cut off. What fails of
+// that, the reaper does.
 func (c *chunk) release() error {
 	if c.refs.Add(-1) > 0 {
 		return nil
 	}
 	kept := c.kept.Load()
-	var err error
+	err := c.file.Close()
 	if c.size > kept {
-		err = c.file.Truncate(kept)
+		err = errors.Join(err, c.s.Blobs.Truncate(c.name, kept))
 	}
-	return errors.Join(err, c.file.Close(), c.s.endChunk(c.st, c.name, kept))
+	if err != nil {
+		c.s.leases.give(c.name)
+		return err
+	}
+	return c.s.endChunk(c.st, c.name, kept)
 }
 
 // endChunk ends the lease of a chunk. It is garbage when no fragment is in it, or when its stream was deleted.
 func (s *Service) endChunk(st *Stream, name string, size int64) error {
+	defer s.leases.give(name)
 	state := chunkComplete
 	if size == 0 {
 		state = chunkGarbage
@@ -107,4 +119,33 @@ func (s *Service) endChunk(st *Stream, name string, size int64) error {
 			st.Account, st.Region, st.ID, name, int64(state), int64(chunkGarbage), int64(chunkLeased))
 		return err
 	})
+}
+
+// leases are the chunks that connections of this process write. Rows of other chunks that say so are left over, from
+// an earlier process or from when the database could not be written. The zero value is ready; safe for concurrent use.
+type leases struct {
+	mu    sync.Mutex
+	names map[string]struct{}
+}
+
+func (l *leases) take(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.names == nil {
+		l.names = map[string]struct{}{}
+	}
+	l.names[name] = struct{}{}
+}
+
+func (l *leases) give(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.names, name)
+}
+
+func (l *leases) has(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.names[name]
+	return ok
 }

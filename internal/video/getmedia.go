@@ -24,6 +24,9 @@ const (
 // when the stream is deleted; its continuation tokens tell where to go on.
 func (s *Service) GetMedia(ctx context.Context, in *kvmedia.GetMediaInput) (*kvmedia.GetMediaOutput, error) {
 	st, err := target(ctx)
+	if err == nil {
+		err = s.admit(ctx, st)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/thingd/thingd/internal/mkv"
@@ -23,6 +25,8 @@ type session struct {
 	relative bool  // timecodes count from start
 	start    int64 // milliseconds since 1970
 	acks     acks
+	body     io.Reader
+	gone     atomic.Bool // the stream was deleted
 
 	parser *mkv.Parser
 	header *mkv.Header
@@ -33,8 +37,12 @@ type session struct {
 	queue   chan pending  // complete fragments on their way to the persister
 	stopped chan struct{} // the persister takes no more
 	reading atomic.Int64  // since when the reader waits for bytes, in nanoseconds from began; 0 when it does not
+	arrives atomic.Int64  // likewise, since when a fragment or a header arrives
 	began   time.Time
 }
+
+// now is the time for reading and arrives.
+func (x *session) now() int64 { return int64(time.Since(x.began)) + 1 }
 
 // pending is a fragment whose bytes are all written, up to end of its chunk.
 type pending struct {
@@ -59,17 +67,19 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 	x := &session{
 		s: s, st: st, relative: relative, start: start, last: -1,
 		log:  s.Log.With("stream", st.Name, "account", st.Account),
-		acks: acks{w: w}, queue: make(chan pending, 8), stopped: make(chan struct{}), began: time.Now(),
+		acks: acks{w: w}, body: body, queue: make(chan pending, 8), stopped: make(chan struct{}), began: time.Now(),
 	}
 	x.parser = mkv.NewParser(x.event)
 	if x.ctx = s.enter(); x.ctx == nil {
 		return errClosing
 	}
+	s.traffic.enter(x)
+	defer s.traffic.leave(x)
 	var persistErr error
 	go func() {
 		defer s.wg.Done()
 		defer close(x.stopped)
-		persistErr = x.persist(body)
+		persistErr = x.persist()
 		if persistErr != nil {
 			interrupt(body)
 		}
@@ -84,13 +94,16 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 			s.live.changed(st.ID)
 		}
 	}()
-	err := x.read(ctx, body)
+	err := x.read(ctx)
 	<-x.stopped
 	for p := range x.queue { // what a persister that failed has left
 		err = errors.Join(err, p.chunk.release())
 	}
 	// Of two faults the persister's concerns the older fragment, and it has told the producer.
 	if ack, ok := errors.AsType[*ackError](err); ok && persistErr == nil {
+		if ack.id == 5001 {
+			x.pause(storagePause)
+		}
 		timecode, number := int64(0), ""
 		if x.in != nil {
 			timecode, number = x.in.timecode, x.in.number
@@ -114,23 +127,29 @@ func interrupt(body io.Reader) {
 
 // read parses the body to its end, and then ends the persister's work, whatever happens. What is there of a fragment
 // when the body breaks off is dropped: the producer sends it again.
-func (x *session) read(ctx context.Context, body io.Reader) error {
+func (x *session) read(ctx context.Context) error {
 	defer close(x.queue)
 	buf := make([]byte, readBuffer)
 	for {
-		x.reading.Store(int64(time.Since(x.began)) + 1)
-		n, err := body.Read(buf)
+		x.reading.Store(x.now())
+		n, err := x.body.Read(buf)
 		x.reading.Store(0)
 		if n > 0 {
+			x.arrives.CompareAndSwap(0, x.now())
 			if _, err := x.parser.Write(buf[:n]); err != nil {
 				return x.fault(err)
 			}
+			x.pause(x.s.pace(x.st.ID, n, 0))
 		}
 		switch {
 		case err == io.EOF:
 			return x.end()
+		case x.gone.Load():
+			return x.fault(errGone)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil // idle for too long, as AWS ends it
+		case err != nil && !broken(err):
+			return ackErrorf(4000, "%v", err)
 		case err != nil:
 			return fmt.Errorf("read media: %w", err)
 		case ctx.Err() != nil:
@@ -139,6 +158,13 @@ func (x *session) read(ctx context.Context, body io.Reader) error {
 			return errClosing
 		}
 	}
+}
+
+// broken says that an error of reading is the connection's end, and not a body whose chunks cannot be read.
+func broken(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	_, system := errors.AsType[syscall.Errno](err)
+	return network || system || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
 }
 
 // end comes with the body's orderly end: what is complete counts.
@@ -162,7 +188,7 @@ func (x *session) fault(err error) error {
 		// kvssink that was refused before (a restart, a policy) begins its next
 		// body in the middle of a fragment. 4006 would make it give that
 		// fragment up; at the end of the answer it goes back and sends it whole.
-		x.pause()
+		x.pause(headlessPause)
 		return fmt.Errorf("body begins with no header: %w", err)
 	case errors.Is(err, mkv.ErrInvalid):
 		return ackErrorf(4006, "%v", err)
@@ -176,8 +202,12 @@ func (x *session) fault(err error) error {
 // at once, from doing so hundreds of times a second.
 const headlessPause = 200 * time.Millisecond
 
-func (x *session) pause() {
-	t := time.NewTimer(headlessPause)
+// pause waits for so long, or until the service closes.
+func (x *session) pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -200,6 +230,11 @@ func (x *session) event(e *mkv.Event) error {
 		if err := x.finish(); err != nil {
 			return err
 		}
+		if most := x.s.Limits.ConnectionTime; most > 0 && time.Since(x.began) > most {
+			return ackErrorf(4003, "connected for more than %v", most)
+		}
+		x.arrives.Store(x.now())
+		x.pause(x.s.pace(x.st.ID, 0, 1))
 		return x.begin()
 	case mkv.KindTimecode:
 		return x.timecode(e.Timecode)
@@ -241,7 +276,7 @@ func (x *session) begin() error {
 		c := x.chunk
 		x.chunk = nil
 		if err := c.release(); err != nil {
-			return x.storage(err)
+			x.log.Error("chunk cannot be ended", "chunk", c.name, "err", err) // the reaper does it
 		}
 	}
 	if x.chunk == nil {
@@ -322,6 +357,7 @@ func (x *session) finish() error {
 		return err
 	}
 	x.in = nil
+	x.arrives.Store(0)
 	c.refs.Add(1)
 	select {
 	case x.queue <- pending{fragment: in.fragment, timecode: in.timecode, chunk: c, end: c.size}:

@@ -3,11 +3,13 @@ package video
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,15 +212,18 @@ func TestIngestAcks(t *testing.T) {
 		{"reserved tag", "BE FRAGMENT_METADATA_LIMIT_REACHED", slices.Concat(h, one, tags("AWS_X", ""))},
 		{"back in time", "BRE FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS", slices.Concat(h, one, cluster(ms-1, block(1, 0, 1)))},
 		{"too large", "BE MAX_FRAGMENT_SIZE_REACHED", slices.Concat(h, cluster(ms, block(1, 0, 6000)))},
-		{"ten seconds", "BR", slices.Concat(h, cluster(ms, block(1, 0, 1), block(1, 10_000, 1)))},
-		{"too long", "BE MAX_FRAGMENT_DURATION_REACHED", slices.Concat(h, cluster(ms, block(1, 0, 1), block(1, 10_001, 1)))},
+		{"twenty seconds", "BR", slices.Concat(h, cluster(ms, block(1, 0, 1), block(1, 20_000, 1)))},
+		{"too long", "BE MAX_FRAGMENT_DURATION_REACHED", slices.Concat(h, cluster(ms, block(1, 0, 1), block(1, 20_001, 1)))},
 		// A producer that begins amid a fragment is to go back, not to give it up.
 		{"no header", "", one[20:]},
 		{"not Matroska", "", []byte("hello, world, this is no Matroska")},
 		{"rubbish behind a fragment", "BRE INVALID_MKV_DATA", slices.Concat(h, one, eof, make([]byte, 10))},
 		{"ended inside tags", "BRE INVALID_MKV_DATA", slices.Concat(h, one, eof[:20])},
 		{"cut inside a block, ended in order", "BRBE INVALID_MKV_DATA", slices.Concat(h, one, one[:len(one)-3])},
-		{"lacing", "BE INVALID_MKV_DATA", slices.Concat(h, cluster(ms, el("\xA3", []byte{0x81, 0, 0, 6, 0, 0})))},
+		{"Xiph lacing", "BE INVALID_MKV_DATA", slices.Concat(h, cluster(ms, el("\xA3", []byte{0x81, 0, 0, 2, 0, 0})))},
+		{"fixed lacing", "BE INVALID_MKV_DATA", slices.Concat(h, cluster(ms, el("\xA3", []byte{0x81, 0, 0, 4, 0, 0})))},
+		{"EBML lacing", "BE INVALID_MKV_DATA", slices.Concat(h, cluster(ms, el("\xA3", []byte{0x81, 0, 0, 6, 0, 0})))},
+		{"EBML lacing in a group", "BE INVALID_MKV_DATA", slices.Concat(h, cluster(ms, el("\xA0", el("\xA1", []byte{0x81, 0, 0, 6, 0, 0}))))},
 		{"unknown track", "BE TRACK_NUMBER_MISMATCH", slices.Concat(h, cluster(ms, block(2, 0, 1)))},
 		{"track without frames", "BE FRAMES_MISSING_FOR_TRACK", slices.Concat(header(1, 2), one)},
 		{"three tracks", "BR", slices.Concat(header(1, 2, 3), cluster(ms, block(1, 0, 1), block(3, 0, 1), block(2, 0, 1)))},
@@ -263,7 +268,7 @@ func TestIngestCut(t *testing.T) {
 	h := header(1)
 	a, b := cluster(1000, block(1, 0, 3000)), cluster(2000, block(1, 0, 3000))
 	body := slices.Concat(h, a, b)
-	broken := errors.New("connection reset")
+	broken := fmt.Errorf("read tcp: %w", syscall.ECONNRESET)
 	f := newFixture(t, dbtest.SQLite(t), nil)
 	for _, at := range []int{0, 1, len(h), len(h) + 5, len(h) + len(a) - 1, len(h) + len(a), len(h) + len(a) + 5, len(body) - 1, len(body)} {
 		st := f.create(t, "cut"+time.Duration(at).String(), 1)

@@ -29,6 +29,9 @@ type listing struct {
 // of a stream without retention: what it holds for a moment is not archived.
 func (s *Service) ListFragments(ctx context.Context, in *kvarchive.ListFragmentsInput) (*kvarchive.ListFragmentsOutput, error) {
 	st, err := target(ctx)
+	if err == nil {
+		err = s.admit(ctx, st)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +108,9 @@ func (l *listing) token() *string {
 // not there the answer says so in tags, and ends.
 func (s *Service) GetMediaForFragmentList(ctx context.Context, in *kvarchive.GetMediaForFragmentListInput) (*kvarchive.GetMediaForFragmentListOutput, error) {
 	st, err := target(ctx)
+	if err == nil {
+		err = s.admit(ctx, st)
+	}
 	if err != nil {
 		return nil, err
 	}

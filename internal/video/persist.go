@@ -3,14 +3,13 @@ package video
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 )
 
 // persist makes fragments durable as they come, all that wait at once: their bytes first, then, in one transaction,
 // their rows, and only then the acknowledgements. It ends when the queue is closed, when the service closes and
 // the queue is empty, or with an error that the producer has been told.
-func (x *session) persist(body io.Reader) error {
+func (x *session) persist() error {
 	idle := time.NewTicker(x.s.IdlePut / 3)
 	defer idle.Stop()
 	closing := x.ctx.Done()
@@ -25,12 +24,12 @@ func (x *session) persist(body io.Reader) error {
 			}
 		case <-idle.C:
 			// "IDLE" tells a producer that is silent that the connection still stands.
-			since := x.reading.Load()
-			silent := time.Since(x.began) - time.Duration(since)
+			since, arrives := x.reading.Load(), x.arrives.Load()
+			silent := time.Duration(x.now() - since)
 			switch {
 			case since == 0:
-			case silent >= x.s.IdlePut:
-				interrupt(body)
+			case silent >= x.s.IdlePut, arrives > 0 && time.Duration(x.now()-arrives) > fragmentTime:
+				interrupt(x.body)
 			case silent >= x.s.IdlePut/6:
 				_ = x.acks.idle() // a producer that has gone shows when the body is read
 			}
@@ -95,6 +94,7 @@ func (x *session) store(batch []pending, next *pending) error {
 			ack = ackErrorf(4008, "stream is deleted")
 		} else {
 			x.log.Error("fragment cannot be persisted", "fragment", rows[0].number, "err", err)
+			x.pause(storagePause)
 		}
 		_ = x.acks.fail(ack, batch[0].timecode, rows[0].number) // gone or not, this is the end
 		err = ack

@@ -13,11 +13,14 @@ import (
 // PutMedia takes in the fragments of a Matroska body as it arrives, and answers with an acknowledgement of each step:
 // BUFFERING when a fragment begins, RECEIVED when it is complete, PERSISTED when it is durable and can be read, ERROR
 // when the body cannot be taken on (then the answer ends), IDLE while nothing comes. A fragment that the body's
-// break leaves incomplete is dropped; one that is sent again is stored again under a greater number. Any number
-// of connections may send to one stream: a producer that renews its credentials overlaps two.
+// break leaves incomplete is dropped; one that is sent again is stored again under a greater number. Several
+// connections may send to one stream: a producer that renews its credentials overlaps two.
 func (s *Service) PutMedia(ctx context.Context, in *kvmedia.PutMediaInput) (*kvmedia.PutMediaOutput, error) {
 	st, err := target(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.admit(ctx, st); err != nil {
 		return nil, err
 	}
 	relative := in.FragmentTimecodeType == kvmedia.FragmentTimecodeTypeRelative

@@ -349,7 +349,7 @@ func TestRecovery(t *testing.T) {
 			files++
 			size += file.Size
 		}
-		if left := must(f.leased(t.Context())); files != 1 || len(left) != 0 {
+		if left := must(f.leased(t.Context(), chunkRow{})); files != 1 || len(left) != 0 {
 			t.Errorf("%d files, leases %v", files, left)
 		}
 		if want := int64(len(header(1)) + 2*len(cluster(1000, block(1, 0, 100)))); size != want {

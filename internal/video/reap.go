@@ -53,6 +53,10 @@ func (s *Service) reapOnce(ctx context.Context) error {
 	if err := s.reapDeleted(ctx); err != nil {
 		return fmt.Errorf("remove deleted streams: %w", err)
 	}
+	if err := s.endLeases(ctx); err != nil {
+		return fmt.Errorf("end leases: %w", err)
+	}
+	s.traffic.forget(time.Now())
 	return s.removeFiles(ctx)
 }
 
@@ -129,18 +133,19 @@ type chunkRow struct {
 	size                          int64
 }
 
-// leased is some of the chunks that this process has leased, garbage some that are to be removed.
-func (s *Service) leased(ctx context.Context) ([]chunkRow, error) {
-	return s.chunks(ctx, `state = $2 AND owner = $3`, int64(chunkLeased), s.Node)
-}
-
 func (s *Service) garbage(ctx context.Context) ([]chunkRow, error) {
 	return s.chunks(ctx, `state = $2`, int64(chunkGarbage))
 }
 
+// leased is some of the chunks, behind one, whose rows say that this process has leased them.
+func (s *Service) leased(ctx context.Context, after chunkRow) ([]chunkRow, error) {
+	return s.chunks(ctx, `state = $2 AND owner = $3 AND (account, region, stream, chunk) > ($4, $5, $6, $7)`,
+		int64(chunkLeased), s.Node, after.account, after.region, after.stream, after.name)
+}
+
 func (s *Service) chunks(ctx context.Context, where string, args ...any) ([]chunkRow, error) {
-	rows, err := s.DB.Query(ctx, `SELECT account, region, stream, chunk, size FROM video_chunks WHERE `+where+` LIMIT $1`,
-		append([]any{int64(reapBatch)}, args...)...)
+	rows, err := s.DB.Query(ctx, `SELECT account, region, stream, chunk, size FROM video_chunks WHERE `+where+`
+		ORDER BY account, region, stream, chunk LIMIT $1`, append([]any{int64(reapBatch)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -184,15 +189,29 @@ func (s *Service) removeFiles(ctx context.Context) error {
 	}
 }
 
-// recoverChunks ends the leases of connections that an earlier process had when it stopped. Files without any fragment
-// are given back, and so are the bytes behind a file's last fragment.
-func (s *Service) recoverChunks(ctx context.Context) error {
+// endLeases ends leases that no connection has: of an earlier process that stopped, or of one whose end could not be
+// written down. Files without any fragment are given back, and so are the bytes behind a file's last fragment.
+func (s *Service) endLeases(ctx context.Context) error {
+	var last chunkRow
 	for {
-		list, err := s.leased(ctx)
+		list, err := s.leased(ctx, last)
 		if err != nil || len(list) == 0 {
 			return err
 		}
 		for _, c := range list {
+			if last = c; s.leases.has(c.name) {
+				continue
+			}
+			// Its connection may have ended it since: only now is the size final.
+			err := s.DB.QueryRow(ctx, `SELECT size FROM video_chunks
+				WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4 AND state = $5`,
+				c.account, c.region, c.stream, c.name, int64(chunkLeased)).Scan(&c.size)
+			if errors.Is(err, db.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
 			if c.size > 0 {
 				if err := s.Blobs.Truncate(c.name, c.size); err != nil {
 					return fmt.Errorf("chunk %s: %w", c.name, err)

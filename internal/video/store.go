@@ -88,7 +88,7 @@ func scanStreams(rows *db.Rows) ([]*Stream, error) {
 }
 
 // insertStream adds a stream, and its storage tier unless that is "": errExists, or errTooMany when the account has
-// limit streams in the region.
+// limit streams in the region; a negative limit is none.
 func (s *Service) insertStream(ctx context.Context, st *Stream, tier string, limit int) error {
 	return s.DB.Write(ctx, func(tx *db.Tx) error {
 		var have int64
@@ -105,7 +105,7 @@ func (s *Service) insertStream(ctx context.Context, st *Stream, tier string, lim
 			return err
 		case n == 0:
 			return errExists
-		case have >= int64(limit):
+		case limit > 0 && have >= int64(limit):
 			return errTooMany
 		case tier != "":
 			return putSetting(ctx, tx, st, settingStorage, kinesisvideo.StreamStorageConfiguration{DefaultStorageTier: tier})

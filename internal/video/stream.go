@@ -235,6 +235,7 @@ func (s *Service) DeleteStream(ctx context.Context, in *kinesisvideo.DeleteStrea
 		return nil, err
 	}
 	s.live.changed(st.ID)
+	s.traffic.end(st.ID)
 	s.wakeReaper()
 	return &kinesisvideo.DeleteStreamOutput{}, nil
 }

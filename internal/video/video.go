@@ -49,6 +49,8 @@ type Service struct {
 	numbers  numbers
 	arriving arriving
 	live     live
+	traffic  traffic
+	leases   leases
 
 	mu     sync.Mutex // guards the next two, and wg.Add against Close
 	ctx    context.Context
@@ -68,7 +70,7 @@ func (s *Service) Start(ctx context.Context) error {
 		s.ReapEvery = positive(s.ReapEvery, 20*time.Second)
 		s.wake = make(chan struct{}, 1)
 	}
-	if err := s.recoverChunks(ctx); err != nil {
+	if err := s.endLeases(ctx); err != nil {
 		return fmt.Errorf("recover chunks of video: %w", err)
 	}
 	running, cancel := context.WithCancel(context.Background())
@@ -123,38 +125,6 @@ func positive(d, otherwise time.Duration) time.Duration {
 		return d
 	}
 	return otherwise
-}
-
-// Limits is what AWS calls quotas (Developer Guide, "Kinesis Video Streams service quotas").
-type Limits struct {
-	Streams          int           // of an account in a region; 10,000
-	FragmentBytes    int64         // 50 MB
-	FragmentDuration time.Duration // 10 s
-	Tracks           int           // 3
-	MetadataTags     int           // of a fragment; 10
-
-	ChunkBytes int64         // a chunk file gets no further fragment once it is this long; 32 MiB
-	ChunkAge   time.Duration // or this old, or earlier when retention is short; 5 minutes
-}
-
-func (l Limits) withDefaults() Limits {
-	set := func(v *int, to int) {
-		if *v == 0 {
-			*v = to
-		}
-	}
-	set(&l.Streams, 10_000)
-	set(&l.Tracks, 3)
-	set(&l.MetadataTags, 10)
-	if l.FragmentBytes == 0 {
-		l.FragmentBytes = 50 << 20
-	}
-	if l.ChunkBytes == 0 {
-		l.ChunkBytes = 32 << 20
-	}
-	l.FragmentDuration = positive(l.FragmentDuration, 10*time.Second)
-	l.ChunkAge = positive(l.ChunkAge, 5*time.Minute)
-	return l
 }
 
 // errGone is met when a stream is deleted under a caller that works on it.

@@ -75,7 +75,7 @@ func (f *fixture) start(t testing.TB, d *db.DB, set func(*Service)) {
 		t.Fatal(err)
 	}
 	s := &Service{
-		DB: d, Blobs: blobs, Now: f.clock.now, Endpoints: endpoints{},
+		DB: d, Blobs: blobs, Now: f.clock.now, Endpoints: endpoints{}, Limits: Unlimited(),
 		Log:     slog.New(slog.NewTextHandler(t.Output(), nil)),
 		IdleGet: time.Nanosecond, // GetMedia ends when it has given what there is
 		// Tests call the reaper themselves.

@@ -1,0 +1,60 @@
+package blob
+
+import (
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrFull is what Create and Write return when what is left of the file system
+// is Options.Reserve. An appender is not broken by it.
+var ErrFull = errors.New("file system is full but for its reserve")
+
+// spaceFor is how long a look at the file system's free space holds.
+const spaceFor = 500 * time.Millisecond
+
+// space knows how much of a file system is free, without asking it at every
+// write.
+type space struct {
+	dir     string
+	reserve int64
+
+	mu     sync.Mutex
+	free   int64 // at the last look, less what was written since
+	looked time.Time
+}
+
+// take accounts for n bytes that are about to be written: ErrFull if they would
+// go into the reserve. Where free space cannot be told there is no reserve.
+func (s *space) take(n int64) error {
+	if s.reserve <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.Sub(s.looked) > spaceFor {
+		free, err := freeSpace(s.dir)
+		if err != nil {
+			return nil
+		}
+		s.free, s.looked = free, now
+	}
+	if s.free-n < s.reserve {
+		return ErrFull
+	}
+	s.free -= n
+	return nil
+}
+
+// defaultOpen is how many files of each kind may be open, so that listeners and
+// database keep their share of the process's descriptors.
+func defaultOpen() int {
+	const most = 16384
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 2048
+	}
+	n := int64(min(limit.Cur, 1<<30))
+	return int(min(most, max((n-4096)/4, n/8)))
+}

@@ -1,0 +1,166 @@
+package video
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/thingd/thingd/internal/api/kvmedia"
+	"github.com/thingd/thingd/internal/awsapi"
+)
+
+// traffic is what goes on at each stream at the moment, for limits and for deletion. The zero value is ready; safe for
+// concurrent use.
+type traffic struct {
+	mu      sync.Mutex
+	streams map[string]*use // by stream id
+}
+
+// use is what goes on at one stream.
+type use struct {
+	mu       sync.Mutex
+	calls    map[string]*bucket // by operation
+	open     map[string]int     // connections, by operation
+	bytes    bucket
+	started  bucket // fragments
+	sessions map[*session]struct{}
+	touched  time.Time
+}
+
+// burst is how much of a rate may come at once.
+const burst = 10 * time.Second
+
+// bucket is a rate's account: when what was taken of it so far would be paid for.
+type bucket struct{ paid time.Time }
+
+// take takes what costs so much time at the rate, and says how long to wait for it.
+func (b *bucket) take(now time.Time, cost time.Duration) (wait time.Duration) {
+	if b.paid.Before(now) {
+		b.paid = now
+	}
+	b.paid = b.paid.Add(cost)
+	return b.paid.Sub(now) - burst
+}
+
+// takeNow takes it if there is no wait.
+func (b *bucket) takeNow(now time.Time, cost time.Duration) bool {
+	was := b.paid
+	if b.take(now, cost) > 0 {
+		b.paid = was
+		return false
+	}
+	return true
+}
+
+// of is the use of a stream, locked.
+func (t *traffic) of(stream string) *use {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.streams[stream]
+	if u == nil {
+		if t.streams == nil {
+			t.streams = map[string]*use{}
+		}
+		u = &use{calls: map[string]*bucket{}, open: map[string]int{}, sessions: map[*session]struct{}{}}
+		t.streams[stream] = u
+	}
+	u.mu.Lock()
+	u.touched = time.Now()
+	return u
+}
+
+// forget drops what is known of streams at which nothing has gone on for long enough.
+func (t *traffic) forget(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, u := range t.streams {
+		u.mu.Lock()
+		if len(u.sessions) == 0 && len(u.open) == 0 && now.Sub(u.touched) > 2*burst {
+			delete(t.streams, id)
+		}
+		u.mu.Unlock()
+	}
+}
+
+// admit lets the request's operation begin at a stream, or says over which of AWS's limits it is. A connection that it
+// counts is counted until the request's context ends. A method calls it before it does anything.
+func (s *Service) admit(ctx context.Context, st *Stream) error {
+	op := awsapi.RequestOf(ctx).Operation
+	if op == nil {
+		return nil // called from within
+	}
+	most := map[string]int{
+		"PutMedia": s.Limits.PutConnections, "GetMedia": s.Limits.GetConnections, "GetMediaForFragmentList": s.Limits.ListReads,
+	}[op.Name]
+	u := s.traffic.of(st.ID)
+	defer u.mu.Unlock()
+	if calls := s.Limits.Calls; calls > 0 {
+		b := u.calls[op.Name]
+		if b == nil {
+			b = &bucket{}
+			u.calls[op.Name] = b
+		}
+		if !b.takeNow(time.Now(), time.Second/time.Duration(calls)) {
+			return kvmedia.ErrClientLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed client calls. Try making the call later.")
+		}
+	}
+	if most <= 0 {
+		return nil
+	}
+	if u.open[op.Name] >= most {
+		if op.Name != "PutMedia" && op.Name != "GetMedia" { // the others have no error of their own for it
+			return kvmedia.ErrClientLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded a limit. Try making the call later.")
+		}
+		return kvmedia.ErrConnectionLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed client connections.")
+	}
+	u.open[op.Name]++
+	context.AfterFunc(ctx, func() {
+		u := s.traffic.of(st.ID)
+		defer u.mu.Unlock()
+		if u.open[op.Name]--; u.open[op.Name] <= 0 {
+			delete(u.open, op.Name)
+		}
+	})
+	return nil
+}
+
+// enter counts a producer in, so that it is told when its stream is deleted; leave counts it out.
+func (t *traffic) enter(x *session) {
+	u := t.of(x.st.ID)
+	defer u.mu.Unlock()
+	u.sessions[x] = struct{}{}
+}
+
+func (t *traffic) leave(x *session) {
+	u := t.of(x.st.ID)
+	defer u.mu.Unlock()
+	delete(u.sessions, x)
+}
+
+// end ends the connections of a deleted stream's producers.
+func (t *traffic) end(stream string) {
+	u := t.of(stream)
+	defer u.mu.Unlock()
+	for x := range u.sessions {
+		x.gone.Store(true)
+		interrupt(x.body)
+	}
+}
+
+// pace says how long a producer has to wait after so many bytes and fragments.
+func (s *Service) pace(stream string, bytes, fragments int) time.Duration {
+	if s.Limits.Bytes <= 0 && s.Limits.Fragments <= 0 {
+		return 0
+	}
+	u := s.traffic.of(stream)
+	defer u.mu.Unlock()
+	now := time.Now()
+	var wait time.Duration
+	if l := s.Limits.Bytes; l > 0 && bytes > 0 {
+		wait = u.bytes.take(now, time.Duration(bytes)*time.Second/time.Duration(l))
+	}
+	if l := s.Limits.Fragments; l > 0 && fragments > 0 {
+		wait = max(wait, u.started.take(now, time.Duration(fragments)*time.Second/time.Duration(l)))
+	}
+	return wait
+}
