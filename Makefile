@@ -18,8 +18,12 @@ run: build ## Start the server (ARGS="--dev" passes options)
 	bin/thingd serve $(ARGS)
 
 .PHONY: build
-build: ## Make bin/thingd
+build: console ## Make bin/thingd, with the console where Node.js is installed
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/thingd ./cmd/thingd
+
+.PHONY: console
+console: ## Build the console's files, which the next build of the binary takes in
+	scripts/console.sh
 
 .PHONY: test
 test: ## All that CI asks: generated code, vet, lint, tests on both databases, e2e, short fuzzing

@@ -54,6 +54,9 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 		plain = " (TLS; plain HTTP from this machine alone)"
 	}
 	fmt.Fprintf(&b, "  AWS APIs      %s%s\n", e.API, plain)
+	if a.console {
+		fmt.Fprintf(&b, "  Console       %s\n", a.apiURL())
+	}
 	fmt.Fprintf(&b, "  Devices       https://%s (credentials provider)\n", e.Device)
 	fmt.Fprintf(&b, "  Health        http://%s/readyz, /metrics\n", e.Ops)
 	fmt.Fprintf(&b, "  Region        %s\n", e.Region)
@@ -95,6 +98,9 @@ func (a *App) dataOption(getenv func(string) string) string {
 // warnings are what a user may not have meant.
 func (a *App) warnings() []string {
 	var w []string
+	if !a.console {
+		w = append(w, "this thingd was built without the console: make build, with Node.js 20.19 or newer installed, builds it in.")
+	}
 	open := !loopback(a.server.Addr(server.API))
 	if a.cfg.Dev && open {
 		w = append(w, "the keys of --dev are public, and --api "+a.cfg.API+" lets other machines use them.")

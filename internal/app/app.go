@@ -33,6 +33,7 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/blob"
 	"github.com/thingd/thingd/internal/config"
+	"github.com/thingd/thingd/internal/console"
 	"github.com/thingd/thingd/internal/credentials"
 	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/explain"
@@ -78,6 +79,7 @@ type App struct {
 	endpoints *endpoints
 	root      config.RootCredentials
 	firstRun  bool
+	console   bool     // is built in
 	names     []string // under which this server is known
 	ending    atomic.Bool
 	resetting sync.Mutex
@@ -261,7 +263,12 @@ func (a *App) listen(context.Context) error {
 		Passwords: signIns{a.identity}, Sessions: signIns{a.identity}, Federation: signIns{a.identity},
 		Region: a.cfg.Region, Log: a.logger("signin"), Now: a.now,
 	}
-	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, RootPEM: a.pki.RootPEM()}
+	screens, err := console.New(a.logger("console"))
+	if err != nil {
+		return err
+	}
+	a.console = screens.Built()
+	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, Console: screens, RootPEM: a.pki.RootPEM()}
 	provider.Record = issuing{a.audit, a.devices, a.registry}.record
 	if a.audit != nil {
 		gateway.Record = a.audit.Call

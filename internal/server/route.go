@@ -12,11 +12,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/console"
 )
 
 // Router decides which service a request means, in this order: a root
 // certificate's path; the signing name in the credential scope; a role alias's
-// credentials; a client certificate; where people sign in; an STS action that
+// credentials; a client certificate; where people sign in; the console's files; an STS action that
 // needs no signature.
 // Never the host name: SDK users set one endpoint URL for all services. It
 // checks no signature and no certificate. Immutable.
@@ -37,6 +38,10 @@ type Router struct {
 	// SignIn answers /signin, /federation and /console, but not where devices
 	// connect; nil: they are answered as other paths are.
 	SignIn http.Handler
+
+	// Console answers GET and HEAD of the console's own paths, but not where
+	// devices connect; nil: they are answered as other paths are.
+	Console http.Handler
 
 	// RootPEM is the server root, for all who ask.
 	RootPEM []byte
@@ -75,6 +80,8 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusForbidden, "ForbiddenException", "Forbidden", uuid.NewString(), true)
 	case rt.SignIn != nil && isSignInPath(requestPath(r)):
 		rt.SignIn.ServeHTTP(w, r)
+	case rt.Console != nil && isConsole(r):
+		rt.Console.ServeHTTP(w, r)
 	default:
 		rt.serveUnsigned(w, r)
 	}
@@ -267,6 +274,12 @@ func isSignInPath(path string) bool {
 		return true
 	}
 	return strings.HasPrefix(path, "/signin/")
+}
+
+// isConsole recognizes requests for the console's files. Query requests have the
+// console's path, and an Action.
+func isConsole(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && console.Serves(requestPath(r)) && !r.URL.Query().Has("Action")
 }
 
 // isCredentialsPath recognizes /role-aliases/{alias}/credentials.

@@ -1,0 +1,5 @@
+import { iam } from "./iam/service";
+import type { Service } from "./service";
+
+/** The services of the console, in the order of the home page. */
+export const services: Service[] = [iam];
