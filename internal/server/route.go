@@ -16,9 +16,9 @@ import (
 )
 
 // Router decides which service a request means, in this order: a root
-// certificate's path; the signing name in the credential scope; a role alias's
-// credentials; a client certificate; where people sign in; the console's files; an STS action that
-// needs no signature.
+// certificate's path; that of MQTT over WebSocket; the signing name in the
+// credential scope; a role alias's credentials; a client certificate; where
+// people sign in; the console's files; an STS action that needs no signature.
 // Never the host name: SDK users set one endpoint URL for all services. It
 // checks no signature and no certificate. Immutable.
 type Router struct {
@@ -26,6 +26,9 @@ type Router struct {
 	// kinesisvideo, thingd. A request whose Authorization cannot be read goes to the
 	// one that it most looks like, to be refused in that one's words.
 	Services map[string]http.Handler
+
+	// WebSocket answers GET /mqtt; nil: it is answered as other paths are.
+	WebSocket http.Handler
 
 	// Credentials answers GET /role-aliases/{alias}/credentials, with a client
 	// certificate or without.
@@ -55,6 +58,10 @@ type Router struct {
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rootPath(r) != "" {
 		rt.serveRoot(w, r)
+		return
+	}
+	if rt.WebSocket != nil && isMQTTPath(r) {
+		rt.WebSocket.ServeHTTP(w, r)
 		return
 	}
 	signed, service := signingName(r)
