@@ -268,7 +268,7 @@ func (a *App) listen(context.Context) error {
 		return err
 	}
 	a.console = screens.Built()
-	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, Console: screens, RootPEM: a.pki.RootPEM()}
+	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, Console: screens, RootPEM: a.pki.RootPEM}
 	provider.Record = issuing{a.audit, a.devices, a.registry}.record
 	if a.audit != nil {
 		gateway.Record = a.audit.Call
@@ -292,7 +292,7 @@ func (a *App) listen(context.Context) error {
 	a.endpoints.devicePort = port(a.server.Addr(server.Device))
 	a.registry.Endpoints = registry.Endpoints{
 		Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames,
-		MQTTPort: a.cfg.MQTTPort(), API: a.apiURL(), Root: a.pki.RootPEM(),
+		MQTTPort: a.cfg.MQTTPort(), API: a.apiURL(), Root: a.pki.RootPEM,
 	}
 	return nil
 }

@@ -21,9 +21,10 @@ type Endpoints struct {
 	AWSNames bool
 
 	// For device kits:
-	MQTTPort int    // of MQTT over TLS
-	API      string // base URL of the AWS APIs
-	Root     []byte // certificate that the server's are signed by, PEM
+	MQTTPort int           // of MQTT over TLS
+	MQTT     bool          // there is a listener on it
+	API      string        // base URL of the AWS APIs
+	Root     func() []byte // certificate that the server's are signed by, PEM
 }
 
 // The kinds of prefixes that an account has in a region.

@@ -81,7 +81,7 @@ func checkKit(ctx context.Context, q queryer, at place, in *thingd.CreateDeviceK
 // newDevice makes the key and the certificate, and gathers the rest. Nothing is
 // registered yet.
 func (s *Service) newDevice(ctx context.Context, at place, in *thingd.CreateDeviceKitRequest) (*kit.Device, error) {
-	root, _ := pem.Decode(s.Endpoints.Root)
+	root, _ := pem.Decode(s.Endpoints.Root())
 	if root == nil {
 		return nil, errors.New("the server's root is not known")
 	}
@@ -121,7 +121,7 @@ func (s *Service) kitEndpoints(ctx context.Context) (kit.Endpoints, error) {
 	}
 	host := *data.EndpointAddress
 	e := kit.Endpoints{
-		Host: host, HTTPS: net.JoinHostPort(host, strconv.Itoa(s.Endpoints.DevicePort)), MQTTPort: s.Endpoints.MQTTPort,
+		Host: host, HTTPS: net.JoinHostPort(host, strconv.Itoa(s.Endpoints.DevicePort)), MQTTPort: s.Endpoints.MQTTPort, MQTT: s.Endpoints.MQTT,
 		Credentials: *provider.EndpointAddress,
 	}
 	if !s.Endpoints.AWSNames {

@@ -21,7 +21,7 @@ func (w *world) kitRoot() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.Endpoints.Root, w.Endpoints.MQTTPort = certificatePEM(c.Raw), 8883
+	w.Endpoints.Root, w.Endpoints.MQTTPort = func() []byte { return certificatePEM(c.Raw) }, 8883
 }
 
 func refusedKit(t *testing.T, err error, code, text string) {

@@ -261,7 +261,7 @@ func TestWebSocket(t *testing.T) {
 		_, err := io.Copy(c, c) // nil at a close frame
 		ended <- err
 	}}
-	s := start(t, &Server{Handler: &Router{WebSocket: ws, RootPEM: []byte("PEM\n")}})
+	s := start(t, &Server{Handler: &Router{WebSocket: ws, RootPEM: func() []byte { return []byte("PEM\n") }}})
 	signer := func(service string) *sigv4.Signer {
 		return &sigv4.Signer{Credentials: cred, Region: "eu-west-1", Service: service}
 	}

@@ -57,11 +57,17 @@ type PKI struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	rootCert *x509.Certificate
-	rootKey  *ecdsa.PrivateKey
-	rootPEM  []byte
-
+	root    atomic.Pointer[root]
 	ec, rsa leaf
+
+	reloading sync.Mutex // one Reload at a time
+}
+
+// root is the server root. Immutable.
+type root struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
 }
 
 // leaf is one server certificate and its renewal.
@@ -80,64 +86,82 @@ func OpenPKI(dir string, box *seal.Box, names []string, now func() time.Time, lo
 	p := &PKI{dir: dir, box: box, names: normalNames(names), now: now, log: log}
 	p.ec = leaf{file: ecLeafFile, newKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }}
 	p.rsa = leaf{file: rsaLeafFile, newKey: func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }}
-	if err := p.openRoot(); err != nil {
+	r, err := p.openRoot()
+	if err != nil {
 		return nil, fmt.Errorf("server root: %w", err)
 	}
+	p.root.Store(r)
 	if _, err := p.certificate(&p.ec); err != nil {
 		return nil, fmt.Errorf("server certificate: %w", err)
 	}
 	return p, nil
 }
 
-// RootPEM is the root's certificate, which clients are to trust.
-func (p *PKI) RootPEM() []byte { return slices.Clone(p.rootPEM) }
+// RootPEM is the root's certificate, which clients are to trust. The caller does
+// not change it.
+func (p *PKI) RootPEM() []byte { return p.root.Load().pem }
 
-// openRoot loads the root or makes it. The key is written before the
+// openRoot loads the root, or makes it. The key is written before the
 // certificate: a certificate without its key would be served and useless.
-func (p *PKI) openRoot() error {
-	certPath, keyPath := filepath.Join(p.dir, config.ServerRootFile), filepath.Join(p.dir, rootKeyFile)
-	certPEM, err := os.ReadFile(certPath)
-	if errors.Is(err, fs.ErrNotExist) {
+func (p *PKI) openRoot() (*root, error) {
+	certPath, keyPath := p.rootFiles()
+	r, err := p.loadRoot()
+	if errors.Is(err, fs.ErrNotExist) && !exists(certPath) {
 		return p.makeRoot(certPath, keyPath)
 	}
+	return r, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (p *PKI) rootFiles() (certPath, keyPath string) {
+	return filepath.Join(p.dir, config.ServerRootFile), filepath.Join(p.dir, rootKeyFile)
+}
+
+// loadRoot reads the root; fs.ErrNotExist without one of its files.
+func (p *PKI) loadRoot() (*root, error) {
+	certPath, keyPath := p.rootFiles()
+	certPEM, err := os.ReadFile(certPath)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sealed, err := os.ReadFile(keyPath)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	der, err := p.box.Open(rootKeyFile, sealed)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", keyPath, err)
+		return nil, fmt.Errorf("open %s: %w", keyPath, err)
 	}
 	key, err := x509.ParseECPrivateKey(der)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", keyPath, err)
+		return nil, fmt.Errorf("read %s: %w", keyPath, err)
 	}
 	block, _ := pem.Decode(certPEM)
 	if block == nil {
-		return fmt.Errorf("read %s: no certificate in it", certPath)
+		return nil, fmt.Errorf("read %s: no certificate in it", certPath)
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", certPath, err)
+		return nil, fmt.Errorf("read %s: %w", certPath, err)
 	}
 	if !key.PublicKey.Equal(cert.PublicKey) {
-		return fmt.Errorf("%s is not the key of %s", keyPath, certPath)
+		return nil, fmt.Errorf("%s is not the key of %s", keyPath, certPath)
 	}
-	p.rootCert, p.rootKey, p.rootPEM = cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
-	return nil
+	return &root{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})}, nil
 }
 
-func (p *PKI) makeRoot(certPath, keyPath string) error {
+func (p *PKI) makeRoot(certPath, keyPath string) (*root, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	serial, err := newSerial()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now := p.now().UTC().Truncate(time.Second)
 	t := &x509.Certificate{
@@ -154,20 +178,24 @@ func (p *PKI) makeRoot(certPath, keyPath string) error {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if p.rootCert, err = x509.ParseCertificate(der); err != nil {
-		return err
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
 	}
-	p.rootKey, p.rootPEM = key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	r := &root{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	keyDER, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := config.WriteFile(keyPath, p.box.Seal(rootKeyFile, keyDER), 0o600); err != nil {
-		return err
+		return nil, err
 	}
-	return config.WriteFile(certPath, p.rootPEM, 0o644)
+	if err := config.WriteFile(certPath, r.pem, 0o644); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // certificate answers the leaf that is good now: the one in memory, on disk,
@@ -227,7 +255,7 @@ func (p *PKI) ours(c *x509.Certificate) bool {
 	for _, ip := range c.IPAddresses {
 		have = append(have, ip.String())
 	}
-	return slices.Equal(normalNames(have), p.names) && c.CheckSignatureFrom(p.rootCert) == nil
+	return slices.Equal(normalNames(have), p.names) && c.CheckSignatureFrom(p.root.Load().cert) == nil
 }
 
 // loadLeaf reads the leaf's file: the certificate as PEM, then the sealed key.
@@ -287,11 +315,12 @@ func (p *PKI) issue(l *leaf) (*tls.Certificate, error) {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if t.NotBefore.Before(p.rootCert.NotBefore) {
-		t.NotBefore = p.rootCert.NotBefore
+	r := p.root.Load()
+	if t.NotBefore.Before(r.cert.NotBefore) {
+		t.NotBefore = r.cert.NotBefore
 	}
-	if t.NotAfter.After(p.rootCert.NotAfter) {
-		t.NotAfter = p.rootCert.NotAfter
+	if t.NotAfter.After(r.cert.NotAfter) {
+		t.NotAfter = r.cert.NotAfter
 	}
 	if _, ok := key.(*rsa.PrivateKey); ok {
 		t.KeyUsage |= x509.KeyUsageKeyEncipherment // suites without Diffie-Hellman
@@ -303,7 +332,7 @@ func (p *PKI) issue(l *leaf) (*tls.Certificate, error) {
 			t.DNSNames = append(t.DNSNames, n)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, t, p.rootCert, key.Public(), p.rootKey)
+	der, err := x509.CreateCertificate(rand.Reader, t, r.cert, key.Public(), r.key)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ import (
 
 func TestRootIsForServersOnly(t *testing.T) {
 	p := testPKI(t)
-	r := p.rootCert
+	r := p.root.Load().cert
 	if !r.IsCA || !r.MaxPathLenZero || r.MaxPathLen != 0 {
 		t.Errorf("CA %v, path length %d %v", r.IsCA, r.MaxPathLen, r.MaxPathLenZero)
 	}
@@ -39,7 +39,7 @@ func TestRootIsForServersOnly(t *testing.T) {
 	// A device certificate under this root would not verify anywhere.
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: r.NotBefore, NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, r, key.Public(), p.rootKey)
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, r, key.Public(), p.root.Load().key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestReissue(t *testing.T) {
 	// No private key lies there in the clear.
 	for _, name := range []string{rootKeyFile, ecLeafFile} {
 		b, _ := os.ReadFile(filepath.Join(dir, name))
-		der, _ := x509.MarshalPKCS8PrivateKey(p.rootKey)
+		der, _ := x509.MarshalPKCS8PrivateKey(p.root.Load().key)
 		if bytes.Contains(b, []byte("PRIVATE KEY-----\nMH")) || bytes.Contains(b, der) {
 			t.Errorf("%s is not sealed", name)
 		}

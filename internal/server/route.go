@@ -46,8 +46,8 @@ type Router struct {
 	// devices connect; nil: they are answered as other paths are.
 	Console http.Handler
 
-	// RootPEM is the server root, for all who ask.
-	RootPEM []byte
+	// RootPEM is the server root as it is now, for all who ask.
+	RootPEM func() []byte
 
 	// Refused is told of API calls that end here, before they are answered; may
 	// be nil.
@@ -96,10 +96,11 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (rt *Router) serveRoot(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-pem-file")
-	w.Header().Set("Content-Length", fmt.Sprint(len(rt.RootPEM)))
+	root := rt.RootPEM()
+	w.Header().Set("Content-Length", fmt.Sprint(len(root)))
 	w.Header().Set("Cache-Control", "no-cache")
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(rt.RootPEM)
+		_, _ = w.Write(root)
 	}
 }
 

@@ -26,7 +26,7 @@ func testRouter() *Router {
 	for _, s := range []string{"iot", "iotdata", "iot-jobs-data", "iam", "sts", "kinesisvideo", "thingd"} {
 		services[s] = named(s)
 	}
-	return &Router{Services: services, Credentials: named("credentials"), SignIn: named("signin"), RootPEM: []byte("PEM\n")}
+	return &Router{Services: services, Credentials: named("credentials"), SignIn: named("signin"), RootPEM: func() []byte { return []byte("PEM\n") }}
 }
 
 const scope = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260115/us-east-1/%s/aws4_request, SignedHeaders=host, Signature=00"

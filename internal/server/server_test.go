@@ -277,7 +277,7 @@ func outside(t *testing.T) string {
 
 func TestPlainHTTPFromOutside(t *testing.T) {
 	ip := outside(t)
-	router := &Router{RootPEM: []byte("root\n"), Credentials: http.HandlerFunc(echo),
+	router := &Router{RootPEM: func() []byte { return []byte("root\n") }, Credentials: http.HandlerFunc(echo),
 		Services: map[string]http.Handler{"iot": http.HandlerFunc(echo)}}
 	at := func(s *Server, name string) string {
 		_, port, _ := net.SplitHostPort(s.Addr(name).String())
