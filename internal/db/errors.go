@@ -40,6 +40,12 @@ func IsForeignKey(err error) bool {
 	return sqlState(err) == "23503"
 }
 
+// InDoubt says whether err leaves open whether the transaction took place: the
+// connection was lost while it was committed.
+func InDoubt(err error) bool { return errors.Is(err, errInDoubt) }
+
+var errInDoubt = errors.New("the connection was lost while committing")
+
 // isConflict says whether a transaction failed only because of another one and
 // is to be run again: serialization_failure or deadlock_detected.
 func isConflict(err error) bool {

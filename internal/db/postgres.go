@@ -171,6 +171,9 @@ func (p *postgres) transact(ctx context.Context, o *sql.TxOptions, fn func(*Tx) 
 		return err
 	}
 	if err := t.Commit(); err != nil {
+		if sqlState(err) == "" {
+			err = fmt.Errorf("%w: %w", errInDoubt, err)
+		}
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil

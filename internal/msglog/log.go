@@ -10,8 +10,12 @@ package msglog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/thingd/thingd/internal/db"
 )
@@ -40,50 +44,135 @@ type Options struct {
 }
 
 // Log is safe for concurrent use.
-type Log struct{}
+type Log struct {
+	db    *db.DB
+	o     Options
+	log   *slog.Logger
+	epoch int64
+	cache *cache
+	reads singleflight.Group // of rows
+
+	kick    chan struct{} // somebody waits for a commit
+	arm     chan struct{} // nobody waits: a commit when Options.Lazy has passed
+	closing chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+	failing bool // the last commit failed; of the committer alone
+
+	mu       sync.Mutex
+	closed   error // why nothing more is taken
+	last     error // of the last commit
+	loaded   bool
+	nextSeq  uint64
+	nextID   SessionID
+	nextRow  uint64
+	commits  int64
+	queues   map[SessionID]*queue
+	rows     []*row // by slot; nil where free
+	free     []uint32
+	order    []*row // the stored ones by id, and some that are gone
+	gathered gathering
+	pending  int           // bytes of what is gathered and what is being committed
+	room     chan struct{} // closed when pending shrinks
+	scratch  []target
+
+	total     int // bytes of stored rows
+	liveBytes int // of their live records
+	deadRows  int // stored, without live messages
+	deadBytes int
+	deletable []*row // of the dead, those whose records nobody needs
+}
 
 // Open takes the log of a database over. Load must be called before the rest.
-func Open(ctx context.Context, d *db.DB, o Options) (*Log, error) { return &Log{}, nil }
-
-// Load gives, as of the last commit, each session to session and each retained
-// message to retained, whose data is theirs to keep. An error of theirs ends it.
-func (l *Log) Load(ctx context.Context, session func(*Loaded) error, retained func(RetainedTopic, []byte) error) error {
-	return nil
+func Open(ctx context.Context, d *db.DB, o Options) (*Log, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Lazy <= 0 {
+		o.Lazy = 200 * time.Millisecond
+	}
+	if o.Pending <= 0 {
+		o.Pending = 64 << 20
+	}
+	if o.Cache <= 0 {
+		o.Cache = 32 << 20
+	}
+	if o.Slack <= 0 {
+		o.Slack = 8 << 20
+	}
+	o.Slack = max(o.Slack, minSlack)
+	l := &Log{
+		db: d, o: o, log: o.Logger, cache: newCache(o.Cache),
+		kick: make(chan struct{}, 1), arm: make(chan struct{}, 1),
+		closing: make(chan struct{}), stopped: make(chan struct{}),
+		nextSeq: 1, nextID: 1, nextRow: 1,
+		queues: make(map[SessionID]*queue),
+		room:   make(chan struct{}),
+	}
+	err := d.Write(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `INSERT INTO mqtt_log_owner (name, epoch, commits) VALUES ('log', 1, 0)
+			ON CONFLICT (name) DO UPDATE SET epoch = mqtt_log_owner.epoch + 1 RETURNING epoch, commits`).Scan(&l.epoch, &l.commits)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open message log: %w", err)
+	}
+	return l, nil
 }
 
 // NewSession returns the number of a new session. PutSession makes it durable;
 // before, it can already be a target in the same or a later batch. A session
 // that does not come about is to be deleted.
-func (l *Log) NewSession() SessionID { return 0 }
-
-// Append takes a batch over and returns at once. When all of it is durable, or
-// cannot be made so, done (which may be nil) is called: in the order of the
-// calls of Append, from one goroutine, which it must not keep waiting; it may
-// call Append. An error of Append itself means that nothing was appended and
-// done is never called: ErrClosed, ErrBacklog (for batches with messages,
-// incoming ids or retained messages only), or text that no database takes.
-//
-// When done is given an error, the messages, incoming ids and retained messages
-// of the batch are gone, as if never appended: nothing may be acknowledged.
-// The rest of it (Assigned, Released, Settled, Completed, sessions) stands and
-// is tried again with the next commit.
-func (l *Log) Append(b *Batch, done func(error)) error { return nil }
-
-// Message returns a copy of a message that is queued for a session, also while
-// its commit is still to come. It may read from the database; Cached tells
-// without. ErrSettled when it is not queued.
-func (l *Log) Message(ctx context.Context, s SessionID, seq uint64) ([]byte, error) { return nil, nil }
-
-// Cached is Message for callers that cannot wait: false when the database has
-// to be asked, or the message is not queued.
-func (l *Log) Cached(s SessionID, seq uint64) ([]byte, bool) { return nil, false }
+func (l *Log) NewSession() SessionID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := l.nextID
+	l.nextID++
+	l.queues[id] = &queue{}
+	return id
+}
 
 // Queue returns how many messages are queued for a session and their bytes.
-func (l *Log) Queue(s SessionID) (messages int, bytes int64) { return 0, 0 }
+func (l *Log) Queue(s SessionID) (messages int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if q := l.queues[s]; q != nil {
+		return q.messages, q.bytes
+	}
+	return 0, 0
+}
 
 // Wait returns when less than half of Options.Pending waits for the database.
-func (l *Log) Wait(ctx context.Context) error { return nil }
+func (l *Log) Wait(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		err, room, enough := l.closed, l.room, l.pending < l.o.Pending/2
+		l.mu.Unlock()
+		if err != nil || enough {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
 // Close makes durable what was appended and ends the log; it returns the error
 // of the last commit. The database stays open.
-func (l *Log) Close() error { return nil }
+func (l *Log) Close() error {
+	l.mu.Lock()
+	loaded := l.loaded
+	if l.closed == nil {
+		l.closed = ErrClosed
+	}
+	l.mu.Unlock()
+	if !loaded {
+		return nil
+	}
+	l.once.Do(func() { close(l.closing) })
+	<-l.stopped
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
