@@ -42,6 +42,7 @@ import (
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/seal"
 	"github.com/thingd/thingd/internal/server"
+	"github.com/thingd/thingd/internal/shadow"
 	"github.com/thingd/thingd/internal/signin"
 	"github.com/thingd/thingd/internal/video"
 )
@@ -73,6 +74,7 @@ type App struct {
 	devices   *iotlog.Log
 	identity  *identity.Service
 	registry  *registry.Service
+	shadows   *shadow.Service
 	video     *video.Service
 	blobs     *blob.Files
 	server    *server.Server
@@ -99,7 +101,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *App, err
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.endpoints = &endpoints{name: cfg.Name(), region: cfg.Region, awsNames: cfg.AWSNames}
 	for _, step := range []func(context.Context) error{
-		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startVideo, a.listen, a.tell,
+		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startShadows, a.startVideo, a.listen, a.tell,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -213,6 +215,15 @@ func (a *App) startRegistry(ctx context.Context) error {
 	return nil
 }
 
+func (a *App) startShadows(ctx context.Context) error {
+	a.shadows = &shadow.Service{DB: a.db, Log: a.logger("shadow"), Now: a.now, Devices: a.devices, Registerer: a.metrics, Limits: a.shadowLimits()}
+	if err := a.shadows.Start(ctx); err != nil {
+		return fmt.Errorf("start the shadows: %w", err)
+	}
+	a.onClose(a.shadows.Close)
+	return nil
+}
+
 func (a *App) startVideo(ctx context.Context) error {
 	var err error
 	a.blobs, err = blob.Open(a.cfg.DataFile("video"), blob.Options{Sync: !a.cfg.Dev})
@@ -233,10 +244,10 @@ func (a *App) startVideo(ctx context.Context) error {
 
 // APIs binds the domains to the services that they serve. docs/COVERAGE.md is
 // made from it.
-func APIs(id *identity.Service, reg *registry.Service, vid *video.Service) []*awsapi.API {
+func APIs(id *identity.Service, reg *registry.Service, sh *shadow.Service, vid *video.Service) []*awsapi.API {
 	return []*awsapi.API{
 		iot.Service.Bind(reg),
-		iotdata.Service.Bind(),
+		iotdata.Service.Bind(sh),
 		iotjobs.Service.Bind(),
 		iam.Service.Bind(id),
 		sts.Service.Bind(id),
@@ -255,7 +266,7 @@ func (a *App) listen(context.Context) error {
 	}
 	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe, Refused: a.identity.KeepRefusal}
 	lookup := devices{a.registry, a.now}
-	apis := APIs(a.identity, a.registry, a.video)
+	apis := APIs(a.identity, a.registry, a.shadows, a.video)
 	provider := &credentials.Provider{
 		Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
 	}
@@ -339,6 +350,7 @@ func (a *App) reset(ctx context.Context) error {
 	a.devices.Rotate()
 	a.identity.Invalidate()
 	a.registry.Invalidate()
+	a.shadows.Invalidate()
 	if err := a.bootstrap(ctx); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/identity"
 	"github.com/thingd/thingd/internal/registry"
+	"github.com/thingd/thingd/internal/shadow"
 	"github.com/thingd/thingd/internal/video"
 )
 
@@ -26,7 +27,7 @@ func TestAuthorizationTable(t *testing.T) {
 		samples[s.action] = true
 	}
 	served := map[string]bool{}
-	for _, a := range APIs(&identity.Service{}, &registry.Service{}, &video.Service{}) {
+	for _, a := range APIs(&identity.Service{}, &registry.Service{}, &shadow.Service{}, &video.Service{}) {
 		for _, op := range a.Operations {
 			if !a.Implemented(op.Name) {
 				continue

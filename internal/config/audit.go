@@ -43,13 +43,18 @@ func (c *Config) auditSize() (int64, error) {
 	if c.AuditSize == "" {
 		return 64 << 20, nil
 	}
+	return parseSize(c.AuditSize, minAuditSize, maxAuditSize)
+}
+
+// parseSize reads a number of bytes with its unit.
+func parseSize(text string, least, most int64) (int64, error) {
 	for _, u := range sizeUnits {
-		digits, ok := strings.CutSuffix(c.AuditSize, u.name)
+		digits, ok := strings.CutSuffix(text, u.name)
 		if !ok {
 			continue
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-		if err != nil || n < 0 || n > maxAuditSize/u.bytes || n*u.bytes < minAuditSize {
+		if err != nil || n < 0 || n > most/u.bytes || n*u.bytes < least {
 			break
 		}
 		return n * u.bytes, nil

@@ -70,6 +70,10 @@ var checks = []struct {
 		}
 		return nil
 	}},
+	{"shadow-size", func(c *Config) error {
+		_, err := c.shadowSize()
+		return err
+	}},
 	{"limits", func(c *Config) error {
 		_, err := c.MQTTLimits()
 		return err

@@ -87,6 +87,7 @@ type Entry struct {
 	// not who asks.
 	CertificateID string
 	RoleAlias     string
+	ShadowName    string // of a named shadow, or the thing of a classic one
 	Reason        string
 	Details       string
 }
@@ -110,6 +111,7 @@ type line struct {
 	ThingName     string `json:"thingName,omitempty"`
 	CertificateID string `json:"deviceCertificateId,omitempty"`
 	RoleAlias     string `json:"roleAlias,omitempty"`
+	ShadowName    string `json:"deviceShadowName,omitempty"`
 	Reason        string `json:"reason,omitempty"`
 	Details       string `json:"details,omitempty"`
 }
@@ -167,7 +169,7 @@ func (l *Log) Write(ctx context.Context, e *Entry) {
 		Timestamp: now.UTC().Format(timeForm), Level: e.Level.String(), TraceID: trace, Account: e.Account, Region: e.Region,
 		Status: e.Status, EventType: e.EventType, Protocol: e.Protocol, ClientID: e.ClientID, PrincipalID: e.PrincipalID,
 		SourceIP: e.SourceIP, SourcePort: e.SourcePort, TopicName: e.TopicName, ThingName: e.ThingName,
-		CertificateID: e.CertificateID, RoleAlias: e.RoleAlias, Reason: e.Reason, Details: e.Details,
+		CertificateID: e.CertificateID, RoleAlias: e.RoleAlias, ShadowName: e.ShadowName, Reason: e.Reason, Details: e.Details,
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()

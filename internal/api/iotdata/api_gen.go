@@ -41,9 +41,10 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "DeleteThingShadow", Method: "DELETE", URI: "/things/{thingName}/shadow",
-			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
-			New:    func() any { return new(DeleteThingShadowRequest) },
-			Out:    (*DeleteThingShadowResponse)(nil),
+			Resource: "@",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
+			New:      func() any { return new(DeleteThingShadowRequest) },
+			Out:      (*DeleteThingShadowResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteThingShadow); ok {
 					return awsapi.Call(s.DeleteThingShadow)
@@ -63,9 +64,10 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetThingShadow", Method: "GET", URI: "/things/{thingName}/shadow",
-			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
-			New:    func() any { return new(GetThingShadowRequest) },
-			Out:    (*GetThingShadowResponse)(nil),
+			Resource: "@",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
+			New:      func() any { return new(GetThingShadowRequest) },
+			Out:      (*GetThingShadowResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetThingShadow); ok {
 					return awsapi.Call(s.GetThingShadow)
@@ -74,9 +76,10 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListNamedShadowsForThing", Method: "GET", URI: "/api/things/shadow/ListNamedShadowsForThing/{thingName}",
-			Errors: []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
-			New:    func() any { return new(ListNamedShadowsForThingRequest) },
-			Out:    (*ListNamedShadowsForThingResponse)(nil),
+			Resource: "thing/{thingName}",
+			Errors:   []string{"ResourceNotFoundException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
+			New:      func() any { return new(ListNamedShadowsForThingRequest) },
+			Out:      (*ListNamedShadowsForThingResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListNamedShadowsForThing); ok {
 					return awsapi.Call(s.ListNamedShadowsForThing)
@@ -107,9 +110,10 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "UpdateThingShadow", Method: "POST", URI: "/things/{thingName}/shadow",
-			Errors: []string{"ConflictException", "RequestEntityTooLargeException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
-			New:    func() any { return new(UpdateThingShadowRequest) },
-			Out:    (*UpdateThingShadowResponse)(nil),
+			Resource: "@",
+			Errors:   []string{"ConflictException", "RequestEntityTooLargeException", "InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException", "UnsupportedDocumentEncodingException"},
+			New:      func() any { return new(UpdateThingShadowRequest) },
+			Out:      (*UpdateThingShadowResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(UpdateThingShadow); ok {
 					return awsapi.Call(s.UpdateThingShadow)

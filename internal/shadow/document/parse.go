@@ -93,14 +93,10 @@ func (p *parser) nested(k kind, end byte) (value, error) {
 		if err != nil {
 			return value{}, err
 		}
-		if at := -1; k == kindObject {
-			if at = out.find(m.name); at >= 0 {
-				out.items[at].value = m.value
-			} else {
-				out.add(m)
-			}
+		if at := twice(k, &out, m.name); at >= 0 {
+			out.items[at].value = m.value
 		} else {
-			out.items = append(out.items, m)
+			out.add(m)
 		}
 		switch p.peek() {
 		case ',':
@@ -112,6 +108,14 @@ func (p *parser) nested(k kind, end byte) (value, error) {
 			return value{}, errSyntax
 		}
 	}
+}
+
+// twice is where an object has a member of that name already, else -1.
+func twice(k kind, have *names, name string) int {
+	if k != kindObject {
+		return -1
+	}
+	return have.find(name)
 }
 
 func (p *parser) member(k kind) (m member, err error) {
