@@ -11,11 +11,15 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/thingd/thingd/internal/iotlog"
+	"github.com/thingd/thingd/internal/mqtt"
+	"github.com/thingd/thingd/internal/msglog"
 )
 
 // Broker serves MQTT. Set the exported fields, then Start it. All methods are
@@ -23,47 +27,179 @@ import (
 type Broker struct {
 	Authority Authority
 	// Limits are those of an account; nil: the standards' for all. It is asked
-	// once a connection.
+	// once for each account and region.
 	Limits  func(account string) *Limits
+	Store   *msglog.Log // nil: nothing outlives the process
 	Log     *slog.Logger
 	Devices *iotlog.Log // nil: nothing is logged there
 	Now     func() time.Time
+
+	routes  []routed
+	wheel   wheel
+	began   time.Time
+	ctx     context.Context // of everything that asks others
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	numbers atomic.Uint64
+	spaces  sync.Map // place -> *space
+	stats   stats
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	closed bool
+
+	lateMu sync.Mutex
+	late   []*conn
 }
 
-// Serve speaks MQTT on a connection until that ends, and closes it. A TLS
-// connection has its handshake behind it; made over what Socket returns it costs
-// least. Deadlines are the broker's from now on.
-func (b *Broker) Serve(conn net.Conn, c *Credentials) {}
+// stats are counted in batches.
+type stats struct {
+	in, out, dropped, bytesIn, bytesOut atomic.Int64
+}
 
-// Publish publishes a message in the account and region of its origin, with
-// nobody's permission asked. When it returns nil, a message of QoS 1 is durable
-// for every persistent session that matched. It keeps nothing of m.
-func (b *Broker) Publish(ctx context.Context, m *Message) error { return nil }
+// Stats are what a broker has done since its start, and what it has.
+type Stats struct {
+	Connections                         int
+	In, Out, Dropped, BytesIn, BytesOut int64 // PUBLISH packets; bytes in are of all packets
+}
 
-// Send sends a message to one client, whether it has subscribed or not, and not
-// through the broker: nobody else sees it. It reports whether the client is
-// connected. It keeps nothing of m.
-func (b *Broker) Send(ctx context.Context, clientID string, m *Message) bool { return false }
+// Stats tells.
+func (b *Broker) Stats() Stats {
+	b.mu.Lock()
+	n := len(b.conns)
+	b.mu.Unlock()
+	s := &b.stats
+	return Stats{n, s.in.Load(), s.out.Load(), s.dropped.Load(), s.bytesIn.Load(), s.bytesOut.Load()}
+}
+
+// Start begins to work: it takes up the sessions and retained messages of the
+// log.
+func (b *Broker) Start(ctx context.Context) error {
+	b.began = time.Now()
+	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.conns = map[*conn]struct{}{}
+	b.wheel.start()
+	if b.Store != nil {
+		if err := b.load(ctx); err != nil {
+			b.stop()
+			return err
+		}
+	}
+	b.running.Go(func() { b.wheel.run(b.ctx.Done()) })
+	return nil
+}
+
+// closing is how long connections have to end.
+const closing = 5 * time.Second
+
+// Close ends all connections, of which those that understand it are told so, and
+// waits for them. Sessions stay in the log, and wills are published as if the
+// clients had been lost.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	if b.closed || b.conns == nil {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	for c := range b.conns {
+		c.end(ServerInitiated, mqtt.ServerShuttingDown, "the server ends")
+	}
+	b.mu.Unlock()
+	b.stopWhenEmpty()
+	done := make(chan struct{})
+	go func() { b.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(closing):
+		b.stop()
+		return errors.New("some MQTT connections did not end in time")
+	}
+}
+
+// stopWhenEmpty ends the clock once the last connection is gone.
+func (b *Broker) stopWhenEmpty() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed && len(b.conns) == 0 {
+		b.stop()
+	}
+}
+
+// register counts a connection in. It is false when the broker ends.
+func (b *Broker) register(c *conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.conns[c] = struct{}{}
+	b.running.Add(1)
+	return true
+}
+
+func (b *Broker) unregister(c *conn) {
+	b.mu.Lock()
+	delete(b.conns, c)
+	b.mu.Unlock()
+	b.running.Done()
+	b.stopWhenEmpty()
+}
+
+// nanos is the monotonic clock.
+func (b *Broker) nanos() int64 { return int64(time.Since(b.began)) }
 
 // Disconnect ends the connections of a principal, for one of the reasons of
 // lifecycle events: a certificate that is not active any more, a user that is
 // gone.
-func (b *Broker) Disconnect(account, region, principalID string, why EndReason) {}
-
-// Handle gives the messages that clients publish to the topics of a filter to a
-// route. Call it before Start. The filter is one of reserved topics
-// ($aws/things/+/shadow/#); the first that matches is taken.
-func (b *Broker) Handle(filter string, r Route) {}
-
-// Route is who takes messages that clients publish to reserved topics.
-type Route struct {
-	// Publish is called with each message, in the order in which its client sent
-	// them, on that client's connection, which reads on when it returns: an
-	// acknowledgement goes out after it. m and all in it are valid during the
-	// call only. An error is logged and told to the client as a failure of the
-	// server.
-	Publish func(ctx context.Context, m *Message) error
-	// Private keeps the messages from the broker: they are no messages for
-	// subscribers (jobs).
-	Private bool
+func (b *Broker) Disconnect(account, region, principalID string, why EndReason) {
+	sp := b.space(account, region)
+	sp.mu.RLock()
+	defer sp.mu.RUnlock()
+	for c := sp.principals[principalID]; c != nil; c = c.next {
+		c.end(why, mqtt.NotAuthorized, "its principal may not be connected any more")
+	}
 }
+
+// Send sends a message to one client, whether it has subscribed or not, and not
+// through the broker: nobody else sees it. It reports whether the client is
+// connected. It keeps nothing of m.
+func (b *Broker) Send(_ context.Context, clientID string, m *Message) bool {
+	sp := b.space(m.Account, m.Region)
+	sp.mu.RLock()
+	s := sp.sessions[clientID]
+	sp.mu.RUnlock()
+	if s == nil {
+		return false
+	}
+	c := s.conn.Load()
+	if c == nil {
+		return false
+	}
+	f := b.fanout()
+	defer f.end()
+	f.begin(m)
+	if m.QoS == 0 {
+		if frame, _, ok := f.frame(c, 0, false); ok {
+			f.result(c, c.out.add(frame), len(frame))
+		}
+		return true
+	}
+	s.offer(f, &target{session: s, conn: c.number}, item{qos: min(m.QoS, c.limits.MaxQoS), checked: true})
+	return true
+}
+
+// decide asks whether the client may do something. A filter that is shared is
+// given in both forms.
+func (c *conn) decide(a Action, resource, shared string) Decision {
+	if shared == "" {
+		return c.client.Decide(c.broker.ctx, a, resource, &c.info)
+	}
+	info := c.info
+	info.Shared = shared
+	return c.client.Decide(c.broker.ctx, a, resource, &info)
+}
+
+// mayReceive decides on iot:Receive.
+func (c *conn) mayReceive(topic string) bool { return c.decide(Receive, topic, "").Allowed }

@@ -49,3 +49,39 @@ const (
 	Throttled         EndReason = "THROTTLED"
 	WebSocketTTL      EndReason = "WEBSOCKET_TTL_EXPIRATION"
 )
+
+// packet fills in the PUBLISH of a message.
+func (m *Message) packet(p *mqtt.Publish, topic []byte) {
+	*p = mqtt.Publish{QoS: m.QoS, Retain: m.Retain, Topic: append(topic[:0], m.Topic...), Payload: m.Payload}
+	if m.Props != nil {
+		p.Props = *m.Props
+		p.Props.TopicAlias, p.Props.SubscriptionIDs = mqtt.Optional[uint16]{}, nil // they are of one connection
+	}
+}
+
+// remains sets what is left of the message's life. [MQTT-3.3.2-6]
+func (m *Message) remains(p *mqtt.Publish, now time.Time) {
+	if !m.Expires.IsZero() {
+		p.Props.MessageExpiry = mqtt.Some(uint32(max(0, m.Expires.Sub(now)/time.Second)))
+	}
+}
+
+// expired says that the message is not worth delivering any more.
+// [MQTT-3.3.2-5]
+func (m *Message) expired(now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
+
+// keep is a copy of the message that shares nothing with it but strings.
+func (m *Message) keep() *Message {
+	k := *m
+	var p mqtt.Publish
+	p.Payload = m.Payload
+	if m.Props != nil {
+		p.Props = *m.Props
+	}
+	c := p.Clone()
+	k.Payload = c.Payload
+	if m.Props != nil {
+		k.Props = &c.Props
+	}
+	return &k
+}

@@ -1,0 +1,373 @@
+package broker
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/thingd/thingd/internal/mqtt"
+)
+
+// conn is one network connection. One goroutine reads and handles its packets;
+// any may add to its outbox.
+type conn struct {
+	broker *Broker
+	number uint64 // rising
+	net    net.Conn
+	sock   *socket // nil: reads wait
+	creds  *Credentials
+	out    outbox
+	alarm  alarm        // CONNECT's time limit, then keep-alive
+	active atomic.Int64 // the wheel's second when it last sent something
+	ended  atomic.Pointer[ending]
+
+	// Set by CONNECT, and not changed after.
+	version   mqtt.Version
+	client    Client
+	space     *space
+	session   *session
+	limits    *Limits
+	info      ConnectInfo
+	maxPacket int // to the client
+	window    int // unacknowledged messages to the client
+	keepAlive uint16
+	expiry    uint32
+	problems  bool // reason strings are wanted
+	willDelay uint32
+	began     time.Time
+	until     alarm
+	id        uuid.UUID // sessionIdentifier of its events
+	known     *known
+	event     uint64 // versionNumber of its events
+
+	// Of the goroutine that reads.
+	f       *fanout // borrowed while there is something to do
+	in      *buffer // likewise
+	need    int     // bytes of the packet that has begun
+	maxIn   int     // bytes of a packet from the client
+	idling  func()  // made once
+	will    *Message
+	last    *entry
+	entries map[string]*entry
+	aliases map[uint16]string
+	rate    bucket
+	flow    bucket
+	since   int // bytes since the last flush
+	logAt   int64
+	logInfo bool
+
+	acks    acks
+	durable func(error) // c.logged, made once
+
+	next, prev *conn // of the same principal; guarded by space.mu
+}
+
+// ending is why a connection ends.
+type ending struct {
+	reason EndReason
+	code   mqtt.Reason
+	why    string
+	noWill bool
+	silent bool // nothing is said to the client
+}
+
+// connectTime is how long a connection may take to its CONNECT.
+const connectTime = 10 * time.Second
+
+// maxConnect is the largest CONNECT: who it is from is not known yet.
+const maxConnect = 512 << 10
+
+// batchBytes is what a connection reads before what it has caused is written.
+const batchBytes = 64 << 10
+
+// Serve speaks MQTT on a connection until that ends, and closes it. A TLS
+// connection has its handshake behind it; made over what Socket returns it costs
+// least. Deadlines are the broker's from now on.
+func (b *Broker) Serve(nc net.Conn, creds *Credentials) {
+	sock := socketOf(nc)
+	if sock == nil {
+		if s, ok := Socket(nc).(*socket); ok {
+			nc, sock = s, s
+		}
+	}
+	c := &conn{
+		broker: b, number: b.numbers.Add(1), net: nc, sock: sock, creds: creds,
+		maxIn: maxConnect, version: mqtt.V311, maxPacket: maxConnect,
+	}
+	c.out = outbox{net: nc, sock: sock, max: 1 << 20, onError: c.lost}
+	c.acks.room.L = &c.acks.mu
+	c.idling = c.idle
+	if err := nc.SetDeadline(time.Time{}); err != nil || !b.register(c) {
+		_ = nc.Close() // it is gone, or the broker ends
+		return
+	}
+	if sock != nil {
+		sock.poll()
+	}
+	c.alarm.ring = func() { c.end(ClientError, 0, "no CONNECT came in time") }
+	b.wheel.set(&c.alarm, b.wheel.after(connectTime))
+	c.read()
+	c.close()
+}
+
+// socketOf finds the socket that lies under a connection, if there is one.
+func socketOf(nc net.Conn) *socket {
+	for nc != nil {
+		if s, ok := nc.(*socket); ok {
+			return s
+		}
+		under, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		nc = under.NetConn()
+	}
+	return nil
+}
+
+// read reads and handles packets until the connection ends.
+func (c *conn) read() {
+	for c.ended.Load() == nil {
+		if c.in == nil {
+			c.in = takeBuffer()
+		}
+		if len(c.in.b) == cap(c.in.b) {
+			c.grow()
+		}
+		if c.sock == nil {
+			c.idle() // this read may wait
+			if c.in == nil {
+				c.in = takeBuffer()
+			}
+		}
+		have := len(c.in.b)
+		n, err := c.net.Read(c.in.b[have:cap(c.in.b)])
+		if n > 0 {
+			c.in.b = c.in.b[:have+n]
+			c.handle()
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, again{}) {
+			err = c.sock.fill(c.idling)
+		}
+		if err != nil {
+			c.end(ConnectionLost, 0, lossOf(err))
+		}
+	}
+	c.idle()
+}
+
+// lossOf says what a read failed with.
+func lossOf(err error) string { return "the connection was lost: " + err.Error() }
+
+// idle is called before the connection waits: it holds nothing then.
+func (c *conn) idle() {
+	if c.in != nil && len(c.in.b) == 0 {
+		c.in.give()
+		c.in = nil
+	}
+	if c.f != nil {
+		c.f.end()
+		c.f = nil
+	}
+	c.since = 0
+}
+
+// work borrows what handling packets needs.
+func (c *conn) work() *fanout {
+	if c.f == nil {
+		c.f = c.broker.fanout()
+	}
+	return c.f
+}
+
+// grow makes room for a packet larger than the buffer, in step with what comes,
+// so that nobody gets memory for what he only announces.
+func (c *conn) grow() {
+	larger := &buffer{make([]byte, len(c.in.b), max(bufferSize, min(2*cap(c.in.b), c.need)))}
+	copy(larger.b, c.in.b)
+	c.in.give()
+	c.in = larger
+}
+
+// handle handles all whole packets that have come.
+func (c *conn) handle() {
+	f := c.work()
+	b := c.in.b
+	c.active.Store(c.broker.wheel.seconds())
+	c.since += len(b)
+	f.bytesIn += len(b)
+	for len(b) > 0 && c.ended.Load() == nil {
+		h, n, err := mqtt.Frame(b, c.maxIn)
+		if err != nil {
+			c.broken(err)
+			break
+		}
+		if n == 0 || n+h.Remaining > len(b) {
+			c.need = n + h.Remaining
+			f.bytesIn -= len(b) // they are counted when the rest comes
+			break
+		}
+		c.packet(f, h, b[n:n+h.Remaining])
+		b = b[n+h.Remaining:]
+	}
+	c.in.b = c.in.b[:copy(c.in.b, b)]
+	if c.since >= batchBytes {
+		f.flush()
+		c.since = 0
+		c.pace()
+	}
+}
+
+// packet handles one packet.
+func (c *conn) packet(f *fanout, h mqtt.Header, body []byte) {
+	var err error
+	switch h.Type {
+	case mqtt.PUBLISH:
+		if c.session != nil {
+			err = c.onPublish(f, h.Flags, body)
+			break
+		}
+		fallthrough
+	default:
+		handle := handlers[h.Type]
+		switch {
+		case handle == nil:
+			err = &mqtt.Error{Reason: mqtt.ProtocolError, Text: h.Type.String() + " is not for clients to send"}
+		case h.Type != mqtt.CONNECT && c.session == nil: // [MQTT-3.1.0-1]
+			c.end(ClientError, 0, "the first packet is no CONNECT")
+		default:
+			err = handle(c, f, h.Flags, body)
+		}
+	}
+	if err != nil {
+		c.broken(err)
+	}
+}
+
+// handlers are what handles each packet but PUBLISH.
+var handlers = [16]func(c *conn, f *fanout, flags byte, body []byte) error{
+	mqtt.CONNECT: (*conn).onConnect, mqtt.PUBLISH: (*conn).onPublish,
+	mqtt.PUBACK: (*conn).onPuback, mqtt.PUBREC: (*conn).onPubrec, mqtt.PUBREL: (*conn).onPubrel, mqtt.PUBCOMP: (*conn).onPubcomp,
+	mqtt.SUBSCRIBE: (*conn).onSubscribe, mqtt.UNSUBSCRIBE: (*conn).onUnsubscribe,
+	mqtt.PINGREQ: (*conn).onPingreq, mqtt.DISCONNECT: (*conn).onDisconnect, mqtt.AUTH: (*conn).onAuth,
+}
+
+// broken ends the connection for a packet that breaks the rules. [MQTT-4.8.0-1]
+func (c *conn) broken(err error) {
+	code := mqtt.UnspecifiedError
+	if e, ok := errors.AsType[*mqtt.Error](err); ok {
+		code = e.Reason
+	}
+	if c.session == nil { // nobody yet to send a DISCONNECT to
+		code = 0
+	}
+	c.end(ClientError, code, err.Error())
+}
+
+// protocolError is an error that ends the connection.
+func protocolError(code mqtt.Reason, text string) error { return &mqtt.Error{Reason: code, Text: text} }
+
+// end begins to end the connection; the first reason counts. It does not wait,
+// and may be called with locks held. A code of 0 says nothing to the client.
+func (c *conn) end(reason EndReason, code mqtt.Reason, why string) {
+	c.endWith(&ending{reason: reason, code: code, why: why})
+}
+
+func (c *conn) endWith(e *ending) {
+	if !c.ended.CompareAndSwap(nil, e) {
+		return
+	}
+	if e.code != 0 && c.session != nil && c.version == mqtt.V5 {
+		d := mqtt.Disconnect{Reason: e.code}
+		if c.problems {
+			d.Props.ReasonString = reasonString(e.why, c.maxPacket)
+		}
+		c.out.last(&d, c.version)
+	}
+	_ = c.net.SetReadDeadline(past) // wakes the reader; a connection that is gone needs no waking
+	c.acks.wake()
+}
+
+// reasonString is a text as far as it fits in a small packet. [MQTT-3.2.2-19]
+func reasonString(text string, maxPacket int) []byte {
+	const most = 512
+	if len(text)+64 > maxPacket {
+		return nil
+	}
+	if len(text) > most {
+		text = text[:most]
+		for len(text) > 0 && text[len(text)-1]&0xC0 == 0x80 { // no half of a character
+			text = text[:len(text)-1]
+		}
+		text = text[:max(0, len(text)-1)]
+	}
+	return []byte(text)
+}
+
+// lost is called when writing has failed.
+func (c *conn) lost() { c.end(ConnectionLost, 0, "the connection was lost") }
+
+// close lets everything go, tells who has to know, and closes the connection.
+func (c *conn) close() {
+	b := c.broker
+	b.wheel.clear(&c.alarm)
+	b.wheel.clear(&c.until)
+	if c.sock != nil {
+		c.sock.release()
+	}
+	if c.in != nil {
+		c.in.give()
+		c.in = nil
+	}
+	if c.session != nil {
+		c.leave(c.ended.Load())
+	}
+	c.out.finish()
+	b.unregister(c)
+}
+
+// late is called by the wheel when the client may have been silent for too long.
+func (c *conn) late() {
+	due := c.active.Load() + (int64(c.keepAlive)*3+1)/2 + 1
+	if due > c.broker.wheel.seconds() {
+		c.broker.wheel.set(&c.alarm, due)
+		return
+	}
+	c.end(KeepAliveTimeout, mqtt.KeepAliveTimeout, "nothing came for one and a half times the keep alive time") // [MQTT-3.1.2-22]
+}
+
+func (c *conn) onPingreq(f *fanout, flags byte, body []byte) error {
+	var p mqtt.Pingreq
+	if err := p.Decode(c.version, flags, body); err != nil {
+		return err
+	}
+	f.packet(c, &mqtt.Pingresp{}) // [MQTT-3.12.4-1]
+	return nil
+}
+
+// onAuth refuses AUTH: no authentication method was agreed on. [MQTT-4.12.0-6]
+func (c *conn) onAuth(*fanout, byte, []byte) error {
+	return protocolError(mqtt.ProtocolError, "AUTH without an authentication method")
+}
+
+func (c *conn) onDisconnect(f *fanout, flags byte, body []byte) error {
+	var p mqtt.Disconnect
+	if err := p.Decode(c.version, flags, body); err != nil {
+		return err
+	}
+	if x := p.Props.SessionExpiry; x.Set {
+		if c.expiry == 0 && x.Value > 0 { // [MQTT-3.14.2-2] and 3.14.2.2.2
+			return protocolError(mqtt.ProtocolError, "a session expiry interval of 0 cannot be changed in DISCONNECT [MQTT-3.14.2.2.2]")
+		}
+		c.session.expireAfter(c.limits.expiry(x.Value))
+	}
+	e := &ending{reason: ClientInitiated, why: "the client disconnected", noWill: p.Reason != mqtt.DisconnectWithWillMessage}
+	c.endWith(e) // [MQTT-3.14.4-3]
+	return nil
+}
