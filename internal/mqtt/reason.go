@@ -55,7 +55,97 @@ const (
 )
 
 // String is the name in the standard's words.
-func (r Reason) String() string { return fmt.Sprintf("reason 0x%02x", byte(r)) }
+func (r Reason) String() string {
+	switch r {
+	case Success:
+		return "Success"
+	case GrantedQoS1:
+		return "Granted QoS 1"
+	case GrantedQoS2:
+		return "Granted QoS 2"
+	case DisconnectWithWillMessage:
+		return "Disconnect with Will Message"
+	case NoMatchingSubscribers:
+		return "No matching subscribers"
+	case NoSubscriptionExisted:
+		return "No subscription existed"
+	case ContinueAuthentication:
+		return "Continue authentication"
+	case Reauthenticate:
+		return "Re-authenticate"
+	case UnspecifiedError:
+		return "Unspecified error"
+	case MalformedPacket:
+		return "Malformed Packet"
+	case ProtocolError:
+		return "Protocol Error"
+	case ImplementationSpecificError:
+		return "Implementation specific error"
+	case UnsupportedProtocolVersion:
+		return "Unsupported Protocol Version"
+	case ClientIdentifierNotValid:
+		return "Client Identifier not valid"
+	case BadUserNameOrPassword:
+		return "Bad User Name or Password"
+	case NotAuthorized:
+		return "Not authorized"
+	case ServerUnavailable:
+		return "Server unavailable"
+	case ServerBusy:
+		return "Server busy"
+	case Banned:
+		return "Banned"
+	case ServerShuttingDown:
+		return "Server shutting down"
+	case BadAuthenticationMethod:
+		return "Bad authentication method"
+	case KeepAliveTimeout:
+		return "Keep Alive timeout"
+	case SessionTakenOver:
+		return "Session taken over"
+	case TopicFilterInvalid:
+		return "Topic Filter invalid"
+	case TopicNameInvalid:
+		return "Topic Name invalid"
+	case PacketIdentifierInUse:
+		return "Packet Identifier in use"
+	case PacketIdentifierNotFound:
+		return "Packet Identifier not found"
+	case ReceiveMaximumExceeded:
+		return "Receive Maximum exceeded"
+	case TopicAliasInvalid:
+		return "Topic Alias invalid"
+	case PacketTooLarge:
+		return "Packet too large"
+	case MessageRateTooHigh:
+		return "Message rate too high"
+	case QuotaExceeded:
+		return "Quota exceeded"
+	case AdministrativeAction:
+		return "Administrative action"
+	case PayloadFormatInvalid:
+		return "Payload format invalid"
+	case RetainNotSupported:
+		return "Retain not supported"
+	case QoSNotSupported:
+		return "QoS not supported"
+	case UseAnotherServer:
+		return "Use another server"
+	case ServerMoved:
+		return "Server moved"
+	case SharedSubscriptionsNotSupported:
+		return "Shared Subscriptions not supported"
+	case ConnectionRateExceeded:
+		return "Connection rate exceeded"
+	case MaximumConnectTime:
+		return "Maximum connect time"
+	case SubscriptionIdentifiersNotSupported:
+		return "Subscription Identifiers not supported"
+	case WildcardSubscriptionsNotSupported:
+		return "Wildcard Subscriptions not supported"
+	}
+	return fmt.Sprintf("reason 0x%02x", byte(r))
+}
 
 // Failed says whether the code is one of those that refuse.
 func (r Reason) Failed() bool { return r >= 0x80 }
@@ -78,4 +168,53 @@ func (r Reason) Connack3() (code byte, ok bool) {
 		return 5, true
 	}
 	return 0, false
+}
+
+// has says whether packets of the type may carry the reason: the tables of 3.2.2.2, 3.4.2.1, 3.5.2.1, 3.6.2.1, 3.7.2.1,
+// 3.9.3, 3.11.3, 3.14.2.1 and 3.15.2.1.
+func (t Type) has(r Reason) bool {
+	switch t {
+	case CONNACK:
+		switch r {
+		case Success, UnspecifiedError, MalformedPacket, ProtocolError, ImplementationSpecificError, UnsupportedProtocolVersion,
+			ClientIdentifierNotValid, BadUserNameOrPassword, NotAuthorized, ServerUnavailable, ServerBusy, Banned,
+			BadAuthenticationMethod, TopicNameInvalid, PacketTooLarge, QuotaExceeded, PayloadFormatInvalid, RetainNotSupported,
+			QoSNotSupported, UseAnotherServer, ServerMoved, ConnectionRateExceeded:
+			return true
+		}
+	case PUBACK, PUBREC:
+		switch r {
+		case Success, NoMatchingSubscribers, UnspecifiedError, ImplementationSpecificError, NotAuthorized, TopicNameInvalid,
+			PacketIdentifierInUse, QuotaExceeded, PayloadFormatInvalid:
+			return true
+		}
+	case PUBREL, PUBCOMP:
+		return r == Success || r == PacketIdentifierNotFound
+	case SUBACK:
+		switch r {
+		case GrantedQoS0, GrantedQoS1, GrantedQoS2, UnspecifiedError, ImplementationSpecificError, NotAuthorized, TopicFilterInvalid,
+			PacketIdentifierInUse, QuotaExceeded, SharedSubscriptionsNotSupported, SubscriptionIdentifiersNotSupported,
+			WildcardSubscriptionsNotSupported:
+			return true
+		}
+	case UNSUBACK:
+		switch r {
+		case Success, NoSubscriptionExisted, UnspecifiedError, ImplementationSpecificError, NotAuthorized, TopicFilterInvalid,
+			PacketIdentifierInUse:
+			return true
+		}
+	case DISCONNECT:
+		switch r {
+		case NormalDisconnection, DisconnectWithWillMessage, UnspecifiedError, MalformedPacket, ProtocolError, ImplementationSpecificError,
+			NotAuthorized, ServerBusy, ServerShuttingDown, BadAuthenticationMethod, KeepAliveTimeout, SessionTakenOver,
+			TopicFilterInvalid, TopicNameInvalid, ReceiveMaximumExceeded, TopicAliasInvalid, PacketTooLarge, MessageRateTooHigh,
+			QuotaExceeded, AdministrativeAction, PayloadFormatInvalid, RetainNotSupported, QoSNotSupported, UseAnotherServer,
+			ServerMoved, SharedSubscriptionsNotSupported, ConnectionRateExceeded, MaximumConnectTime,
+			SubscriptionIdentifiersNotSupported, WildcardSubscriptionsNotSupported:
+			return true
+		}
+	case AUTH:
+		return r == Success || r == ContinueAuthentication || r == Reauthenticate
+	}
+	return false
 }
