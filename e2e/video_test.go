@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,8 +49,20 @@ type producer struct {
 	acks *json.Decoder
 }
 
-// putMedia opens a PutMedia. A refusal is returned as the response.
+// manner is how a producer speaks HTTP. The zero value is kvssink's.
+type manner struct {
+	noExpect bool     // as all but libcurl: does not wait for 100 Continue
+	length   int      // Content-Length, in place of chunks
+	conn     net.Conn // one that was used before
+	relative string   // x-amzn-producer-start-timestamp, for RELATIVE timecodes
+}
+
+// putMedia opens a PutMedia as kvssink does. A refusal is returned as the response.
 func (s *server) putMedia(ctx context.Context, cred sigv4.Credentials, stream string) (*producer, error) {
+	return s.open(ctx, cred, stream, manner{})
+}
+
+func (s *server) open(ctx context.Context, cred sigv4.Credentials, stream string, m manner) (*producer, error) {
 	host := strings.TrimPrefix(s.api(), "http://")
 	r, err := http.NewRequest(http.MethodPost, s.api()+"/putMedia", nil)
 	if err != nil {
@@ -57,7 +70,6 @@ func (s *server) putMedia(ctx context.Context, cred sigv4.Credentials, stream st
 	}
 	name, _, _ := strings.Cut(host, ":")
 	r.Host = name // kvssink leaves out the port
-	r.TransferEncoding = []string{"chunked"}
 	for k, v := range map[string]string{
 		"Accept": "*/*", "Connection": "keep-alive", "Content-Type": "application/json",
 		"User-Agent": "AWS-SDK-KVS-CPP-CLIENT/3.6.0/1.6.2 GCC/12 Linux/6.1 CPPSDK",
@@ -66,27 +78,51 @@ func (s *server) putMedia(ctx context.Context, cred sigv4.Credentials, stream st
 	} {
 		r.Header.Set(k, v)
 	}
-	sg := sigv4.Signer{Credentials: cred, Region: s.at.Region, Service: "kinesisvideo", Headers: kvssinkHeaders, UnsignedToken: true}
+	if m.relative != "" {
+		r.Header.Set("x-amzn-fragment-timecode-type", "RELATIVE")
+		r.Header.Set("x-amzn-producer-start-timestamp", m.relative)
+	}
+	signed := kvssinkHeaders
+	framing := fmt.Sprintf("Content-Length: %d\r\n", m.length)
+	if m.length == 0 {
+		r.TransferEncoding = []string{"chunked"}
+		framing = "Transfer-Encoding: chunked\r\n"
+	} else {
+		signed = slices.DeleteFunc(slices.Clone(signed), func(h string) bool { return h == "transfer-encoding" })
+	}
+	if !m.noExpect {
+		framing += "Expect: 100-continue\r\n"
+	}
+	sg := sigv4.Signer{Credentials: cred, Region: s.at.Region, Service: "kinesisvideo", Headers: signed, UnsignedToken: true}
 	if err := sg.Sign(r, nil, time.Now()); err != nil {
 		return nil, err
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
-	if err != nil {
-		return nil, err
+	conn := m.conn
+	if conn == nil {
+		if conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", host); err != nil {
+			return nil, err
+		}
 	}
 	var head bytes.Buffer
-	fmt.Fprintf(&head, "POST /putMedia HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n", r.Host)
+	fmt.Fprintf(&head, "POST /putMedia HTTP/1.1\r\nHost: %s\r\n%s", r.Host, framing)
 	if err := r.Header.Write(&head); err != nil {
 		return nil, err
 	}
 	head.WriteString("\r\n")
-	p := &producer{conn: conn, r: bufio.NewReader(conn)}
+	p := &producer{conn: conn, r: bufio.NewReader(conn), w: plainBody{conn}}
+	if m.length == 0 {
+		p.w = httputil.NewChunkedWriter(conn)
+	}
 	if _, err := conn.Write(head.Bytes()); err != nil {
 		return nil, err
 	}
-	p.w = httputil.NewChunkedWriter(conn)
 	return p, nil
 }
+
+// plainBody is a body that ends by its length.
+type plainBody struct{ io.Writer }
+
+func (plainBody) Close() error { return nil }
 
 // answer waits for the response's header, past a 100 Continue.
 func (p *producer) answer() error {
@@ -108,6 +144,9 @@ func (p *producer) end() error {
 	if err := p.w.Close(); err != nil {
 		return err
 	}
+	if _, plain := p.w.(plainBody); plain {
+		return nil
+	}
 	_, err := io.WriteString(p.conn, "\r\n")
 	return err
 }
@@ -120,15 +159,22 @@ func (s *server) send(t *testing.T, cred sigv4.Credentials, stream string, body 
 		t.Fatal(err)
 	}
 	defer func() { _ = p.conn.Close() }()
+	return p.send(t, body, 16<<10, 0)
+}
+
+// send puts a whole body in pieces, with pauses between, and returns every ack.
+func (p *producer) send(t *testing.T, body []byte, piece int, pause time.Duration) []ack {
+	t.Helper()
 	sent := make(chan error, 1)
 	go func() {
 		for chunk := body; len(chunk) > 0; {
-			n := min(len(chunk), 16<<10)
+			n := min(len(chunk), piece)
 			if _, err := p.w.Write(chunk[:n]); err != nil {
 				sent <- err
 				return
 			}
 			chunk = chunk[n:]
+			time.Sleep(pause)
 		}
 		sent <- p.end()
 	}()
