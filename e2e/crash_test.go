@@ -1,10 +1,13 @@
 package e2e
 
 import (
-	"encoding/json"
+	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,41 +15,94 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 )
 
-var killRounds = flag.Int("kill-rounds", 3, "rounds of kill -9; make soak runs many")
+var killRounds = flag.Int("kill-rounds", 5, "rounds of kill -9; make soak runs many")
+
+// crashCameras is how many send at once when the server is killed.
+const crashCameras = 20
 
 // TestKillLosesNothingAcknowledged ends the server by kill -9 in the middle of
 // writes: every thing whose creation was answered is there afterwards, and so
-// is every fragment that was acknowledged as PERSISTED, whole.
+// is every fragment that was acknowledged as PERSISTED, whole. No other part of
+// a fragment can be seen, and cameras go on where they were.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	s := start(t)
-	createStream(t, s, "cam")
-	body := media(t)
-	sent := map[string]bool{}
-	for _, c := range clusters(body) {
-		sent[string(c)] = true
+	doc := documents(t, media(t))[0]
+	cameras := make([]*recorder, crashCameras)
+	for i := range cameras {
+		cameras[i] = &recorder{stream: fmt.Sprintf("cam-%d", i), doc: doc, next: i % len(doc.clusters)}
+		createStream(t, s, cameras[i].stream)
 	}
-	var allThings, allFragments []string
+	var allThings []string
 	for round := range *killRounds {
 		// Different rounds are cut at different moments of the work.
-		things, fragments := s.writeUntilKilled(t, round, body, time.Duration(150+97*(round%7))*time.Millisecond)
+		things := s.writeUntilKilled(t, round, cameras, time.Duration(150+97*(round%7))*time.Millisecond)
 		s.start()
 		s.wantThings(t, things)
-		s.wantFragments(t, fragments, sent)
-		allThings, allFragments = append(allThings, things...), append(allFragments, fragments...)
+		for _, c := range cameras {
+			s.wantFragments(t, c)
+		}
+		allThings = append(allThings, things...)
 	}
 	// What a round left is still there after the later ones.
 	s.wantThings(t, allThings)
-	s.wantFragments(t, allFragments, sent)
-	s.wantOnlyWhole(t, sent)
-	t.Logf("%d rounds: %d things and %d fragments acknowledged", *killRounds, len(allThings), len(allFragments))
-	if len(allThings) == 0 || len(allFragments) == 0 {
+	fragments := 0
+	for _, c := range cameras {
+		c.checked = ""
+		s.wantFragments(t, c)
+		fragments += len(c.persisted)
+		if len(c.persisted) == 0 {
+			t.Errorf("nothing of %s was acknowledged before the kills", c.stream)
+		}
+	}
+	t.Logf("%d rounds: %d things and %d fragments acknowledged", *killRounds, len(allThings), fragments)
+	if len(allThings) == 0 {
 		t.Error("nothing was acknowledged before the kills")
 	}
 }
 
-// writeUntilKilled creates things and sends video until it kills the server,
-// and returns what was acknowledged.
-func (s *server) writeUntilKilled(t *testing.T, round int, body []byte, after time.Duration) (things, fragments []string) {
+// recorder sends the fragments of a document again and again, each until it is persisted.
+type recorder struct {
+	stream    string
+	doc       document
+	next      int      // the first fragment of the document that is not yet known to be persisted
+	persisted []string // their numbers
+	checked   string   // the last number that was read after an earlier kill
+}
+
+// send makes PutMedia calls, each of which ends with the document's last fragment, until one fails.
+func (c *recorder) send(ctx context.Context, s *server) {
+	for {
+		p, err := s.putMedia(ctx, s.rootKey(), c.stream)
+		if err != nil {
+			return
+		}
+		body := slices.Concat(append([][]byte{c.doc.header.Raw}, c.doc.clusters[c.next:]...)...)
+		go func() {
+			for b := body; len(b) > 0; b = b[min(len(b), 4096):] {
+				if _, err := p.w.Write(b[:min(len(b), 4096)]); err != nil {
+					return
+				}
+			}
+			_ = p.end()
+		}()
+		err = p.answer()
+		for err == nil {
+			var a ack
+			if err = p.acks.Decode(&a); err == nil && a.EventType == "PERSISTED" {
+				c.persisted = append(c.persisted, a.FragmentNumber)
+				c.next = (c.next + 1) % len(c.doc.clusters)
+			}
+		}
+		_ = p.conn.Close()
+		if err != io.EOF || p.resp.StatusCode != http.StatusOK {
+			return
+		}
+	}
+}
+
+// writeUntilKilled creates things and has cameras send until it kills the
+// server, and returns the things that were acknowledged.
+func (s *server) writeUntilKilled(t *testing.T, round int, cameras []*recorder, after time.Duration) (things []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -64,40 +120,13 @@ func (s *server) writeUntilKilled(t *testing.T, round int, body []byte, after ti
 			}
 		})
 	}
-	for range 3 {
-		wg.Go(func() {
-			p, err := s.putMedia(t.Context(), s.rootKey(), "cam")
-			if err != nil {
-				return
-			}
-			defer func() { _ = p.conn.Close() }()
-			go func() {
-				for b := body; len(b) > 0; b = b[min(len(b), 4096):] {
-					if _, err := p.w.Write(b[:min(len(b), 4096)]); err != nil {
-						return
-					}
-				}
-			}()
-			if p.answer() != nil {
-				return
-			}
-			for {
-				var a ack
-				if err := p.acks.Decode(&a); err != nil {
-					return
-				}
-				if a.EventType == "PERSISTED" {
-					mu.Lock()
-					fragments = append(fragments, a.FragmentNumber)
-					mu.Unlock()
-				}
-			}
-		})
+	for _, c := range cameras {
+		wg.Go(func() { c.send(t.Context(), s) })
 	}
 	time.Sleep(after)
 	s.kill()
 	wg.Wait()
-	return things, fragments
+	return things
 }
 
 func (s *server) wantThings(t *testing.T, names []string) {
@@ -110,43 +139,27 @@ func (s *server) wantThings(t *testing.T, names []string) {
 	}
 }
 
-// wantFragments reads fragments by their numbers.
-func (s *server) wantFragments(t *testing.T, numbers []string, sent map[string]bool) {
+// wantFragments reads what is listed of a camera's stream and was not yet read:
+// every fragment that was acknowledged is there, and each is one that was sent,
+// whole.
+func (s *server) wantFragments(t *testing.T, c *recorder) {
 	t.Helper()
-	for _, n := range numbers {
-		resp := s.kv(t, s.rootKey(), "/getMediaForFragmentList", map[string]any{"StreamName": "cam", "Fragments": []string{n}})
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c := clusters(b); len(c) != 1 || !sent[string(c[0])] {
-			t.Errorf("fragment %s was PERSISTED and is lost or not as it was sent: %d clusters", n, len(c))
+	listed := s.listed(t, c.stream)
+	there := map[string]bool{}
+	for _, n := range listed {
+		there[n] = true
+	}
+	for _, n := range c.persisted {
+		if !there[n] {
+			t.Errorf("fragment %s of %s was PERSISTED and is lost", n, c.stream)
 		}
 	}
-}
-
-// wantOnlyWhole reads all that is listed: no half of a fragment is visible.
-func (s *server) wantOnlyWhole(t *testing.T, sent map[string]bool) {
-	t.Helper()
-	var numbers []string
-	for next := ""; ; {
-		in := map[string]any{"StreamName": "cam", "MaxResults": 1000}
-		if next != "" {
-			in["NextToken"] = next
+	slices.Sort(listed)
+	listed = slices.DeleteFunc(listed, func(n string) bool { return n <= c.checked })
+	for i, cluster := range s.fragments(t, c.stream, listed) {
+		if !slices.ContainsFunc(c.doc.clusters, func(sent []byte) bool { return bytes.Equal(sent, cluster) }) {
+			t.Errorf("fragment %s of %s is not as it was sent: %d bytes", listed[i], c.stream, len(cluster))
 		}
-		var list struct {
-			Fragments []struct{ FragmentNumber string }
-			NextToken string
-		}
-		if err := json.NewDecoder(s.kv(t, s.rootKey(), "/listFragments", in).Body).Decode(&list); err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range list.Fragments {
-			numbers = append(numbers, f.FragmentNumber)
-		}
-		if next = list.NextToken; next == "" {
-			break
-		}
+		c.checked = listed[i]
 	}
-	s.wantFragments(t, numbers, sent)
 }
