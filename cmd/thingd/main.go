@@ -27,7 +27,8 @@ func main() {
 		Version: version(),
 		Serve:   app.Run,
 
-		ResetRoot: app.ResetRoot,
+		ResetRoot:   app.ResetRoot,
+		VerifyVideo: app.VerifyVideo,
 	}
 	os.Exit(c.Run(ctx))
 }

@@ -226,7 +226,7 @@ func (a *App) startShadows(ctx context.Context) error {
 
 func (a *App) startVideo(ctx context.Context) error {
 	var err error
-	a.blobs, err = blob.Open(a.cfg.DataFile("video"), blob.Options{Sync: !a.cfg.Dev})
+	a.blobs, err = blob.Open(a.cfg.DataFile(videoDir), blob.Options{Sync: !a.cfg.Dev})
 	if err != nil {
 		return fmt.Errorf("open the video store: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/thingd/thingd/internal/config"
+	"github.com/thingd/thingd/internal/video"
 )
 
 // Serve runs a server until ctx ends. It writes what the user is to read at
@@ -33,6 +34,8 @@ type CLI struct {
 
 	// ResetRoot gives a root user new credentials.
 	ResetRoot func(ctx context.Context, c *config.ResetRoot, out io.Writer) error
+	// VerifyVideo checks stored video against its index.
+	VerifyVideo func(ctx context.Context, c *config.Stopped, o video.VerifyOptions) (*video.VerifyReport, error)
 }
 
 // commands is what kong fills.
@@ -45,6 +48,7 @@ type commands struct {
 	Account     accountCmd     `cmd:"" help:"Make and list accounts."`
 	OIDCKeys    oidcKeysCmd    `cmd:"" name:"oidc-keys" help:"Give the public keys of an OpenID Connect provider to the server."`
 	Kit         kitCmd         `cmd:"" help:"Make a certificate for a thing, and all that the device needs in one zip."`
+	Video       videoCmd       `cmd:"" help:"Send and get video, and verify what is stored."`
 	Audit       auditCmd       `cmd:"" help:"Show who called what: the audit trail, the newest first."`
 	ResetRoot   resetRootCmd   `cmd:"" help:"Give the root user a new access key and password, on the data directory of a stopped server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

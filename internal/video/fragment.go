@@ -3,6 +3,7 @@ package video
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 
 	"github.com/thingd/thingd/internal/db"
 )
@@ -17,15 +18,25 @@ type fragment struct {
 	chunk                    string // the file that has its bytes:
 	headerOffset, headerSize int64  // what came before its first cluster, without the Segment's size
 	mediaOffset, mediaSize   int64  // its cluster and what followed it, as sent
+	sum                      int64  // CRC-32C of the media, or noSum of those from before there were sums
 }
 
-const fragmentColumns = `number, producer, server, duration, chunk, header_offset, header_size, media_offset, media_size`
+// noSum says that a fragment's media were not summed.
+const noSum = -1
+
+// castagnoli has an instruction of its own on most processors.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// addSum is the sum of media to which p was added.
+func addSum(sum int64, p []byte) int64 { return int64(crc32.Update(uint32(sum), castagnoli, p)) }
+
+const fragmentColumns = `number, producer, server, duration, chunk, header_offset, header_size, media_offset, media_size, crc`
 
 func scanFragments(rows *db.Rows) ([]fragment, error) {
 	var list []fragment
 	for rows.Next() {
 		var f fragment
-		err := rows.Scan(&f.number, &f.producer, &f.server, &f.duration, &f.chunk, &f.headerOffset, &f.headerSize, &f.mediaOffset, &f.mediaSize)
+		err := rows.Scan(&f.number, &f.producer, &f.server, &f.duration, &f.chunk, &f.headerOffset, &f.headerSize, &f.mediaOffset, &f.mediaSize, &f.sum)
 		if err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
@@ -53,8 +64,8 @@ func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment,
 		var last int64
 		for _, f := range list {
 			_, err := tx.Exec(ctx, `INSERT INTO video_fragments (account, region, stream, `+fragmentColumns+`)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, st.Account, st.Region, st.ID,
-				f.number, f.producer, f.server, f.duration, f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, st.Account, st.Region, st.ID,
+				f.number, f.producer, f.server, f.duration, f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize, f.sum)
 			if err != nil {
 				return err
 			}

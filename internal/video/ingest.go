@@ -337,6 +337,7 @@ func (x *session) media(p []byte) error {
 	if x.in.mediaSize += int64(len(p)); x.in.mediaSize > x.s.Limits.FragmentBytes {
 		return ackErrorf(4001, "more than %d bytes", x.s.Limits.FragmentBytes)
 	}
+	x.in.sum = addSum(x.in.sum, p)
 	if err := x.chunk.write(p); err != nil {
 		return x.storage(err)
 	}

@@ -19,3 +19,6 @@ CREATE TABLE video_channel_storage (
 	PRIMARY KEY (account, region, channel)
 );
 CREATE INDEX video_channel_storage_stream ON video_channel_storage (account, region, stream);
+
+-- CRC-32C of a fragment's media; -1 of those from before.
+ALTER TABLE video_fragments ADD COLUMN crc BIGINT NOT NULL DEFAULT -1;
