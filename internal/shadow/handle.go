@@ -50,12 +50,11 @@ type answer struct {
 // nothing are passed over. It keeps nothing of m. It waits only when more is asked for than can be done, and fails when
 // ctx ends meanwhile.
 func (s *Service) Handle(ctx context.Context, m *Message) error {
-	name, shadow, op, ok := parseTopic(m.Topic)
+	topic := strings.Clone(m.Topic) // of which the names are parts
+	name, shadow, op, ok := parseTopic(topic)
 	if !ok {
 		return nil
 	}
-	topic := strings.Clone(m.Topic) // the names are parts of it
-	name, shadow, _, _ = parseTopic(topic)
 	r := &request{
 		id:        id{strings.Clone(m.Account), strings.Clone(m.Region), name, shadow},
 		operation: op, payload: bytes.Clone(m.Payload), topic: topic, trace: strings.Clone(m.TraceID),
