@@ -97,7 +97,7 @@ func (b *Broker) Serve(nc net.Conn, creds *Credentials) {
 		broker: b, number: b.numbers.Add(1), net: nc, sock: sock, creds: creds,
 		maxIn: maxConnect, version: mqtt.V311, maxPacket: maxConnect,
 	}
-	c.out = outbox{net: nc, sock: sock, max: 1 << 20, onError: c.lost}
+	c.out = outbox{net: nc, sock: sock, max: 1 << 20, onError: c.lost, onClose: func() { b.unregister(c) }}
 	c.acks.room.L = &c.acks.mu
 	c.idling = c.idle
 	if err := nc.SetDeadline(time.Time{}); err != nil || !b.register(c) {
@@ -329,7 +329,6 @@ func (c *conn) close() {
 		c.leave(c.ended.Load())
 	}
 	c.out.finish()
-	b.unregister(c)
 }
 
 // late is called by the wheel when the client may have been silent for too long.

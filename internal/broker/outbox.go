@@ -24,6 +24,7 @@ type outbox struct {
 	closing bool    // after the last write the connection is closed
 	broken  bool    // writing has failed
 	onError func()  // called once, by the one that writes
+	onClose func()  // called when the connection is closed
 }
 
 // added is what became of something that was to be added.
@@ -168,8 +169,13 @@ func (o *outbox) rest() {
 	last := o.closing
 	o.mu.Unlock()
 	if last {
-		_ = o.net.Close() // nobody is left to tell
+		o.close()
 	}
+}
+
+func (o *outbox) close() {
+	_ = o.net.Close() // nobody is left to tell
+	o.onClose()
 }
 
 // round writes what waits, once. It reports whether the kernel has to be waited
@@ -213,9 +219,10 @@ func (o *outbox) failed(err error) {
 }
 
 // lastWords is how long the last bytes of a connection are tried for.
-const lastWords = 5 * time.Second
+const lastWords = 2 * time.Second
 
-// finish closes the connection once what waits is written, or cannot be.
+// finish closes the connection once what waits is written, or cannot be, and
+// calls onClose then.
 func (o *outbox) finish() {
 	_ = o.net.SetWriteDeadline(time.Now().Add(lastWords)) // a connection that is gone needs none
 	o.mu.Lock()
@@ -226,7 +233,7 @@ func (o *outbox) finish() {
 	}
 	if o.buf == nil {
 		o.mu.Unlock()
-		_ = o.net.Close()
+		o.close()
 		return
 	}
 	o.writing = true
