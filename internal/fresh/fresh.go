@@ -20,6 +20,7 @@ type Generations[K comparable] struct {
 	once  sync.Once
 	seed  maphash.Seed
 	slots [1024]atomic.Uint64
+	bumps atomic.Uint64
 }
 
 // Stamp is the generation that something was loaded in. It has to be taken
@@ -46,13 +47,21 @@ func (g *Generations[K]) Current(s Stamp) bool { return g.slots[s.slot].Load() =
 
 // Bump outdates what was loaded of k. Call it after the write is committed, or
 // may be, and before anybody can learn of it.
-func (g *Generations[K]) Bump(k K) { g.slots[g.slot(k)].Add(1) }
+func (g *Generations[K]) Bump(k K) {
+	g.slots[g.slot(k)].Add(1)
+	g.bumps.Add(1)
+}
+
+// Bumps is how often anything was outdated. What was Current after a call of it
+// is so while the answer stays the same: one number to ask for on a hot path.
+func (g *Generations[K]) Bumps() uint64 { return g.bumps.Load() }
 
 // BumpAll outdates everything.
 func (g *Generations[K]) BumpAll() {
 	for i := range g.slots {
 		g.slots[i].Add(1)
 	}
+	g.bumps.Add(1)
 }
 
 // Half bounds each of a Cache's two halves.

@@ -52,7 +52,7 @@ func (s *Service) inputOf(ctx context.Context, caller *awsapi.Caller) (*policy.I
 	if !ok {
 		return &policy.Input{Principal: policy.Principal{Type: policy.Anonymous}, Keys: (&policy.Principal{}).Keys()}, nil
 	}
-	if s.fresh(id.who) && (id.session == nil || s.freshSession(id.session)) {
+	if s.stands(id) {
 		return &id.input, nil
 	}
 	now, err := s.again(ctx, id)
@@ -62,8 +62,21 @@ func (s *Service) inputOf(ctx context.Context, caller *awsapi.Caller) (*policy.I
 	return &now.Identity.(*credential).input, nil
 }
 
-// again finds a caller anew by the key or session it had.
+// stands says that nothing was written that what is known of a caller rests on.
+func (s *Service) stands(id *credential) bool {
+	return s.fresh(id.who) && (id.session == nil || s.freshSession(id.session))
+}
+
+// again finds a caller anew by the key or session it had, or as the user that it
+// is.
 func (s *Service) again(ctx context.Context, id *credential) (*awsapi.Caller, error) {
+	if id.key == nil && id.session == nil {
+		who, err := s.principal(ctx, id.who.account, id.who.id)
+		if err != nil {
+			return nil, err
+		}
+		return newCaller(who, nil, nil), nil
+	}
 	if id.key != nil {
 		k, err := s.key(ctx, id.key.id)
 		if err != nil {

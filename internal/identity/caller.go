@@ -13,7 +13,7 @@ import (
 // policies have a say. It is immutable.
 type credential struct {
 	key     *cachedKey     // long-term, or
-	session *cachedSession // temporary
+	session *cachedSession // temporary, or neither: UserCaller
 	who     *principal
 	input   policy.Input // less the resource's side
 }
@@ -70,7 +70,7 @@ func newCaller(who *principal, key *cachedKey, session *cachedSession) *awsapi.C
 		for _, t := range session.claims.Tags {
 			single("aws:PrincipalTag/"+t[0], t[1]) // before, and so above, the role's own
 		}
-	} else {
+	} else if key != nil {
 		c.AccessKeyID = key.id
 	}
 	for _, t := range who.tags {

@@ -49,6 +49,7 @@ type compiled struct {
 	kind       Kind
 	text       string
 	statements []statement
+	timed      bool
 	cache      aboutCache
 }
 

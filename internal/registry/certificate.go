@@ -65,6 +65,9 @@ func (s *Service) UpdateCertificate(ctx context.Context, in *iot.UpdateCertifica
 	if err != nil {
 		return nil, fmt.Errorf("update certificate %s: %w", id, err)
 	}
+	if old == iot.CertificateStatusActive && old != status && s.Deactivated != nil {
+		s.Deactivated(at.account, at.region, id)
+	}
 	if old != status {
 		s.noteCertificate(ctx, at, iotlog.Info, id, "UpdateCertificate", old+" is now "+status)
 	}

@@ -18,6 +18,7 @@ type Device struct {
 	Certificate *Certificate
 	ClientID    string
 	Thing       string   // that it stands for (iot-policy.md §4); empty for none
+	Exclusive   bool     // Thing is, whatever the client id: it is the certificate's only one
 	Groups      []string // that the thing is in, and those above them
 	// Keys are the policy variables of the certificate and of the thing:
 	// iot:CertificateId, iot:Certificate.…, iot:Connection.Thing.…
@@ -41,6 +42,10 @@ func (s *Service) Current(d *Device) bool {
 	}
 	return true
 }
+
+// Writes counts what has changed in the registry. While it stays the same, so
+// does what Current answers: it is cheaper to ask for.
+func (s *Service) Writes() uint64 { return s.generations.Bumps() }
 
 // Device finds what a registered certificate, active or not, is under a client
 // id. ok is false when it is not registered there. The answer is never from
@@ -84,7 +89,7 @@ func (l *loader) device(ctx context.Context, certificateID, clientID string) (*D
 		return nil, nil
 	}
 	d := &Device{Certificate: all[i], ClientID: clientID}
-	thing, err := l.thing(ctx, d.Certificate.ARN, clientID)
+	thing, exclusive, err := l.thing(ctx, d.Certificate.ARN, clientID)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +98,7 @@ func (l *loader) device(ctx context.Context, certificateID, clientID string) (*D
 		if keys, err = thing.keys(); err != nil {
 			return nil, err
 		}
-		d.Thing = thing.name
+		d.Thing, d.Exclusive = thing.name, exclusive
 		if d.Groups, err = l.groups(ctx, thing.name); err != nil {
 			return nil, err
 		}
@@ -113,26 +118,26 @@ const keyAttached = "iot:Connection.Thing.IsAttached"
 // thing finds the thing that a principal stands for: the one that it is attached
 // to exclusively, else one that it is attached to whose name is the client id.
 // It is nil if there is none.
-func (l *loader) thing(ctx context.Context, principal, clientID string) (*thing, error) {
+func (l *loader) thing(ctx context.Context, principal, clientID string) (t *thing, exclusive bool, err error) {
 	if !registryName.MatchString(clientID) {
 		clientID = "" // which no thing is called
 	}
 	l.need(l.at.key(aThingList, principal, ""))
 	var name string
-	err := l.DB.QueryRow(ctx, `SELECT thing FROM iot_thing_principals WHERE account = $1 AND region = $2 AND principal = $3 AND (exclusive OR thing = $4) ORDER BY exclusive DESC LIMIT 1`,
-		l.at.account, l.at.region, principal, clientID).Scan(&name)
+	err = l.DB.QueryRow(ctx, `SELECT thing, exclusive FROM iot_thing_principals WHERE account = $1 AND region = $2 AND principal = $3 AND (exclusive OR thing = $4) ORDER BY exclusive DESC LIMIT 1`,
+		l.at.account, l.at.region, principal, clientID).Scan(&name, &exclusive)
 	if errors.Is(err, db.ErrNotFound) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	l.need(l.at.key(aThing, name, ""))
-	t, err := thingRow(ctx, l.DB, l.at, name)
+	t, err = thingRow(ctx, l.DB, l.at, name)
 	if errors.Is(err, db.ErrNotFound) { // detached and deleted since
-		return nil, nil
+		return nil, false, nil
 	}
-	return t, err
+	return t, exclusive, err
 }
 
 // keys are the policy variables of a thing that a connection stands for.

@@ -28,6 +28,10 @@ type Service struct {
 	Issuer    *Issuer
 	Endpoints Endpoints
 	Events    Events // nil publishes nothing
+	// Deactivated is called after a certificate has left the status ACTIVE, by
+	// what changed it, which waits for it: its connections are to end. It may be
+	// nil.
+	Deactivated func(account, region, certificateID string)
 	// Devices is where it is written what happens to certificates. It may be nil.
 	Devices *iotlog.Log
 

@@ -102,7 +102,7 @@ func (l *loader) subject(ctx context.Context, p principal, clientID *string) (*s
 		return nil, err
 	}
 	if p.group == "" {
-		thing, err := l.thing(ctx, p.name, text(clientID))
+		thing, _, err := l.thing(ctx, p.name, text(clientID))
 		if err != nil {
 			return nil, err
 		}
