@@ -89,10 +89,22 @@ func (c *call) readBody() error {
 
 // recognize refuses those who name no key that is good.
 func (c *call) recognize() error {
-	if c.sig == nil {
-		return c.unsigned()
+	switch {
+	case c.sig != nil:
+		return c.g.Identity.Recognize(c.r.Context(), c.sig)
+	case c.g.Peer != nil: // which has found it
+		return nil
 	}
-	return c.g.Identity.Recognize(c.r.Context(), c.sig)
+	return c.unsigned()
+}
+
+// payer is on whose account a large body is in memory: an access key's, or that
+// of who has none.
+func (c *call) payer() string {
+	if c.sig == nil {
+		return c.req.Caller.UserID
+	}
+	return c.sig.AccessKeyID
 }
 
 // meteredBody accounts for a body as it arrives: what goes beyond smallBody is
@@ -111,7 +123,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		if b.free == smallBody {
 			b.refused = b.c.recognize()
 		}
-		if b.refused == nil && !b.c.g.bodies.take(b.c.sig.AccessKeyID, smallBody) {
+		if b.refused == nil && !b.c.g.bodies.take(b.c.payer(), smallBody) {
 			b.refused = &commonError{kind: busy, msg: "Too many large requests at once. Try again."}
 		}
 		if b.refused != nil {

@@ -56,6 +56,10 @@ type Gateway struct {
 	// Record is called once a request, before the first byte of its answer; may
 	// be nil. It must not keep what it is given.
 	Record func(Outcome)
+	// Peer finds who sent a request that is not signed, and which region it is
+	// for, by its connection: a device with a client certificate. nil: all
+	// requests have to be signed. Errors are *Error, or faults of ours.
+	Peer func(ctx context.Context, r *http.Request) (c *Caller, region string, err error)
 
 	bodies bodies
 }
@@ -99,7 +103,7 @@ func (c *call) serve(apis []*API) {
 	defer c.recover()
 	defer func() {
 		if c.reserved > 0 {
-			c.g.bodies.give(c.sig.AccessKeyID, c.reserved)
+			c.g.bodies.give(c.payer(), c.reserved)
 		}
 	}()
 	c.w.Header().Set("x-amzn-RequestId", c.req.ID)
@@ -145,6 +149,13 @@ func (c *call) route(apis []*API) error {
 	if err := c.readSignature(); err != nil {
 		return err
 	}
+	if c.sig == nil && c.g.Peer != nil {
+		var err error
+		if c.req.Caller, c.req.Region, err = c.g.Peer(c.r.Context(), c.r); err != nil {
+			c.req.Caller = &Caller{Type: Anonymous}
+			return err
+		}
+	}
 	if apis[0].Protocol == Query {
 		if err := c.readBody(); err != nil {
 			return err
@@ -189,7 +200,7 @@ func (c *call) unsigned() error {
 func (c *call) authenticate() error {
 	sig := c.sig
 	if sig == nil {
-		if c.op != nil && c.op.Unsigned {
+		if c.g.Peer != nil || c.op != nil && c.op.Unsigned {
 			return nil
 		}
 		return c.unsigned()
