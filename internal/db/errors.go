@@ -3,6 +3,7 @@ package db
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	driver "modernc.org/sqlite"
@@ -45,6 +46,13 @@ func IsForeignKey(err error) bool {
 func InDoubt(err error) bool { return errors.Is(err, errInDoubt) }
 
 var errInDoubt = errors.New("the connection was lost while committing")
+
+// isLost says whether err comes from the connection or its end, not from the
+// transaction: class 08 and the shutdowns of 57P.
+func isLost(err error) bool {
+	s := sqlState(err)
+	return s == "" || strings.HasPrefix(s, "08") || strings.HasPrefix(s, "57P")
+}
 
 // isConflict says whether a transaction failed only because of another one and
 // is to be run again: serialization_failure or deadlock_detected.

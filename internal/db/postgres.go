@@ -171,7 +171,7 @@ func (p *postgres) transact(ctx context.Context, o *sql.TxOptions, fn func(*Tx) 
 		return err
 	}
 	if err := t.Commit(); err != nil {
-		if sqlState(err) == "" {
+		if isLost(err) {
 			err = fmt.Errorf("%w: %w", errInDoubt, err)
 		}
 		return fmt.Errorf("commit: %w", err)

@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -95,4 +96,24 @@ func TestCanceledStatement(t *testing.T) {
 			write(t, d, `DELETE FROM meta`)
 		}
 	})
+}
+
+// TestInDoubt loses the connection between the last statement and the commit.
+func TestInDoubt(t *testing.T) {
+	d := dbtest.Open(t, dbtest.PostgresURL(t))
+	err := d.Write(t.Context(), func(tx *db.Tx) error {
+		var pid int64
+		if err := tx.QueryRow(t.Context(), `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+			return err
+		}
+		var ended bool
+		return d.QueryRow(t.Context(), `SELECT pg_terminate_backend($1::bigint::int, 5000)`, pid).Scan(&ended)
+	})
+	if !db.InDoubt(err) || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("got %v", err)
+	}
+	plain := errors.New("plain")
+	if err := d.Write(t.Context(), func(*db.Tx) error { return plain }); err != plain || db.InDoubt(err) {
+		t.Fatalf("got %v", err)
+	}
 }

@@ -235,13 +235,18 @@ func (l *Log) gatheringRow() *row {
 		return g.rows[n-1]
 	}
 	r := l.newRow(l.nextSeq)
+	size := l.usual
+	if len(g.rows) > 0 {
+		size = rowTarget
+	}
+	r.buf = slices.Grow(r.buf, size+size/16)
 	g.rows = append(g.rows, r)
 	return r
 }
 
 // newRow makes an empty row with the next id.
 func (l *Log) newRow(base uint64) *row {
-	r := &row{id: l.nextRow, base: base, buf: make([]byte, rowHeader, 1<<10)}
+	r := &row{id: l.nextRow, base: base, buf: make([]byte, rowHeader)}
 	l.nextRow++
 	l.place(r)
 	return r

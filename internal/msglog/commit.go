@@ -246,9 +246,18 @@ func (l *Log) keep(c *commit) {
 	if len(l.order) > 2*(len(l.rows)-len(l.free))+64 {
 		l.order = slices.DeleteFunc(l.order, isGone)
 	}
-	for _, r := range c.rows {
+	for i, r := range c.rows {
+		if i == 0 {
+			l.usual = min(len(r.buf), rowTarget)
+		}
+		if cap(r.buf) > 2*len(r.buf) {
+			r.buf = slices.Clone(r.buf)
+		}
 		l.cache.put(r.id, r.buf)
 		r.buf = nil
+	}
+	if cap(l.gathered.facts) == 0 && cap(c.from.facts) <= maxFacts {
+		l.gathered.facts = c.from.facts[:0]
 	}
 }
 

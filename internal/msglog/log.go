@@ -75,6 +75,7 @@ type Log struct {
 	pending  int           // bytes of what is gathered and what is being committed
 	room     chan struct{} // closed when pending shrinks
 	scratch  []target
+	usual    int // size of the first row of the last commit
 
 	total     int // bytes of stored rows
 	liveBytes int // of their live records

@@ -545,12 +545,12 @@ func (w *world) rowsAgree() {
 // TestModel does random things to a log, crashes it at random commits, breaks
 // its database now and then, and holds what is there to the model.
 func TestModel(t *testing.T) {
-	rounds := 12
+	rounds := 6
 	if testing.Short() {
-		rounds = 3
+		rounds = 2
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		for seed := range uint64(4) {
+		for seed := range uint64(2) {
 			w := &world{t: t, d: d, rng: rand.New(rand.NewPCG(seed, 1)), wake: make(chan struct{}, 1)}
 			if err := d.Write(t.Context(), func(tx *db.Tx) error {
 				for _, table := range []string{"mqtt_log", "mqtt_sessions", "mqtt_retained"} {
