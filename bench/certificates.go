@@ -62,28 +62,30 @@ func issuing(s *server, path, body string) (float64, error) {
 // idleCPU is the part of a core that a server takes that nobody asks for
 // anything, while it makes keys beforehand.
 func idleCPU(s *server) (row, error) {
-	used := func() (time.Duration, error) {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-		if err != nil {
-			return 0, err
-		}
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // proc(5): utime and stime are 14 and 15, in hundredths
-		var ticks int
-		for _, f := range fields[11:13] {
-			n, err := strconv.Atoi(string(f))
-			if err != nil {
-				return 0, err
-			}
-			ticks += n
-		}
-		return time.Duration(ticks) * 10 * time.Millisecond, nil
-	}
-	before, err := used()
+	before, err := s.used()
 	if err != nil {
 		return row{}, err
 	}
 	begin := time.Now()
 	time.Sleep(4 * *duration)
-	after, err := used()
+	after, err := s.used()
 	return row{"idle CPU while keys are made beforehand", fmt.Sprintf("%.0f %% of a core", 100*float64(after-before)/float64(time.Since(begin))), "", "15 %"}, err
+}
+
+// used is the processor time that the server has had.
+func (s *server) used() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // proc(5): utime and stime are 14 and 15, in hundredths
+	var ticks int
+	for _, f := range fields[11:13] {
+		n, err := strconv.Atoi(string(f))
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }

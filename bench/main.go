@@ -23,6 +23,9 @@ var (
 	clients  = flag.Int("clients", 16, "concurrent clients")
 	things   = flag.Int("things", 0, "compare the registry of so many things with that of a thousand, instead of all else")
 	database = flag.String("database", "", "for -things: URLs of two empty PostgreSQL databases, with a comma between (SQLite)")
+	media    = flag.String("video", "", "measure video instead of all else: uploads, cameras or all")
+	cameras  = flag.Int("cameras", 500, "for -video: cameras of 1 Mbit/s that send at once")
+	uploads  = flag.String("upload-server", "", "be the plain HTTP upload server that PutMedia is compared with, and write to this directory")
 	baseline = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
@@ -32,6 +35,9 @@ func main() {
 	log.SetPrefix("bench: ")
 	if *baseline {
 		log.Fatal(serveHandshakes())
+	}
+	if *uploads != "" {
+		log.Fatal(serveUploads(*uploads))
 	}
 	if err := run(); err != nil {
 		log.Fatal(err)
@@ -52,6 +58,13 @@ func run() error {
 	}
 	if *things > 0 {
 		rows, err := scale()
+		if err == nil {
+			table(rows)
+		}
+		return err
+	}
+	if *media != "" {
+		rows, err := video(*media)
 		if err == nil {
 			table(rows)
 		}

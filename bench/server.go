@@ -118,15 +118,21 @@ func startup() (row, error) {
 // idleMemory reads the resident set some seconds after the start.
 func idleMemory(s *server) (row, error) {
 	time.Sleep(3 * time.Second)
+	n, err := s.resident()
+	return row{"idle memory (RSS)", fmt.Sprintf("%.0f MB", float64(n)/(1<<20)), "", "50 MB"}, err
+}
+
+// resident is the server's resident set, in bytes.
+func (s *server) resident() (int, error) {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
 	if err != nil {
-		return row{}, err
+		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
 		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			n, err := strconv.Atoi(strings.Fields(kb)[0])
-			return row{"idle memory (RSS)", fmt.Sprintf("%.0f MB", float64(n)/1024), "", "50 MB"}, err
+			return n << 10, err
 		}
 	}
-	return row{}, errors.New("no VmRSS in /proc")
+	return 0, errors.New("no VmRSS in /proc")
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What a camera of 1 Mbit/s sends: 25 frames of 5,000 bytes a second, a fragment every two seconds.
+const (
+	frameTime     = 40 * time.Millisecond
+	frameBytes    = 5000
+	fragmentTime  = 2 * time.Second
+	warmUp        = 10 * time.Second
+	camerasRounds = 10 // of -for
+)
+
+// fleetOfCameras measures a server at which many cameras send at once: what it takes of processor and memory, and how
+// long an END_OF_FRAGMENT waits for its PERSISTED.
+func fleetOfCameras() ([]row, error) {
+	s, err := start(strings.Fields(os.Getenv("BENCH_ARGS"))...)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	for i := range *cameras {
+		if err := s.createVideoStream(fmt.Sprintf("cam-%d", i)); err != nil {
+			return nil, err
+		}
+	}
+	time.Sleep(3 * time.Second)
+	idle, err := s.resident()
+	if err != nil {
+		return nil, err
+	}
+	stop := make(chan struct{})
+	waits := make([][]time.Duration, *cameras)
+	errs := make(chan error, *cameras)
+	var wg sync.WaitGroup
+	counting := time.Now().Add(warmUp)
+	for i := range *cameras {
+		wg.Go(func() {
+			err := s.film(fmt.Sprintf("cam-%d", i), stop, func(at time.Time, wait time.Duration) {
+				if at.After(counting) {
+					waits[i] = append(waits[i], wait)
+				}
+			})
+			if err != nil {
+				errs <- err
+			}
+		})
+	}
+	time.Sleep(warmUp)
+	before, err := s.used()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	time.Sleep(camerasRounds * *duration)
+	after, err := s.used()
+	if err != nil {
+		return nil, err
+	}
+	cores := float64(after-before) / float64(time.Since(begin))
+	busy, err := s.resident()
+	close(stop)
+	wg.Wait()
+	select {
+	case err := <-errs:
+		return nil, err
+	default:
+	}
+	all := slices.Concat(waits...)
+	if err != nil || len(all) == 0 {
+		return nil, errors.Join(err, errors.New("no fragment was persisted"))
+	}
+	slices.Sort(all)
+	at := func(part float64) time.Duration {
+		return all[min(int(part*float64(len(all))), len(all)-1)].Round(10 * time.Microsecond)
+	}
+	of := fmt.Sprintf("%d cameras at 1 Mbit/s: ", *cameras)
+	return []row{
+		{of + "processor", fmt.Sprintf("%.2f cores", cores), "", ""},
+		{of + "memory of each", fmt.Sprintf("%d KiB", (busy-idle) / *cameras >> 10), fmt.Sprintf("%d MB in all, %d MB before", busy>>20, idle>>20), "64 KiB"},
+		{of + "END_OF_FRAGMENT to PERSISTED, p99", at(0.99).String(), fmt.Sprintf("p50 %v, p999 %v, most %v, of %d", at(0.5), at(0.999), all[len(all)-1].Round(time.Microsecond), len(all)), "5 ms"},
+	}, nil
+}
+
+// film sends as a camera does until stop is closed, and reports each fragment's wait.
+func (s *server) film(stream string, stop <-chan struct{}, persisted func(at time.Time, wait time.Duration)) error {
+	select {
+	case <-time.After(time.Duration(rand.Int64N(int64(fragmentTime)))): // cameras do not start together
+	case <-stop:
+		return nil
+	}
+	p, err := s.putMedia(stream)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	var mu sync.Mutex
+	ended := map[int64]time.Time{} // by timecode
+	done := make(chan error, 1)
+	go func() {
+		for {
+			var a ack
+			if err := p.acks.Decode(&a); err != nil {
+				if errors.Is(err, io.EOF) {
+					err = nil
+				}
+				done <- err
+				return
+			}
+			if a.EventType == "ERROR" {
+				done <- fmt.Errorf("%s: %s", stream, a.ErrorCode)
+				return
+			}
+			if a.EventType == "PERSISTED" {
+				now := time.Now()
+				mu.Lock()
+				at, ok := ended[a.FragmentTimecode] // not of the one that the end of the body ends
+				delete(ended, a.FragmentTimecode)
+				mu.Unlock()
+				if ok {
+					persisted(now, now.Sub(at))
+				}
+			}
+		}
+	}()
+	first, other, eof := frame(0, true, frameBytes), frame(0, false, frameBytes), endOfFragment()
+	if _, err := p.w.Write(videoHeader()); err != nil {
+		return err
+	}
+	tick := time.NewTicker(frameTime)
+	defer tick.Stop()
+	for {
+		ms := time.Now().UnixMilli()
+		for i := range int(fragmentTime / frameTime) {
+			select {
+			case <-stop:
+				return errors.Join(p.end(), <-done)
+			case err := <-done:
+				return errors.Join(fmt.Errorf("%s ended early", stream), err)
+			case <-tick.C:
+			}
+			b := slices.Clone(other)
+			if i == 0 {
+				b = append(clusterHead(ms), first...)
+			} else {
+				t := i * int(frameTime/time.Millisecond)
+				b[6], b[7] = byte(t>>8), byte(t)
+			}
+			last := i == int(fragmentTime/frameTime)-1
+			if last {
+				b = append(b, eof...)
+				mu.Lock()
+				ended[ms] = time.Now()
+				mu.Unlock()
+			}
+			if _, err := p.w.Write(b); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/mkv"
+)
+
+// producer is a PutMedia connection.
+type producer struct {
+	conn net.Conn
+	w    io.WriteCloser // chunks of the body
+	acks *json.Decoder
+	resp *http.Response
+}
+
+// ack is one line of PutMedia's answer.
+type ack struct {
+	EventType        string
+	FragmentTimecode int64
+	ErrorCode        string
+}
+
+func (s *server) createVideoStream(name string) error {
+	return s.call("POST", "/createStream", "kinesisvideo", "application/json", fmt.Sprintf(`{"StreamName":%q,"DataRetentionInHours":1}`, name), nil, nil)
+}
+
+// putMedia opens a PutMedia, whose answer has begun when it returns.
+func (s *server) putMedia(stream string) (*producer, error) {
+	r, err := http.NewRequest(http.MethodPost, "http://"+s.apiHost()+"/putMedia", nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("x-amzn-stream-name", stream)
+	r.Header.Set("x-amzn-fragment-timecode-type", "ABSOLUTE")
+	if err := sigv4.Sign(r, nil, s.credentials(), "us-east-1", "kinesisvideo", time.Now()); err != nil {
+		return nil, err
+	}
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "POST /putMedia HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n", r.URL.Host)
+	if err := r.Header.Write(&head); err != nil {
+		return nil, err
+	}
+	head.WriteString("\r\n")
+	conn, err := net.Dial("tcp", s.apiHost())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(head.Bytes()); err != nil {
+		return nil, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 1024), nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		b, err := io.ReadAll(resp.Body)
+		return nil, fmt.Errorf("PutMedia: %s: %s %w", resp.Status, b, err)
+	}
+	return &producer{conn: conn, w: httputil.NewChunkedWriter(conn), acks: json.NewDecoder(resp.Body), resp: resp}, nil
+}
+
+func (p *producer) close() { _ = p.conn.Close() }
+
+// end sends the terminating chunk.
+func (p *producer) end() error {
+	if err := p.w.Close(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(p.conn, "\r\n")
+	return err
+}
+
+// videoHeader is a document of one track of H.264, as far as a server looks at it.
+func videoHeader() []byte {
+	return bytes.Join([][]byte{
+		element(0x1A45DFA3, element(0x4282, []byte("matroska"))),
+		{0x18, 0x53, 0x80, 0x67, 0xFF},
+		element(0x1654AE6B, element(0xAE, element(0xD7, []byte{1}), element(0x83, []byte{1}), element(0x86, []byte("V_MPEG4/ISO/AVC")))),
+	}, nil)
+}
+
+// clusterHead begins a fragment, as kvssink does, without a size.
+func clusterHead(ms int64) []byte {
+	var at [8]byte
+	for i := range at {
+		at[7-i] = byte(ms >> (8 * i))
+	}
+	return append([]byte{0x1F, 0x43, 0xB6, 0x75, 0xFF}, element(0xE7, at[:])...)
+}
+
+// frame is a block of n bytes of media.
+func frame(ms int16, key bool, n int) []byte {
+	head := []byte{0x81, byte(uint16(ms) >> 8), byte(ms), 0}
+	if key {
+		head[3] = 0x80
+	}
+	return element(0xA3, head, bytes.Repeat([]byte{0x55}, n))
+}
+
+// endOfFragment is the producer's command.
+func endOfFragment() []byte {
+	return mkv.AppendTags(nil, mkv.Tag{Name: "AWS_KINESISVIDEO_END_OF_FRAGMENT"})
+}
+
+func element(id uint32, body ...[]byte) []byte {
+	var b []byte
+	for shift := 24; shift >= 0; shift -= 8 {
+		if v := id >> shift; v != 0 {
+			b = append(b, byte(v))
+		}
+	}
+	all := bytes.Join(body, nil)
+	n := len(all)
+	return append(append(b, 0x10|byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), all...)
+}
