@@ -45,7 +45,7 @@ type sessionChange struct {
 // Append takes a batch over and returns at once. When all of it is durable, or
 // cannot be made so, done (which may be nil) is called: in the order of the
 // calls of Append, from one goroutine, which it must not keep waiting; it may
-// call Append. An error of Append itself means that nothing was appended and
+// call Append, but not Close. An error of Append itself means that nothing was appended and
 // done is never called: ErrClosed, ErrTakenOver, ErrBacklog (for batches with
 // messages, incoming ids or retained messages only), or text that no database
 // takes.

@@ -243,7 +243,7 @@ func (l *Log) keep(c *commit) {
 	}
 	isGone := func(r *row) bool { return r.state == rowGone }
 	l.deletable = slices.DeleteFunc(l.deletable, isGone)
-	if len(l.order) > 2*(len(l.rows)-len(l.free))+64 {
+	if len(l.order) > 2*l.stored+64 {
 		l.order = slices.DeleteFunc(l.order, isGone)
 	}
 	for i, r := range c.rows {
@@ -267,6 +267,7 @@ func (l *Log) store(r *row) {
 	r.size = len(r.buf)
 	r.msgs = slices.Clip(r.msgs)
 	l.total += r.size
+	l.stored++
 	l.liveBytes += r.liveBytes
 	l.order = append(l.order, r)
 	if r.live == 0 {

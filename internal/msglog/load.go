@@ -135,6 +135,7 @@ func (ld *loader) row(id uint64, b []byte) error {
 	l.place(r)
 	l.order = append(l.order, r)
 	l.total += r.size
+	l.stored++
 	l.nextRow = id + 1
 	l.nextSeq = max(l.nextSeq, h.nextSeq)
 	l.nextID = max(l.nextID, SessionID(h.nextSession))

@@ -77,7 +77,8 @@ type Log struct {
 	scratch  []target
 	usual    int // size of the first row of the last commit
 
-	total     int // bytes of stored rows
+	stored    int // rows
+	total     int // their bytes
 	liveBytes int // of their live records
 	deadRows  int // stored, without live messages
 	deadBytes int

@@ -373,38 +373,64 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// A message in the queue of a session costs a few dozen bytes of memory.
+// A message in the queue of a session costs a few dozen bytes of memory, also
+// when each has had a commit of its own.
 func TestMemory(t *testing.T) {
-	d := dbtest.SQLite(t)
-	l, _ := open(t, d, msglog.Options{Cache: 1})
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	var ids []msglog.SessionID
-	for i := range 100 {
-		ids = append(ids, newSession(t, l, fmt.Sprint("c", i)))
-	}
-	before := heap()
-	const n = 200_000
-	for i := range n / 1000 {
-		if err := appended(t, l, func(b *msglog.Batch) {
-			for j := range 1000 {
-				b.Message(make([]byte, 100), []msglog.Target{{Session: ids[(i+j)%100], QoS: 1}})
+	for _, tt := range []struct{ messages, together int }{{200_000, 1000}, {30_000, 1}} {
+		t.Run(fmt.Sprint(tt.together, " a commit"), func(t *testing.T) {
+			d := dbtest.SQLite(t)
+			l, _ := open(t, d, msglog.Options{Cache: 1})
+			var ids []msglog.SessionID
+			for i := range 100 {
+				ids = append(ids, newSession(t, l, fmt.Sprint("c", i)))
 			}
-		}); err != nil {
-			t.Fatal(err)
-		}
+			before := heap()
+			for i := range tt.messages / tt.together {
+				if err := appended(t, l, func(b *msglog.Batch) {
+					for j := range tt.together {
+						b.Message(binary.BigEndian.AppendUint64(nil, uint64(i*tt.together+j)), []msglog.Target{{Session: ids[(i+j)%100], QoS: 1}})
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			each := float64(int64(heap())-int64(before)) / float64(tt.messages)
+			rows := count(t, d, `SELECT count(*) FROM mqtt_log`)
+			t.Logf("%.1f bytes a message, %d rows", each, rows)
+			if each > 80 || rows > 2000 {
+				t.Errorf("%.1f bytes a message, %d rows", each, rows)
+			}
+			l.Close()
+			l, loaded := open(t, d, msglog.Options{})
+			n := 0
+			for id, s := range loaded {
+				last := uint64(0)
+				for i, q := range s.Queue {
+					n++
+					data, err := l.Message(t.Context(), id, q.Seq)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if v := binary.BigEndian.Uint64(data); i > 0 && v <= last {
+						t.Fatalf("message %d after %d", v, last)
+					} else {
+						last = v
+					}
+				}
+			}
+			if n != tt.messages {
+				t.Fatalf("%d messages, want %d", n, tt.messages)
+			}
+		})
 	}
-	each := float64(heap()-before) / n
-	t.Logf("%.1f bytes a message of one session", each)
-	if each > 64 {
-		t.Errorf("%.1f bytes a message of one session", each)
-	}
-	runtime.KeepAlive(l)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // A damaged row is told, not skipped: it holds what was acknowledged.

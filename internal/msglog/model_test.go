@@ -445,7 +445,7 @@ func (w *world) sound() {
 	l := w.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var total, live, deadRows, deadBytes int
+	var stored, total, live, deadRows, deadBytes int
 	refs := make(map[*row]int)
 	lives := make(map[*row]map[uint64]uint32)
 	for id, q := range l.queues {
@@ -481,6 +481,7 @@ func (w *world) sound() {
 		if !r.stored() {
 			continue
 		}
+		stored++
 		total += r.size
 		live += r.liveBytes
 		if r.live == 0 && r.state == rowStored {
@@ -501,7 +502,7 @@ func (w *world) sound() {
 			w.t.Fatalf("row %d: %d live, %d refs, deletable or not", r.id, r.live, r.refs)
 		}
 	}
-	if total != l.total || live != l.liveBytes || deadRows != l.deadRows || deadBytes != l.deadBytes {
+	if stored != l.stored || total != l.total || live != l.liveBytes || deadRows != l.deadRows || deadBytes != l.deadBytes {
 		w.t.Fatalf("total %d live %d dead %d %d, want %d %d %d %d", l.total, l.liveBytes, l.deadRows, l.deadBytes, total, live, deadRows, deadBytes)
 	}
 }

@@ -60,7 +60,7 @@ func (q *queue) remove(p *pair) {
 		q.head++
 	}
 	switch left := len(q.pairs) - q.gone; {
-	case left == 0 && cap(q.pairs) <= 64:
+	case left == 0 && cap(q.pairs) <= 8:
 		q.pairs, q.head, q.gone = q.pairs[:0], 0, 0
 	case left == 0:
 		q.pairs, q.head, q.gone = nil, 0, 0

@@ -16,6 +16,11 @@ const (
 	worthBytes = 1 << 20
 	// moveBytes bounds the rows whose messages one commit moves.
 	moveBytes = 512 << 10
+	// A row costs memory, too: the messages of small ones are moved together
+	// when there are more than so many.
+	maxRows  = 1024
+	smallRow = rowTarget / 4
+	moveRows = 256
 )
 
 // source is a row whose live messages are to be moved.
@@ -33,26 +38,31 @@ func (l *Log) over() bool {
 	for _, r := range l.deletable {
 		size -= r.size
 	}
-	return size > 2*l.liveBytes+l.o.Slack
+	return size > 2*l.liveBytes+l.o.Slack || l.crowded()
+}
+
+// crowded says whether there are too many small rows.
+func (l *Log) crowded() bool {
+	return l.stored-len(l.deletable) > maxRows+l.total/smallRow
 }
 
 // sources chooses and reads the rows whose messages the next commit moves: the
-// oldest in which something is dead or that keep others. So a session that
+// oldest in which something is dead or that keep others, or small ones. So a session that
 // sleeps costs the room of what is queued for it and not that of the log since.
 func (l *Log) sources() []source {
 	var list []source
 	l.mu.Lock()
 	if l.over() {
-		size := 0
+		size, crowded := 0, l.crowded()
 		for _, r := range l.order {
 			if r.state != rowStored || r.live == 0 || r.damaged {
 				continue
 			}
 			keeps := slices.ContainsFunc(r.referrers, func(r *row) bool { return r.state != rowGone })
-			if !keeps && r.liveBytes > r.size/10*9 {
+			if !keeps && r.liveBytes > r.size/10*9 && (!crowded || r.size > smallRow) {
 				continue
 			}
-			if size += r.size; size > moveBytes && len(list) > 0 {
+			if size += r.size; len(list) == moveRows || size > moveBytes && len(list) > 0 {
 				break
 			}
 			list = append(list, source{row: r})
@@ -197,6 +207,7 @@ func (l *Log) arrive(r *row) {
 // deleted notes that a row is no more.
 func (l *Log) deleted(r *row) {
 	l.total -= r.size
+	l.stored--
 	l.liveBytes -= r.liveBytes
 	if r.live == 0 && r.state == rowStored {
 		l.deadRows--
