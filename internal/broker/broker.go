@@ -90,7 +90,7 @@ func (b *Broker) Start(ctx context.Context) error {
 }
 
 // closing is how long connections have to end.
-const closing = 5 * time.Second
+const closing = lastWords + time.Second
 
 // Close ends all connections, of which those that understand it are told so, and
 // waits for them. Sessions stay in the log, and wills are published as if the

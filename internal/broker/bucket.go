@@ -5,23 +5,27 @@ import (
 	"time"
 )
 
-// bucket lets so many through a second, and a second's worth at once. The zero
-// bucket is full. It is for one goroutine, or under a lock.
+// bucket lets so many through a second, and at once a second's worth, or a few
+// if that is less. The zero bucket is full. It is for one goroutine, or under a
+// lock.
 type bucket struct {
 	used float64
 	at   int64 // monotonic nanoseconds
 }
 
-// take takes n out if they are there; a rate of 0 is none.
-func (b *bucket) take(n, rate int, now int64) bool {
+// few is what a bucket holds at least: who comes back at once is no flood.
+const few = 5
+
+// take takes one out if there is one; a rate of 0 is none.
+func (b *bucket) take(rate int, now int64) bool {
 	if rate == 0 {
 		return true
 	}
 	b.leak(rate, now)
-	if b.used+float64(n) > float64(rate) {
+	if b.used+1 > float64(max(rate, few)) {
 		return false
 	}
-	b.used += float64(n)
+	b.used++
 	return true
 }
 
@@ -56,7 +60,7 @@ func (s *sharedBucket) take(now int64) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.b.take(1, s.rate, now)
+	return s.b.take(s.rate, now)
 }
 
 // accountRates are an account's.

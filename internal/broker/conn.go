@@ -55,7 +55,8 @@ type conn struct {
 	aliases map[uint16]string
 	rate    bucket
 	flow    bucket
-	since   int // bytes since the last flush
+	pushes  sharedBucket // messages to it
+	since   int          // bytes since the last flush
 	logAt   int64
 	logInfo bool
 
@@ -71,7 +72,6 @@ type ending struct {
 	code   mqtt.Reason
 	why    string
 	noWill bool
-	silent bool // nothing is said to the client
 }
 
 // connectTime is how long a connection may take to its CONNECT.
@@ -199,6 +199,7 @@ func (c *conn) grow() {
 func (c *conn) handle() {
 	f := c.work()
 	b := c.in.b
+	had := len(b)
 	c.active.Store(c.broker.wheel.seconds())
 	c.since += len(b)
 	f.bytesIn += len(b)
@@ -220,7 +221,9 @@ func (c *conn) handle() {
 	if c.since >= batchBytes {
 		f.flush()
 		c.since = 0
-		c.pace()
+	}
+	if c.session != nil && c.limits.Throughput > 0 {
+		c.pace(had - len(b))
 	}
 }
 
@@ -333,6 +336,9 @@ func (c *conn) close() {
 
 // late is called by the wheel when the client may have been silent for too long.
 func (c *conn) late() {
+	if c.limits.Redelivery > 0 {
+		c.session.giveUp(c.broker.wheel.seconds() - int64(c.limits.Redelivery/time.Second))
+	}
 	due := c.active.Load() + (int64(c.keepAlive)*3+1)/2 + 1
 	if due > c.broker.wheel.seconds() {
 		c.broker.wheel.set(&c.alarm, due)

@@ -116,7 +116,7 @@ func (c *conn) connect(f *fanout, p *mqtt.Connect) error {
 	if d := c.decide(Connect, c.info.ClientID, ""); !d.Allowed {
 		return refuse(mqtt.NotAuthorized, "%s", d.Why)
 	}
-	if err := c.takeWill(sp, p); err != nil {
+	if err := c.takeWill(p); err != nil {
 		return err
 	}
 	present, err := sp.join(c, p.CleanStart)
@@ -193,11 +193,12 @@ func (c *conn) take(p *mqtt.Connect) {
 	if p.HasWill {
 		c.info.WillTopic = string(p.Will.Topic)
 	}
+	c.pushes.rate = l.PublishRate
 	c.began = c.broker.Now()
 }
 
 // takeWill checks the will as the PUBLISH that it may become.
-func (c *conn) takeWill(sp *space, p *mqtt.Connect) error {
+func (c *conn) takeWill(p *mqtt.Connect) error {
 	if !p.HasWill {
 		return nil
 	}
@@ -262,6 +263,9 @@ func (c *conn) joined(f *fanout, p *mqtt.Connect, present, assigned bool) {
 	}
 	c.connected(f)
 	c.session.resume(c, f)
+	if present {
+		c.session.pumpGroups()
+	}
 }
 
 // properties are those of the CONNACK: what the server does not do as the

@@ -113,8 +113,9 @@ func (c *conn) subscribed(f *fanout, kind string, filters []string) {
 // known is what is remembered of a client id beside its session: while it is
 // connected, and for some time after.
 type known struct {
-	version uint64 // versionNumber of the latest connection's events
-	alarm   alarm
+	version  uint64 // versionNumber of the latest connection's events
+	connects bucket
+	alarm    alarm
 }
 
 // remembered is how long that is: versionNumbers begin anew after it.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -170,6 +171,8 @@ func (f *fanout) deliver(t *target, seq uint64) {
 		}
 		t.session.offer(f, t, it)
 	case c == nil:
+	case !c.mayPush():
+		f.dropped++
 	case len(t.ids) > 0:
 		if frame, ok := f.single(c, f.m, it, 0, false); ok {
 			f.result(c, c.out.add(frame), len(frame))
@@ -179,6 +182,15 @@ func (f *fanout) deliver(t *target, seq uint64) {
 			f.result(c, c.out.add(frame), len(frame))
 		}
 	}
+}
+
+// mayPush holds a message to the client against the rates.
+func (c *conn) mayPush() bool {
+	if c.pushes.rate == 0 && c.space.rates.out.rate == 0 {
+		return true
+	}
+	now := c.broker.nanos()
+	return c.pushes.take(now) && c.space.rates.out.take(now)
 }
 
 // mayReceive decides on iot:Receive, unless it is known.
@@ -318,7 +330,7 @@ func (f *fanout) record(sp *space, e *entry, from *session, incoming uint16, w a
 		done = w.expect(f)
 	}
 	err = b.Store.Append(&f.log, done)
-	for err == msglog.ErrBacklog {
+	for errors.Is(err, msglog.ErrBacklog) {
 		f.flush() // others do not wait with this one
 		if err = b.Store.Wait(b.ctx); err == nil {
 			err = b.Store.Append(&f.log, done)

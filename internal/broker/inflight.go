@@ -140,6 +140,7 @@ type item struct {
 	retain bool
 	// checked is whether iot:Receive was decided when it came.
 	checked bool
+	stored  bool   // it came while nobody was connected
 	gone    bool   // from the log too
 	group   *group // that it came through; nil: none
 	ids     []uint32
@@ -155,7 +156,7 @@ func (it *item) flags() byte {
 
 // fromLog is the item that the log had.
 func fromLog(q *msglog.Queued) item {
-	return item{seq: q.Seq, qos: q.QoS, retain: q.Flags&1 != 0}
+	return item{seq: q.Seq, qos: q.QoS, retain: q.Flags&1 != 0, stored: true}
 }
 
 // queue is the items that wait, first in, first out.

@@ -24,6 +24,10 @@ func (sp *space) join(c *conn, clean bool) (present bool, err error) {
 		sp.mu.Unlock()
 		return false, refuse(mqtt.QuotaExceeded, "the account has %d connections", n)
 	}
+	if k := sp.known[id]; k != nil && !k.connects.take(sp.limits.ConnectRatePerClient, b.nanos()) {
+		sp.mu.Unlock()
+		return false, refuse(mqtt.QuotaExceeded, "the client connects more than %d times a second", sp.limits.ConnectRatePerClient)
+	}
 	if s != nil && (clean || !s.persistent() || !sp.resumes(s, c)) { // [MQTT-3.1.2-4]
 		after = append(after, sp.remove(s)...)
 		s = nil
@@ -145,11 +149,11 @@ func (s *session) rest() {
 		}
 	}
 	for i := s.queue.head; i < len(s.queue.items); i++ {
-		if it := &s.queue.items[i]; it.seq != 0 {
-			it.m, it.checked = nil, false
-		} else {
-			it.checked = false
+		it := &s.queue.items[i]
+		if it.seq != 0 {
+			it.m = nil
 		}
+		it.checked, it.stored = false, true
 	}
 	s.inflight.trim()
 }
@@ -233,8 +237,8 @@ func (sp *space) remove(s *session) (wills []*Message) {
 	if sp.sessions[s.id] == s {
 		delete(sp.sessions, s.id)
 	}
-	for _, o := range orphans {
-		go o.group.again(o)
+	if len(orphans) > 0 {
+		go sp.again(orphans)
 	}
 	return wills
 }

@@ -219,7 +219,7 @@ func (o *outbox) failed(err error) {
 }
 
 // lastWords is how long the last bytes of a connection are tried for.
-const lastWords = 2 * time.Second
+const lastWords = 5 * time.Second
 
 // finish closes the connection once what waits is written, or cannot be, and
 // calls onClose then.

@@ -149,7 +149,7 @@ func (c *conn) mayPublish(e *entry, p *mqtt.Publish) (mqtt.Reason, string) {
 	}
 	if l := c.limits; l.PublishRate > 0 || l.PublishInRate > 0 {
 		now := c.broker.nanos()
-		if !c.rate.take(1, l.PublishRate, now) || !c.space.rates.in.take(now) {
+		if !c.rate.take(l.PublishRate, now) || !c.space.rates.in.take(now) {
 			return mqtt.QuotaExceeded, "too many messages a second"
 		}
 	}
@@ -240,6 +240,10 @@ func (c *conn) accept(f *fanout, e *entry, p *mqtt.Publish) error {
 	if p.QoS > 0 {
 		f.ack = mqtt.Ack{Kind: ackOf(p.QoS), PacketID: p.PacketID}
 	}
+	if p.QoS > 0 && c.limits.QueueRate > 0 && !c.space.mayStore(e) {
+		c.session.forget(incoming)
+		return c.refusePublish(f, e, p, mqtt.QuotaExceeded, "the account stores too many messages a second")
+	}
 	logged, err := f.publish(c.space, e, c.session, incoming, c)
 	switch {
 	case err != nil:
@@ -249,6 +253,20 @@ func (c *conn) accept(f *fanout, e *entry, p *mqtt.Publish) error {
 		c.acks.now(c, f, f.ack)
 	}
 	return nil
+}
+
+// mayStore says whether a message may be stored for those who are not connected.
+// It is asked before it is acknowledged, so that nothing that was is lost.
+func (sp *space) mayStore(e *entry) bool {
+	if !e.durable {
+		return true
+	}
+	for i := range e.targets {
+		if s := e.targets[i].session; s.log != 0 && s.conn.Load() == nil {
+			return sp.rates.queue.take(sp.broker.nanos())
+		}
+	}
+	return true
 }
 
 // failPublish answers a PUBLISH that the server could not take.
@@ -283,7 +301,12 @@ func (l *Limits) messageExpiry(v uint32) time.Duration {
 }
 
 // pace delays reading from a connection that sends more than it may.
-func (c *conn) pace() {}
+func (c *conn) pace(n int) {
+	if d := c.flow.owe(n, c.limits.Throughput, c.broker.nanos()); d > 0 {
+		c.idle()
+		time.Sleep(min(d, time.Second))
+	}
+}
 
 func (c *conn) onPuback(f *fanout, flags byte, body []byte) error {
 	p := mqtt.Ack{Kind: mqtt.PUBACK}

@@ -35,11 +35,9 @@ type session struct {
 	will     *Message            // delayed: to be published at willAt
 	willAt   time.Time
 	replay   bucket
+	delayed  bool // something waits for the rates; pump comes again
 
-	alarm   alarm // the will's delay, or the expiry
-	joined  time.Time
-	events  uint64 // versionNumber of lifecycle events
-	willing bool   // the alarm is the will's
+	alarm alarm // the will's delay, or the expiry
 }
 
 // forever is the session expiry interval that never passes.
@@ -58,7 +56,7 @@ func (s *session) offer(f *fanout, t *target, it item) {
 	}
 	c := s.conn.Load()
 	if c != nil && c.number == t.conn && s.queue.len() == 0 && len(s.resend) == 0 &&
-		(s.inflight.n == 0 || s.inflight.n < c.window && c.out.waiting() <= c.out.max/2) {
+		(s.inflight.n == 0 || s.inflight.n < c.window && c.out.waiting() <= c.out.max/2) && c.mayPush() {
 		s.send(c, f, it)
 		return
 	}
@@ -91,6 +89,7 @@ func (s *session) wait(f *fanout, it item) {
 	} else {
 		it.m = nil
 	}
+	it.stored = s.conn.Load() == nil
 	s.queue.push(it)
 	s.queued.Store(int32(s.queue.len() + s.inflight.n))
 }
@@ -101,7 +100,7 @@ func (s *session) send(c *conn, f *fanout, it item) {
 		it.m = f.keep()
 	}
 	if it.qos == 2 && it.seq != 0 {
-		s.assign(c, f, it)
+		s.assign(it)
 		return
 	}
 	sl := s.inflight.add(it, sent)
@@ -122,7 +121,7 @@ func (s *session) send(c *conn, f *fanout, it item) {
 
 // assign has the log keep the packet identifier of a QoS 2 message before the
 // client gets it: after a crash it would go out under another one, and so twice.
-func (s *session) assign(c *conn, f *fanout, it item) {
+func (s *session) assign(it item) {
 	sl := s.inflight.add(it, awaiting)
 	id := sl.id
 	s.space.broker.append(func(b *msglog.Batch) { b.Assigned(s.log, it.seq, id) }, func(error) {
@@ -224,7 +223,7 @@ func (s *session) sendAgain(c *conn, f *fanout) bool {
 // sendNext sends the first of what waits. It is false when that has to wait on.
 func (s *session) sendNext(c *conn, f *fanout) bool {
 	first := s.queue.first()
-	if !s.fetch(first) {
+	if !s.fetch(first) || !s.inTime(c, first) {
 		return false
 	}
 	it := s.queue.pop()
@@ -236,11 +235,58 @@ func (s *session) sendNext(c *conn, f *fanout) bool {
 		s.space.broker.settled(s, it.seq)
 		f.dropped++
 	case it.qos == 2 && it.seq != 0:
-		s.assign(c, f, it)
+		s.assign(it)
 	default:
 		s.progress(c, f, s.inflight.add(it, sent), false)
 	}
 	return true
+}
+
+// inTime holds what is next against the rates. If it has to wait, pump comes
+// again in a while.
+func (s *session) inTime(c *conn, it *item) bool {
+	rate := s.space.limits.ReplayRate
+	if it.group != nil {
+		rate *= 2 // as AWS has it for shared subscriptions
+	}
+	if (!it.stored || s.replay.take(rate, s.space.broker.nanos())) && c.mayPush() {
+		it.stored = false
+		return true
+	}
+	if !s.delayed {
+		s.delayed = true
+		time.AfterFunc(pause, func() {
+			f := s.space.broker.fanout()
+			defer f.end()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.delayed = false
+			if c := s.conn.Load(); c != nil {
+				s.pump(c, f)
+			}
+		})
+	}
+	return false
+}
+
+// pause is how long rates that are used up are waited for.
+const pause = 50 * time.Millisecond
+
+// giveUp drops what was sent before a second of the wheel and not acknowledged.
+func (s *session) giveUp(before int64) {
+	f := s.space.broker.fanout()
+	defer f.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sl := range s.inflight.inOrder() {
+		if sl.state == sent && sl.since != 0 && sl.since < before {
+			s.settle(sl)
+			f.dropped++
+		}
+	}
+	if c := s.conn.Load(); c != nil {
+		s.pump(c, f)
+	}
 }
 
 // resume begins to send a client that has come back what waits for it.

@@ -155,11 +155,28 @@ func (p *pick) deliver(f *fanout, seq uint64) {
 	p.to.session.offer(f, &p.to, it)
 }
 
-// again gives a message that one member did not acknowledge to another.
-func (g *group) again(it item) {
-	f := g.space.broker.fanout()
+// again gives messages that one member did not acknowledge to others.
+func (sp *space) again(items []item) {
+	f := sp.broker.fanout()
 	defer f.end()
-	g.hand(f, it.m)
+	for _, it := range items {
+		it.group.hand(f, it.m)
+	}
+}
+
+// pumpGroups gives a client that has come what waits in its groups.
+func (s *session) pumpGroups() {
+	var groups []*group
+	s.space.mu.RLock()
+	for _, sub := range s.subs {
+		if sub.share != "" {
+			groups = append(groups, s.space.groups[sub.share+"/"+sub.filter])
+		}
+	}
+	s.space.mu.RUnlock()
+	for _, g := range groups {
+		go g.pump()
+	}
 }
 
 // hand gives a message to a member, as if it were published now.
