@@ -183,7 +183,7 @@ func (f field) format(words []string) []string {
 	return words
 }
 
-var bare = regexp.MustCompile("^[^\\s\"`=*]+$")
+var bare = regexp.MustCompile("^[^\\s\"`*]+$")
 
 // flags are words that stand for themselves in a line.
 var flags = map[string]bool{"clean": true, "bridge": true, "will-retain": true, "dup": true, "retain": true, "...": true}
@@ -193,7 +193,7 @@ func quote(s []byte) string {
 	if n := len(s); n > 64 && bytes.Count(s, s[:1]) == n {
 		return strconv.Quote(string(s[:1])) + "*" + strconv.Itoa(n)
 	}
-	if utf8.Valid(s) && bare.Match(s) && !flags[string(s)] && !bytes.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if utf8.Valid(s) && bare.Match(s) && !keyed.Match(s) && !flags[string(s)] && !bytes.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return string(s)
 	}
 	if bytes.IndexByte(s, '"') >= 0 && strconv.CanBackquote(string(s)) {

@@ -17,7 +17,7 @@ func TestText(t *testing.T) {
 		`PUBLISH "" "*" topic-alias=1`,
 		"PUBLISH t/é {}",
 		"PUBACK id=7", "PUBREC 0x97 id=7", "PUBREL 0x92 id=65535", "PUBCOMP id=1 reason-string=r",
-		`SUBSCRIBE id=1 subscription-id=5 a/#:1 "b=c:2,no-local,retain-as-published,retain-handling=2" $share/g/+:0`,
+		`SUBSCRIBE id=1 subscription-id=5 a/#:1,retain-handling=1 "b=c:2,no-local,retain-as-published,retain-handling=2" $share/g/+:0`,
 		"SUBACK id=1 0x00 0x01 0x80",
 		"UNSUBSCRIBE id=1 a b/+", "UNSUBACK id=1 0x11 0x00",
 		"PINGREQ", "PINGRESP", "DISCONNECT", "DISCONNECT 0x04 session-expiry=0", "AUTH 0x18 auth-method=m",
