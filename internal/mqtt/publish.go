@@ -24,6 +24,7 @@ func (p *Publish) Decode(v Version, flags byte, b []byte) error {
 	if p.Dup && p.QoS == 0 && v != V31 {
 		r.fail(MalformedPacket, "DUP is set with QoS 0 [MQTT-3.3.1-2]")
 	}
+	p.Dup = p.Dup && p.QoS > 0 // in 3.1 it means nothing there
 	p.Topic = r.name() // [MQTT-3.3.2-1]
 	if p.QoS > 0 {     // [MQTT-2.2.1-2]
 		p.PacketID = r.id()
