@@ -42,7 +42,7 @@ export default function Account() {
         </Container>
         {who.userName && (
           <Box>
-            Access keys are on the <Link href={to(["iam", "users", who.userName], { tab: "security_credentials" })}>page of the user</Link>.
+            Access keys are on the <Link href={to(["iam", "users", "details", who.userName], { tab: "security_credentials" })}>page of the user</Link>.
           </Box>
         )}
         {own && <Password />}

@@ -20,7 +20,7 @@ export interface Tab {
 interface Props<T> {
   title: string;
   description?: ReactNode;
-  of: Loaded<T>;
+  of: Loaded<T | undefined>;
   actions?: (data: T) => ReactNode;
   summary?: (data: T) => { label: string; value: ReactNode }[];
   summaryTitle?: string;

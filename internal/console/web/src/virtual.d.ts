@@ -1,0 +1,5 @@
+declare module "virtual:actions" {
+  /** Names of actions by service: { iot: ["AcceptCertificateTransfer", …] }. */
+  const actions: Record<string, string[]>;
+  export default actions;
+}
