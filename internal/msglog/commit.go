@@ -76,10 +76,6 @@ func (l *Log) commit(tick bool) error {
 	l.mu.Unlock()
 	var err error
 	if !c.empty() {
-		for _, r := range c.rows {
-			putHeader(r.buf, header{base: r.base, nextSeq: c.head.nextSeq, nextSession: c.head.nextSession})
-			putChecksum(r.buf)
-		}
 		err = l.write(c)
 	}
 	l.mu.Lock()

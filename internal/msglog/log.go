@@ -75,6 +75,7 @@ type Log struct {
 	pending  int           // bytes of what is gathered and what is being committed
 	room     chan struct{} // closed when pending shrinks
 	scratch  []target
+	atOnce   int // bytes of rows whose messages one commit moves
 	usual    int // size of the first row of the last commit
 
 	stored    int // rows
@@ -110,6 +111,7 @@ func Open(ctx context.Context, d *db.DB, o Options) (*Log, error) {
 		nextSeq: 1, nextID: 1, nextRow: 1,
 		queues: make(map[SessionID]*queue),
 		room:   make(chan struct{}),
+		atOnce: moveBytes,
 	}
 	err := d.Write(ctx, func(tx *db.Tx) error {
 		return tx.QueryRow(ctx, `INSERT INTO mqtt_log_owner (name, epoch, commits) VALUES ('log', 1, 0)

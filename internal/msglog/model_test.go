@@ -137,6 +137,7 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	l.o.Slack, l.atOnce = 600, 2000 // some messages are moved in most commits
 	got := newModel()
 	err = l.Load(w.t.Context(), func(s *Loaded) error {
 		m := &modelSession{put: &s.Session, queue: make(map[uint64]modelMessage), incoming: make(map[uint16]bool)}
@@ -463,8 +464,8 @@ func (w *world) sound() {
 		}
 	}
 	for slot, r := range l.rows {
-		if r == nil {
-			continue
+		if r == nil || r.state == rowCommitting {
+			continue // perhaps of messages that are being moved
 		}
 		n := 0
 		for _, m := range r.msgs {

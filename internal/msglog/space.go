@@ -62,7 +62,7 @@ func (l *Log) sources() []source {
 			if !keeps && r.liveBytes > r.size/10*9 && (!crowded || r.size > smallRow) {
 				continue
 			}
-			if size += r.size; len(list) == moveRows || size > moveBytes && len(list) > 0 {
+			if size += r.size; len(list) == moveRows || size > l.atOnce && len(list) > 0 {
 				break
 			}
 			list = append(list, source{row: r})

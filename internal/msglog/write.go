@@ -59,6 +59,10 @@ type retainedRow struct {
 // it returns, also when the connection was lost.
 func (l *Log) write(c *commit) error {
 	ctx := context.Background()
+	for _, r := range c.rows {
+		putHeader(r.buf, header{base: r.base, nextSeq: c.head.nextSeq, nextSession: c.head.nextSession})
+		putChecksum(r.buf)
+	}
 	var put, end []sessionRow
 	for id, change := range c.from.sessions {
 		if change.state == nil {
