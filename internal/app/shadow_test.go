@@ -17,6 +17,7 @@ import (
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/mqtt"
+	"github.com/thingd/thingd/internal/mqtt/mqtttest"
 	"github.com/thingd/thingd/internal/msglog"
 	"github.com/thingd/thingd/internal/shadow"
 )
@@ -75,89 +76,62 @@ func newShadowRig(t testing.TB, file string) *shadowRig {
 	return g
 }
 
-// mqttClient is one that does what it is told, in version 3.1.1.
+// mqttClient acknowledges what it gets.
 type mqttClient struct {
-	t    testing.TB
-	conn net.Conn
-	buf  []byte
-	id   uint16
+	*mqtttest.Client
+	t testing.TB
 }
 
 func (g *shadowRig) connect(id string, clean bool) *mqttClient {
 	g.t.Helper()
-	client, server := net.Pipe()
-	g.work.Go(func() { g.broker.Serve(server, &broker.Credentials{}) })
-	c := &mqttClient{t: g.t, conn: client}
-	g.t.Cleanup(func() { _ = client.Close() })
-	c.send(&mqtt.Connect{Version: mqtt.V311, ClientID: []byte(id), CleanStart: clean, KeepAlive: 60})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	g.work.Go(func() {
+		if conn, err := l.Accept(); err == nil {
+			g.broker.Serve(broker.Socket(conn), &broker.Credentials{})
+		}
+	})
+	c := &mqttClient{mqtttest.Dial(g.t, l.Addr().String(), nil), g.t}
+	c.Name = id
+	c.Send(&mqtt.Connect{Version: mqtt.V311, ClientID: []byte(id), CleanStart: clean, KeepAlive: 60})
 	if ack, ok := c.next().(*mqtt.Connack); !ok || ack.Reason != mqtt.Success {
 		g.t.Fatalf("connect: %+v", ack)
 	}
 	return c
 }
 
-func (c *mqttClient) send(p mqtt.Packet) {
-	c.t.Helper()
-	if _, err := c.conn.Write(p.Append(nil, mqtt.V311)); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// next is the next packet. A publish is acknowledged.
 func (c *mqttClient) next() mqtt.Packet {
 	c.t.Helper()
-	if err := c.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		c.t.Fatal(err)
+	e := c.Next()
+	if e.Err != nil {
+		c.t.Fatalf("%s: %v", c.Name, e.Err)
 	}
-	for {
-		h, n, err := mqtt.Frame(c.buf, 0)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if n > 0 && len(c.buf) >= n+h.Remaining {
-			p, err := mqtt.Decode(mqtt.V311, h, append([]byte(nil), c.buf[n:n+h.Remaining]...))
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			c.buf = c.buf[n+h.Remaining:]
-			if m, ok := p.(*mqtt.Publish); ok && m.QoS == 1 {
-				c.send(&mqtt.Ack{Kind: mqtt.PUBACK, PacketID: m.PacketID})
-			}
-			return p
-		}
-		b := make([]byte, 4096)
-		read, err := c.conn.Read(b)
-		if err != nil {
-			c.t.Fatalf("read: %v", err)
-		}
-		c.buf = append(c.buf, b[:read]...)
+	if m, ok := e.Packet.(*mqtt.Publish); ok && m.QoS == 1 {
+		c.Send(&mqtt.Ack{Kind: mqtt.PUBACK, PacketID: m.PacketID})
 	}
+	return e.Packet
 }
 
 func (c *mqttClient) subscribe(filters ...string) {
 	c.t.Helper()
-	c.id++
-	s := &mqtt.Subscribe{PacketID: c.id}
+	s := &mqtt.Subscribe{PacketID: 1}
 	for _, f := range filters {
 		s.Filters = append(s.Filters, mqtt.Subscription{Filter: []byte(f), QoS: 1})
 	}
-	c.send(s)
+	c.Send(s)
 	ack, ok := c.next().(*mqtt.Suback)
 	if !ok || len(ack.Reasons) != len(filters) || ack.Reasons[0] != mqtt.GrantedQoS1 {
 		c.t.Fatalf("subscribe %v: %+v", filters, ack)
 	}
 }
 
-// publish publishes, and waits for the acknowledgement; messages that come before it are lost.
+// publish does not wait to hear that the message has come.
 func (c *mqttClient) publish(topic, payload string) {
 	c.t.Helper()
-	c.id++
-	c.send(&mqtt.Publish{Topic: []byte(topic), Payload: []byte(payload), QoS: 1, PacketID: c.id})
-	for {
-		if ack, ok := c.next().(*mqtt.Ack); ok && ack.Kind == mqtt.PUBACK && ack.PacketID == c.id {
-			return
-		}
-	}
+	c.Send(&mqtt.Publish{Topic: []byte(topic), Payload: []byte(payload)})
 }
 
 var anyTime = regexp.MustCompile(`"timestamp":[0-9]+`)
@@ -192,21 +166,20 @@ func TestShadowsByMQTT(t *testing.T) {
 	const accepted = `{"state":{"desired":{"led":"on"}},"metadata":{"desired":{"led":{T}}},"version":1,T,"clientToken":"a"}`
 	const delta = `{"version":1,T,"state":{"led":"on"},"metadata":{"led":{T}},"clientToken":"a"}`
 	const update = `{"state":{"desired":{"led":"on"}},"clientToken":"a"}`
-	app.id++
-	app.send(&mqtt.Publish{Topic: []byte(p + "/update"), Payload: []byte(update), QoS: 1, PacketID: app.id})
+	app.publish(p+"/update", update)
 	app.hears("t/shadow/update/accepted " + accepted)
 	device.hears("t/shadow/update/delta " + delta)
 	other.hears("t/shadow/update "+update, "t/shadow/update/delta "+delta,
 		`t/shadow/update/documents {"previous":null,"current":{"state":{"desired":{"led":"on"}},"metadata":{"desired":{"led":{T}}},"version":1},T,"clientToken":"a"}`,
 		"t/shadow/update/accepted "+accepted)
-	device.send(&mqtt.Publish{Topic: []byte(p + "/get")})
+	device.publish(p+"/get", "")
 	device.hears(`t/shadow/get/accepted {"state":{"desired":{"led":"on"},"delta":{"led":"on"}},"metadata":{"desired":{"led":{T}}},"version":1,T}`)
-	app.send(&mqtt.Publish{Topic: []byte(p + "/update"), Payload: []byte(`{"state":{},"version":7}`)})
+	app.publish(p+"/update", `{"state":{},"version":7}`)
 	app.hears(`t/shadow/update/rejected {"code":409,"message":"Version conflict",T}`)
 
 	// A device that is away hears what was desired meanwhile when it is back, after a start of the server too.
-	_ = device.conn.Close()
-	app.send(&mqtt.Publish{Topic: []byte(p + "/update"), Payload: []byte(`{"state":{"desired":{"led":"off"}}}`)})
+	device.Close()
+	app.publish(p+"/update", `{"state":{"desired":{"led":"off"}}}`)
 	app.hears(`t/shadow/update/accepted {"state":{"desired":{"led":"off"}},"metadata":{"desired":{"led":{T}}},"version":2,T}`)
 	g.close()
 	g = newShadowRig(t, file)
@@ -214,9 +187,9 @@ func TestShadowsByMQTT(t *testing.T) {
 	device.hears(`t/shadow/update/delta {"version":2,T,"state":{"led":"off"},"metadata":{"led":{T}}}`)
 	app = g.connect("app", true)
 	app.subscribe(p + "/delete/+")
-	app.send(&mqtt.Publish{Topic: []byte(p + "/delete"), Payload: []byte(`{"clientToken":"d"}`)})
+	app.publish(p+"/delete", `{"clientToken":"d"}`)
 	app.hears(`t/shadow/delete/accepted {"version":2,T,"clientToken":"d"}`)
-	device.send(&mqtt.Publish{Topic: []byte(p + "/get"), Payload: []byte(`{"clientToken":"g"}`)})
+	device.publish(p+"/get", `{"clientToken":"g"}`)
 	device.hears(`t/shadow/get/rejected {"code":404,"message":"No shadow exists with name: 't'","clientToken":"g"}`)
 }
 
@@ -226,13 +199,11 @@ func TestManyShadowsOverOneConnection(t *testing.T) {
 	c := g.connect("app", true)
 	c.subscribe("$aws/things/+/shadow/update/accepted")
 	const n = 80 // AWS takes a hundred messages a second of a connection
-	go func() {
-		var b []byte
-		for i := range n {
-			b = (&mqtt.Publish{Topic: []byte(fmt.Sprintf("$aws/things/t%d/shadow/update", i)), Payload: []byte(`{"state":{"desired":{"a":1}}}`)}).Append(b, mqtt.V311)
-		}
-		_, _ = c.conn.Write(b)
-	}()
+	var all []mqtt.Packet
+	for i := range n {
+		all = append(all, &mqtt.Publish{Topic: []byte(fmt.Sprintf("$aws/things/t%d/shadow/update", i)), Payload: []byte(`{"state":{"desired":{"a":1}}}`)})
+	}
+	c.Send(all...)
 	seen := map[string]bool{}
 	for len(seen) < n {
 		if m, ok := c.next().(*mqtt.Publish); ok {
