@@ -13,10 +13,10 @@ const (
 // Decode decodes a PUBLISH. It allocates only for user properties and subscription identifiers, and not for those if it
 // had as many before. A topic alias without a name, and one over the maximum, are the caller's.
 func (p *Publish) Decode(v Version, flags byte, b []byte) error {
-	*p = Publish{
-		Dup: flags&flagDup != 0, QoS: flags >> 1 & 3, Retain: flags&flagRetain != 0,
-		Props: PublishProperties{User: p.Props.User[:0], SubscriptionIDs: p.Props.SubscriptionIDs[:0]},
-	}
+	user, ids := p.Props.User[:0], p.Props.SubscriptionIDs[:0]
+	*p = Publish{} // which is faster than to copy one with the fields filled in
+	p.Dup, p.QoS, p.Retain = flags&flagDup != 0, flags>>1&3, flags&flagRetain != 0
+	p.Props.User, p.Props.SubscriptionIDs = user, ids
 	r := reader{b: b, kind: PUBLISH}
 	if p.QoS == 3 {
 		r.fail(MalformedPacket, "the QoS is 3 [MQTT-3.3.1-4]")
