@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -168,9 +169,16 @@ func (s Selector) json() map[string]any {
 // takes, until emit answers an error, which it returns, or ctx ends.
 func (c *Consumer) Follow(ctx context.Context, sel Selector, emit func(*Fragment) error) error {
 	retry := retrying{limit: c.RetryFor}
+	opened := func(res *http.Response) {
+		retry.moved()
+		// Now is the time of the first answer: nothing is to be lost from one connection to the next.
+		if at, err := http.ParseTime(res.Header.Get("Date")); err == nil && sel == (Selector{}) {
+			sel = Selector{Clock: ServerClock, From: at}
+		}
+	}
 	for {
 		var stop error
-		err := c.follow(ctx, sel, retry.moved, func(f *Fragment) error {
+		err := c.follow(ctx, sel, opened, retry.moved, func(f *Fragment) error {
 			if f.Token != "" {
 				sel = Selector{Token: f.Token}
 			}
@@ -193,7 +201,7 @@ func (c *Consumer) Follow(ctx context.Context, sel Selector, emit func(*Fragment
 	}
 }
 
-func (c *Consumer) follow(ctx context.Context, sel Selector, moved func(), emit func(*Fragment) error) error {
+func (c *Consumer) follow(ctx context.Context, sel Selector, opened func(*http.Response), moved func(), emit func(*Fragment) error) error {
 	at, err := c.Client.dataEndpoint(ctx, c.Stream, "GET_MEDIA")
 	if err != nil {
 		return err
@@ -203,7 +211,7 @@ func (c *Consumer) follow(ctx context.Context, sel Selector, moved func(), emit 
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	moved()
+	opened(res)
 	return split(&moving{res.Body, moved}, emit)
 }
 

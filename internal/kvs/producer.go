@@ -45,6 +45,7 @@ type Producer struct {
 	paced  time.Time // when the first fragment was sent, with Realtime
 	first  int64     // its timecode
 	done   Progress
+	seen   int64     // what the source had given when it was last waited for
 	moved  time.Time // when the service last took something
 }
 
@@ -118,9 +119,11 @@ func (p *Producer) run(ctx context.Context) error {
 		if time.Since(p.moved) > p.RetryFor {
 			return fmt.Errorf("nothing was taken for %v: %w", p.RetryFor, err)
 		}
-		if !errors.Is(err, errIdle) {
-			p.report("%v; trying again", err)
+		if errors.Is(err, errIdle) {
+			p.spool.await(p.seen)
+			continue
 		}
+		p.report("%v; trying again", err)
 		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (p *Producer) connect(ctx context.Context, f *fragment) error {
 		_ = body.Close()
 		<-sending
 	}()
-	res, err := p.Client.HTTP.Do(req)
+	res, err := (&http.Client{Transport: ending(p.Client.HTTP.Transport, w), CheckRedirect: p.Client.HTTP.CheckRedirect}).Do(req)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
@@ -85,6 +86,39 @@ func (p *Producer) connect(ctx context.Context, f *fragment) error {
 		err = cause
 	}
 	return err
+}
+
+// ending is a transport for one request, on a connection of its own, whose body w ends when the connection does: net/http
+// waits for the body before it tells that the connection is gone.
+func ending(rt http.RoundTripper, w *io.PipeWriter) http.RoundTripper {
+	t, ok := rt.(*http.Transport)
+	if !ok {
+		return rt
+	}
+	t = t.Clone()
+	t.DisableKeepAlives = true
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &endingConn{conn, w}, nil
+	}
+	return t
+}
+
+type endingConn struct {
+	net.Conn
+	body *io.PipeWriter
+}
+
+func (c *endingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		_ = c.body.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	return n, err
 }
 
 // watch breaks a connection off that a fragment waits for in vain. One that waits for its source is let be.
@@ -108,6 +142,7 @@ func (c *connection) close() {
 // send writes fragments as they come, until the source ends, its timecodes begin anew, or the connection is closed.
 func (c *connection) send(ctx context.Context) {
 	var header *mkv.Header
+	ended := false // the last thing sent is the end of a fragment
 	for f := c.first; f != nil; f = c.after(f) {
 		if header != f.header {
 			header = f.header
@@ -118,25 +153,31 @@ func (c *connection) send(ctx context.Context) {
 		if c.p.Realtime && c.pace(ctx, f) != nil {
 			break
 		}
+		ended = false
 		for at := 0; ; {
-			data, done := c.more(f, at)
-			if len(data) == 0 {
-				if !done {
-					_ = c.body.Close()
-					return
-				}
+			data, is := c.more(f, at, !ended)
+			if is == broken {
+				_ = c.body.Close()
+				return
+			}
+			if is == complete {
 				break
+			}
+			if ended = is == pausing; ended {
+				data = endOfFragment
+			} else {
+				at += len(data)
 			}
 			if _, err := c.body.Write(data); err != nil {
 				return
 			}
-			at += len(data)
 		}
 	}
 	// The last fragment is complete now, and not only when something follows it.
-	_, err := c.body.Write(mkv.AppendTags(nil, mkv.Tag{Name: "AWS_KINESISVIDEO_END_OF_FRAGMENT"}))
-	if err != nil {
-		return
+	if !ended {
+		if _, err := c.body.Write(endOfFragment); err != nil {
+			return
+		}
 	}
 	c.spool.mu.Lock()
 	c.all = true
@@ -147,18 +188,45 @@ func (c *connection) send(ctx context.Context) {
 	_ = c.body.Close()
 }
 
-// more waits for the bytes of f from at on. None come when it is done, or is not going to be.
-func (c *connection) more(f *fragment, at int) (data []byte, done bool) {
+// endOfFragment tells that a fragment is complete before anything follows it.
+var endOfFragment = mkv.AppendTags(nil, mkv.Tag{Name: tagEnd})
+
+// pause is how long a source may take between a cluster and its tags.
+const pause = 300 * time.Millisecond
+
+// state is what there is of a fragment to send.
+type state uint8
+
+const (
+	coming   state = iota // bytes
+	pausing               // its cluster has ended, and nothing follows
+	complete              // all was sent
+	broken                // it will never be complete, or cannot be sent
+)
+
+// more waits for the bytes of f from at on. It tells of a pause when it is asked to.
+func (c *connection) more(f *fragment, at int, tell bool) ([]byte, state) {
 	c.spool.mu.Lock()
 	defer c.spool.mu.Unlock()
+	var since time.Time
 	for {
 		switch {
 		case c.closed, f.broken, c.spool.stopped:
-			return nil, false
+			return nil, broken
 		case len(f.data) > at:
-			return f.data[at:len(f.data):len(f.data)], false
+			return f.data[at:len(f.data):len(f.data)], coming
 		case f.done:
-			return nil, true
+			return nil, complete
+		case f.over && tell && since.IsZero():
+			since = time.Now()
+			t := time.AfterFunc(pause, func() {
+				c.spool.mu.Lock()
+				defer c.spool.mu.Unlock()
+				c.spool.changed.Broadcast()
+			})
+			defer t.Stop()
+		case f.over && tell && time.Since(since) >= pause:
+			return nil, pausing
 		}
 		c.spool.changed.Wait()
 	}
@@ -170,7 +238,7 @@ func (c *connection) after(f *fragment) *fragment {
 	defer c.spool.mu.Unlock()
 	for {
 		for _, g := range c.spool.list {
-			if g.number > f.number && (g.timed || g.done) {
+			if g.number > f.number {
 				if g.part != f.part {
 					return nil
 				}
@@ -258,7 +326,8 @@ var errIdle = errors.New("PutMedia: the source gives nothing")
 func (c *connection) idle() bool {
 	c.spool.mu.Lock()
 	defer c.spool.mu.Unlock()
-	return len(c.spool.list) == 0 || !c.spool.list[0].done
+	c.p.seen = c.spool.came
+	return len(c.spool.list) == 0 || !c.spool.list[0].over
 }
 
 // left says whether something is still to be sent, or to be acknowledged, over this connection.

@@ -18,12 +18,15 @@ const (
 	maxFragmentTags, maxTagName, maxTagValue = 10, 128, 256
 )
 
+// tagEnd is the command that ends a fragment.
+const tagEnd = "AWS_KINESISVIDEO_END_OF_FRAGMENT"
+
 // fragment is one cluster on its way, with the tags behind it.
 type fragment struct {
 	header   *mkv.Header
-	timed    bool  // timecode is known
 	timecode int64 // milliseconds, as the source has it
 	data     []byte
+	over     bool  // its cluster has ended; tags may follow
 	done     bool  // all of it is here
 	broken   bool  // the source broke off within it
 	part     int   // counts the times that the source's timecodes began anew
@@ -37,14 +40,17 @@ type spool struct {
 	changed *sync.Cond // anything below
 	list    []*fragment
 	held    int64
+	came    int64 // bytes that the source gave
 	count   int64
 	end     bool  // no more comes
 	err     error // of the source
 	stopped bool  // nobody takes any more
 
 	header  *mkv.Header
-	inside  bool  // a cluster is open
-	last    int64 // timecode of the last fragment
+	untimed bool   // a cluster has begun, and its timecode is to come
+	early   []byte // what came of it
+	inside  bool   // it is open
+	last    int64  // timecode of the last fragment
 	part    int
 	dropped int // tags that PutMedia does not take
 	limit   int64
@@ -103,37 +109,51 @@ func (s *spool) event(e *mkv.Event) error {
 		s.complete()
 		s.header = e.Header
 	case mkv.KindCluster:
-		s.complete()
-		for s.held >= s.limit && !s.stopped {
-			s.changed.Wait()
-		}
-		if s.stopped {
-			return errStopped
-		}
-		s.count++
-		s.list = append(s.list, &fragment{header: s.header, number: s.count})
-		s.inside = true
+		s.early, s.untimed = nil, true
 	case mkv.KindTimecode:
-		f := s.list[len(s.list)-1]
-		f.timed, f.timecode = true, int64(float64(e.Timecode)*(float64(s.header.TimecodeScale)/1e6))
-		if f.timecode < s.last {
-			s.part++
-		}
-		f.part, s.last = s.part, f.timecode
+		return s.begin(int64(float64(e.Timecode) * (float64(s.header.TimecodeScale) / 1e6)))
 	case mkv.KindClusterEnd:
 		s.inside = false
+		if len(s.list) > 0 {
+			s.list[len(s.list)-1].over = true
+		}
 	case mkv.KindTags:
+		if len(e.Tags) == 1 && e.Tags[0].Name == tagEnd {
+			return nil // of one who sent it before: we say ourselves where it ends
+		}
 		if !metadata(e.Tags) {
 			s.dropped += len(e.Tags)
 			return nil
 		}
 		return s.add(e.Raw)
 	case mkv.KindData:
+		if s.untimed {
+			s.early = append(s.early, e.Raw...)
+		}
 		if s.inside { // Cues and Void of a file say nothing in a stream
 			return s.add(e.Raw)
 		}
 	}
 	return nil
+}
+
+// begin begins a fragment, when its timecode is known.
+func (s *spool) begin(timecode int64) error {
+	s.complete()
+	for s.held >= s.limit && !s.stopped {
+		s.changed.Wait()
+	}
+	if s.stopped {
+		return errStopped
+	}
+	if timecode < s.last {
+		s.part++
+	}
+	s.last = timecode
+	s.count++
+	s.list = append(s.list, &fragment{header: s.header, timecode: timecode, number: s.count, part: s.part})
+	s.inside, s.untimed = true, false
+	return s.add(s.early)
 }
 
 // metadata says whether PutMedia takes tags.
@@ -157,6 +177,7 @@ func (s *spool) add(p []byte) error {
 	}
 	f.data = append(f.data, p...)
 	s.held += int64(len(p))
+	s.came += int64(len(p))
 	return nil
 }
 
@@ -168,15 +189,26 @@ func (s *spool) complete() {
 	s.inside = false
 }
 
-// ready waits for the first fragment's timecode; nil when there is none and none comes.
+// await waits until the source has given more than came bytes, or ends.
+func (s *spool) await(came int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.came <= came && !s.end && !s.stopped {
+		s.changed.Wait()
+	}
+}
+
+// ready waits for the first fragment's begin; nil when there is none and none comes.
 func (s *spool) ready() *fragment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		if len(s.list) > 0 && (s.list[0].timed || s.list[0].done) {
+		switch {
+		case s.stopped:
+			return nil
+		case len(s.list) > 0:
 			return s.list[0]
-		}
-		if s.stopped || s.end && len(s.list) == 0 {
+		case s.end:
 			return nil
 		}
 		s.changed.Wait()
@@ -202,7 +234,7 @@ func (s *spool) at(timecode *int64) *fragment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.list {
-		if timecode != nil && f.timed && f.timecode == *timecode {
+		if timecode != nil && f.timecode == *timecode {
 			return f
 		}
 	}

@@ -147,14 +147,14 @@ func (s *Service) fragmentsBetween(ctx context.Context, st *Stream, c clock, fro
 		ORDER BY `+by+`, number LIMIT $9`, st.Account, st.Region, st.ID, from, to, oldest, after, number, int64(limit))
 }
 
-// fragmentAt finds the fragment whose time span has t in it, of several the one that starts first, or else the first
+// fragmentAt finds the fragment whose time span has t in it, of several the one that starts last, or else the first
 // that starts later; db.ErrNotFound when there is neither.
 func (s *Service) fragmentAt(ctx context.Context, st *Stream, c clock, t, oldest int64) (fragment, error) {
 	by := string(c)
 	// A last frame can end behind the longest fragment there may be.
 	longest := 2 * s.Limits.FragmentDuration.Milliseconds()
 	list, err := s.queryFragments(ctx, by+` <= $4 AND `+by+` > $5 AND `+by+` + CASE WHEN duration > 0 THEN duration ELSE 1 END > $4 AND +server >= $6
-		ORDER BY `+by+`, number LIMIT 1`, st.Account, st.Region, st.ID, t, t-longest, oldest)
+		ORDER BY `+by+` DESC, number DESC LIMIT 1`, st.Account, st.Region, st.ID, t, t-longest, oldest)
 	if err == nil && len(list) == 0 {
 		list, err = s.queryFragments(ctx, by+` > $4 AND +server >= $5 ORDER BY `+by+`, number LIMIT 1`,
 			st.Account, st.Region, st.ID, t, oldest)
