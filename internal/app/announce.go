@@ -17,7 +17,7 @@ import (
 // tell writes endpoints.json, by which thingd's own commands find this server.
 func (a *App) tell(context.Context) error {
 	e := config.Endpoints{
-		API: a.apiURL(), Device: a.endpoints.device(),
+		API: a.apiURL(), Device: a.endpoints.device(), MQTT: a.endpoints.mqtt(),
 		Ops: a.server.Addr(server.Ops).String(), Region: a.cfg.Region, Names: a.cfg.Advertise, Dev: a.cfg.Dev, PID: os.Getpid(),
 	}
 	if err := e.Write(a.cfg.Data); err != nil {
@@ -57,7 +57,14 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 	if a.console {
 		fmt.Fprintf(&b, "  Console       %s\n", a.apiURL())
 	}
-	fmt.Fprintf(&b, "  Devices       https://%s (credentials provider)\n", e.Device)
+	fmt.Fprintf(&b, "  Devices       https://%s (credentials provider, shadows and publishing; MQTT by ALPN)\n", e.Device)
+	if e.MQTT != "" {
+		fmt.Fprintf(&b, "  MQTT          mqtts://%s\n", e.MQTT)
+	}
+	fmt.Fprintf(&b, "                %s/mqtt (WebSocket)\n", strings.Replace(e.API, "http", "ws", 1))
+	if plain := a.server.Addr(server.PlainMQTT); plain != nil {
+		fmt.Fprintf(&b, "                mqtt://%s (without TLS; clients act as %s)\n", plain, a.cfg.PlainAs)
+	}
 	fmt.Fprintf(&b, "  Health        http://%s/readyz, /metrics\n", e.Ops)
 	fmt.Fprintf(&b, "  Region        %s\n", e.Region)
 	fmt.Fprintf(&b, "  CA            %s\n", a.cfg.DataFile(config.ServerRootFile))

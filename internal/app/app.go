@@ -5,6 +5,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ import (
 	"github.com/thingd/thingd/internal/audit"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/blob"
+	"github.com/thingd/thingd/internal/broker"
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/console"
 	"github.com/thingd/thingd/internal/credentials"
@@ -39,6 +41,7 @@ import (
 	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/identity"
 	"github.com/thingd/thingd/internal/iotlog"
+	"github.com/thingd/thingd/internal/msglog"
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/seal"
 	"github.com/thingd/thingd/internal/server"
@@ -81,7 +84,9 @@ type App struct {
 	endpoints *endpoints
 	root      config.RootCredentials
 	firstRun  bool
-	console   bool     // is built in
+	console   bool                          // is built in
+	broker    atomic.Pointer[broker.Broker] // another one after a reset
+	messages  *msglog.Log
 	names     []string // under which this server is known
 	ending    atomic.Bool
 	resetting sync.Mutex
@@ -101,7 +106,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *App, err
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.endpoints = &endpoints{name: cfg.Name(), region: cfg.Region, awsNames: cfg.AWSNames}
 	for _, step := range []func(context.Context) error{
-		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startShadows, a.startVideo, a.listen, a.tell,
+		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startShadows, a.startBroker, a.startVideo, a.listen, a.watchKeys, a.tell,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -129,6 +134,7 @@ func (a *App) logger(component string) *slog.Logger { return a.log.With("compone
 func (a *App) bind(context.Context) error {
 	a.server = &server.Server{
 		APIAddress: a.cfg.API, DeviceAddress: a.cfg.Device, OpsAddress: a.cfg.Ops, InsecureHTTP: a.cfg.InsecureHTTP,
+		MQTTAddress: unlessOff(a.cfg.MQTT), PlainMQTTAddress: unlessOff(a.cfg.PlainMQTT),
 	}
 	if a.cfg.AWSNames {
 		a.server.AWSAddress = ":443"
@@ -145,6 +151,13 @@ func (a *App) bind(context.Context) error {
 	}
 	a.onClose(func() error { a.server.Close(); return nil })
 	return nil
+}
+
+func unlessOff(address string) string {
+	if address == config.Off {
+		return ""
+	}
+	return address
 }
 
 // openData takes the data directory for this process and opens the database.
@@ -216,7 +229,7 @@ func (a *App) startRegistry(ctx context.Context) error {
 }
 
 func (a *App) startShadows(ctx context.Context) error {
-	a.shadows = &shadow.Service{DB: a.db, Log: a.logger("shadow"), Now: a.now, Devices: a.devices, Registerer: a.metrics, Limits: a.shadowLimits()}
+	a.shadows = &shadow.Service{DB: a.db, Log: a.logger("shadow"), Now: a.now, Devices: a.devices, Registerer: a.metrics, Limits: a.shadowLimits(), Bus: bus{a}}
 	if err := a.shadows.Start(ctx); err != nil {
 		return fmt.Errorf("start the shadows: %w", err)
 	}
@@ -232,7 +245,7 @@ func (a *App) startVideo(ctx context.Context) error {
 	}
 	a.onClose(a.blobs.Close)
 	a.video = &video.Service{DB: a.db, Blobs: a.blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints}
-	if a.cfg.Limits == "mqtt" {
+	if sets, err := a.cfg.MQTTLimits(); err == nil && sets.Default == config.LimitsMQTT {
 		a.video.Limits = video.Unlimited()
 	}
 	if err := a.video.Start(ctx); err != nil {
@@ -280,6 +293,8 @@ func (a *App) listen(context.Context) error {
 	}
 	a.console = screens.Built()
 	router := &server.Router{Services: gateway.Handlers(apis), Credentials: provider, SignIn: people, Console: screens, RootPEM: a.pki.RootPEM}
+	router.WebSocket = &server.WebSocket{Identity: a.identity, MQTT: a.serveWebSocket, Log: a.logger("server"), Now: a.now}
+	router.Device = a.deviceGateway(observe).Handler(dataAPIs(apis)...)
 	provider.Record = issuing{a.audit, a.devices, a.registry}.record
 	if a.audit != nil {
 		gateway.Record = a.audit.Call
@@ -290,6 +305,7 @@ func (a *App) listen(context.Context) error {
 	ops := &server.OpsHandler{Gatherer: a.metrics, Ready: a.ready, Guard: guard, Log: a.logger("ops")}
 	a.server.PKI, a.server.Handler, a.server.OnShutdown = a.pki, router, a.shutdown
 	a.server.Registerer, a.server.Log = a.metrics, a.logger("server")
+	a.server.MQTT, a.server.Raw = a.serveMQTT, func(c *net.TCPConn) net.Conn { return broker.Socket(c) }
 	if a.cfg.Dev {
 		// Its keys are public: no web page may use them from a browser.
 		a.server.Handler = guard.Wrap(router)
@@ -301,9 +317,10 @@ func (a *App) listen(context.Context) error {
 	}
 	a.endpoints.apiPort = port(a.server.Addr(server.API))
 	a.endpoints.devicePort = port(a.server.Addr(server.Device))
+	a.endpoints.mqttPort = port(a.server.Addr(server.MQTT))
 	a.registry.Endpoints = registry.Endpoints{
 		Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames,
-		MQTTPort: a.cfg.MQTTPort(), API: a.apiURL(), Root: a.pki.RootPEM,
+		MQTT: a.endpoints.mqttPort > 0, MQTTPort: cmp.Or(a.endpoints.mqttPort, a.cfg.MQTTPort()), API: a.apiURL(), Root: a.pki.RootPEM,
 	}
 	return nil
 }
@@ -338,6 +355,9 @@ func (a *App) reset(ctx context.Context) error {
 	if err := a.video.Close(); err != nil {
 		return err
 	}
+	if err := a.closeBroker(); err != nil {
+		return err
+	}
 	if err := a.db.Reset(ctx); err != nil {
 		return err
 	}
@@ -352,6 +372,9 @@ func (a *App) reset(ctx context.Context) error {
 	a.registry.Invalidate()
 	a.shadows.Invalidate()
 	if err := a.bootstrap(ctx); err != nil {
+		return err
+	}
+	if err := a.openBroker(ctx); err != nil {
 		return err
 	}
 	return a.video.Start(ctx)

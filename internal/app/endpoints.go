@@ -15,6 +15,7 @@ type endpoints struct {
 	awsNames   bool
 	apiPort    int
 	devicePort int
+	mqttPort   int // 0: not listened on
 }
 
 // VideoData is the base URL of Kinesis Video's data operations, in the scheme
@@ -32,6 +33,14 @@ func (e *endpoints) apiURL(secure bool) string {
 		scheme = "https"
 	}
 	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(e.name, strconv.Itoa(e.apiPort)))
+}
+
+// mqtt is where MQTT over TLS is, empty if it is off.
+func (e *endpoints) mqtt() string {
+	if e.mqttPort == 0 {
+		return ""
+	}
+	return net.JoinHostPort(e.name, strconv.Itoa(e.mqttPort))
 }
 
 func (e *endpoints) device() string { return net.JoinHostPort(e.name, strconv.Itoa(e.devicePort)) }

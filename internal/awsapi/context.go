@@ -15,6 +15,7 @@ const (
 	AssumedRole   PrincipalType = "AssumedRole"
 	FederatedUser PrincipalType = "FederatedUser"
 	Anonymous     PrincipalType = "Anonymous"
+	Certificate   PrincipalType = "Certificate" // a device, by its client certificate
 )
 
 // Caller is who sent a request, as its signature proved. Immutable.

@@ -49,6 +49,7 @@ type compiled struct {
 	kind       Kind
 	text       string
 	statements []statement
+	asked      map[keyName]bool // the context keys in conditions and variables
 	timed      bool
 	cache      aboutCache
 }

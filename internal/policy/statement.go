@@ -31,7 +31,7 @@ func compile(kind Kind, d *document) *Policy {
 	}
 	for i := range d.statements {
 		c.statements = append(c.statements, compileStatement(kind, &d.statements[i], d.text, syn))
-		c.statements[i].walk(func(_ string, key keyName) { c.timed = c.timed || timeKeys[key.Value()] })
+		c.statements[i].walk(func(_ string, key keyName) { c.ask(key) })
 	}
 	return &Policy{doc: c}
 }

@@ -34,8 +34,17 @@ type Device struct {
 // the thing, what is attached to them, the groups and the policies. It neither
 // locks nor allocates; ask it for every packet, and Device again when it says
 // no.
-func (s *Service) Current(d *Device) bool {
-	for _, st := range d.stamps {
+func (s *Service) Current(d *Device) bool { return s.Stands(d.Basis()) }
+
+// Basis is what an answer was made of, without what was found. Immutable.
+type Basis struct{ stamps []fresh.Stamp }
+
+// Basis is what d was made of: for those who keep less than a Device.
+func (d *Device) Basis() Basis { return Basis{d.stamps} }
+
+// Stands is Current for what is left of a Device.
+func (s *Service) Stands(b Basis) bool {
+	for _, st := range b.stamps {
 		if !s.generations.Current(st) {
 			return false
 		}
@@ -44,7 +53,7 @@ func (s *Service) Current(d *Device) bool {
 }
 
 // Writes counts what has changed in the registry. While it stays the same, so
-// does what Current answers: it is cheaper to ask for.
+// does what Current and Stands answer: it is cheaper to ask for.
 func (s *Service) Writes() uint64 { return s.generations.Bumps() }
 
 // Device finds what a registered certificate, active or not, is under a client

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/thingd/thingd/internal/broker"
+	"github.com/thingd/thingd/internal/config"
+	"github.com/thingd/thingd/internal/msglog"
+	"github.com/thingd/thingd/internal/shadow"
+)
+
+// startBroker begins to take MQTT connections, which the edge hands over.
+func (a *App) startBroker(ctx context.Context) error {
+	if err := a.openBroker(ctx); err != nil {
+		return err
+	}
+	a.onClose(a.closeBroker)
+	a.registry.Events = bus{a}
+	a.registry.Deactivated = func(account, region, certificateID string) {
+		a.broker.Load().Disconnect(account, region, certificateID, broker.ForbiddenAccess)
+	}
+	return a.metrics.Register(newMQTTMetrics(func() broker.Stats { return a.broker.Load().Stats() }))
+}
+
+// openBroker makes a broker and its log, and starts it.
+func (a *App) openBroker(ctx context.Context) error {
+	messages, err := msglog.Open(ctx, a.db, msglog.Options{Logger: a.logger("msglog")})
+	if err != nil {
+		return fmt.Errorf("open the log of messages: %w", err)
+	}
+	b := &broker.Broker{
+		Authority: &authority{
+			registry: a.registry, identity: a.identity, log: a.logger("authority"), now: a.now, account: a.root.AccountID, region: a.cfg.Region,
+		},
+		Limits: a.mqttLimits(), Store: messages, Log: a.logger("broker"), Devices: a.devices, Now: a.now,
+	}
+	for _, filter := range shadow.Filters() {
+		b.Handle(filter, broker.Route{Publish: a.shadowMessage})
+	}
+	if err := b.Start(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start the broker: %w", err), messages.Close())
+	}
+	a.messages = messages
+	a.broker.Store(b)
+	return nil
+}
+
+// closeBroker ends the connections, and the log of messages once nobody writes.
+func (a *App) closeBroker() error {
+	return errors.Join(a.broker.Load().Close(), a.messages.Close())
+}
+
+// mqttLimits are those of an account, as --limits says.
+func (a *App) mqttLimits() func(account string) *broker.Limits {
+	sets, err := a.cfg.MQTTLimits()
+	if err != nil { // which Check has told
+		sets = config.Limits{Default: config.LimitsAWS}
+	}
+	aws, standard := broker.AWS(), broker.Standard()
+	return func(account string) *broker.Limits {
+		if sets.Of(account) == config.LimitsMQTT {
+			return standard
+		}
+		return aws
+	}
+}
+
+// bus publishes what others tell on the topics of an account.
+type bus struct{ app *App }
+
+// Publish is registry.Events and shadow.Bus.
+func (p bus) Publish(ctx context.Context, account, region, topic string, payload []byte) error {
+	b := p.app.broker.Load()
+	if b == nil { // nobody is connected yet
+		return nil
+	}
+	return b.Publish(ctx, &broker.Message{Origin: broker.Origin{Account: account, Region: region}, Topic: topic, Payload: payload, QoS: 1})
+}
+
+// shadowMessage is the route of shadows' topics.
+func (a *App) shadowMessage(ctx context.Context, m *broker.Message) error {
+	return a.shadows.Handle(ctx, &shadow.Message{
+		Account: m.Account, Region: m.Region, Topic: m.Topic, Payload: m.Payload,
+		ClientID: m.ClientID, PrincipalID: m.PrincipalID, Source: m.Source, TraceID: m.TraceID,
+	})
+}
+
+// mqttMetrics are what the broker counts, for Prometheus.
+type mqttMetrics struct {
+	stats                                       func() broker.Stats
+	connections, messages, bytes, droppedOfSlow *prometheus.Desc
+}
+
+func newMQTTMetrics(stats func() broker.Stats) *mqttMetrics {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("thingd_mqtt_"+name, help, labels, nil)
+	}
+	return &mqttMetrics{
+		stats:         stats,
+		connections:   describe("connections", "MQTT connections that are open."),
+		messages:      describe("messages_total", "PUBLISH packets, from clients (in) and to clients (out).", "direction"),
+		bytes:         describe("bytes_total", "Bytes of packets from clients (in), and of PUBLISH packets to clients (out).", "direction"),
+		droppedOfSlow: describe("dropped_total", "Messages that were not delivered, since their receiver was too slow or its queue full."),
+	}
+}
+
+// Describe is prometheus.Collector.
+func (m *mqttMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.connections, m.messages, m.bytes, m.droppedOfSlow} {
+		ch <- d
+	}
+}
+
+// Collect is prometheus.Collector.
+func (m *mqttMetrics) Collect(ch chan<- prometheus.Metric) {
+	s := m.stats()
+	counter := func(d *prometheus.Desc, n int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	ch <- prometheus.MustNewConstMetric(m.connections, prometheus.GaugeValue, float64(s.Connections))
+	counter(m.messages, s.In, "in")
+	counter(m.messages, s.Out, "out")
+	counter(m.bytes, s.BytesIn, "in")
+	counter(m.bytes, s.BytesOut, "out")
+	counter(m.droppedOfSlow, s.Dropped)
+}
