@@ -43,6 +43,7 @@ type Broker struct {
 	numbers atomic.Uint64
 	spaces  sync.Map // place -> *space
 	stats   stats
+	loading bool // Start takes up what the log has
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}

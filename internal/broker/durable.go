@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,16 +24,34 @@ func (b *Broker) append(fill func(*msglog.Batch), done func(error)) {
 	fill(batch)
 	err := b.Store.Append(batch, done)
 	batches.Put(batch)
-	if err != nil && !errors.Is(err, msglog.ErrClosed) {
+	if err != nil && !errors.Is(err, msglog.ErrClosed) && !errors.Is(err, msglog.ErrTakenOver) {
 		b.Log.Error("write to the message log", "err", err)
 	}
 }
 
+// surely gives the log what it keeps trying to write, and goes on when it is
+// there.
+func (b *Broker) surely(fill func(*msglog.Batch), then func()) {
+	b.append(fill, func(err error) {
+		switch {
+		case err == nil:
+			then()
+		case b.ctx.Err() == nil:
+			time.AfterFunc(time.Second, func() { b.surely(fill, then) })
+		}
+	})
+}
+
 // settled tells the log that a message is not for a session any more.
-func (b *Broker) settled(s *session, seq uint64) {
-	if seq != 0 && s.log != 0 {
-		b.append(func(l *msglog.Batch) { l.Settled(s.log, seq) }, nil)
+func (s *session) settled(it *item) {
+	id := s.log
+	if it.shared {
+		id = it.group.logged()
 	}
+	if it.seq == 0 || id == 0 {
+		return
+	}
+	s.space.broker.append(func(l *msglog.Batch) { l.Settled(id, it.seq) }, nil)
 }
 
 // keepSession gives the log a session as it is, if it is to be kept. space.mu and
@@ -223,8 +242,18 @@ func (s *session) load() {
 // retained messages.
 func (b *Broker) load(ctx context.Context) error {
 	now := b.Now()
-	return b.Store.Load(ctx, func(l *msglog.Loaded) error {
-		b.restore(l, now)
+	var groups []*msglog.Loaded
+	var over []msglog.SessionID
+	b.loading = true
+	err := b.Store.Load(ctx, func(l *msglog.Loaded) error {
+		switch {
+		case strings.HasSuffix(l.Region, groupRegion):
+			groups = append(groups, l)
+		case l.Expiry == 0: // it ended with its connection
+			over = append(over, l.ID)
+		default:
+			b.restore(l, now)
+		}
 		return nil
 	}, func(at msglog.RetainedTopic, data []byte) error {
 		m, modified, err := readMessage(data)
@@ -235,15 +264,49 @@ func (b *Broker) load(ctx context.Context) error {
 		b.space(at.Account, at.Region).retained.Put(at.Topic, &retained{m, modified})
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("load the message log: %w", err)
+	}
+	b.loading = false
+	for _, l := range groups {
+		if !b.restoreGroup(l) {
+			over = append(over, l.ID)
+		}
+	}
+	for _, id := range over {
+		b.append(func(batch *msglog.Batch) { batch.DeleteSession(id) }, nil)
+	}
+	b.spaces.Range(func(_, sp any) bool {
+		for _, g := range sp.(*space).groups {
+			g.keep()
+		}
+		return true
+	})
+	return nil
+}
+
+// restoreGroup gives a shared subscription the queue that the log has of it. Its
+// members are there already; it is false when it has none.
+func (b *Broker) restoreGroup(l *msglog.Loaded) bool {
+	sp := b.space(l.Account, strings.TrimSuffix(l.Region, groupRegion))
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	g := sp.groups[l.ClientID]
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.log.Store(uint64(l.ID))
+	for i := range l.Queue {
+		g.queue.push(item{seq: l.Queue[i].Seq, qos: l.Queue[i].QoS, group: g, shared: true})
+	}
+	return true
 }
 
 // restore makes a session of what the log has of it. One whose connection was
 // open when the process ended counts as left just now.
 func (b *Broker) restore(l *msglog.Loaded, now time.Time) {
-	if l.Expiry == 0 { // it ended with its connection
-		b.append(func(batch *msglog.Batch) { batch.DeleteSession(l.ID) }, nil)
-		return
-	}
 	sp := b.space(l.Account, l.Region)
 	s := &session{
 		space: sp, id: l.ClientID, number: b.numbers.Add(1), version: mqtt.Version(l.Version), log: l.ID, expiry: l.Expiry, left: now,

@@ -158,7 +158,7 @@ func (f *fanout) deliver(t *target, seq uint64) {
 	c := t.session.conn.Load()
 	if c != nil && !t.mayReceive(c, f.m.Topic) {
 		if qos > 0 {
-			f.broker.settled(t.session, seq)
+			t.session.settled(&item{seq: seq})
 		}
 		f.dropped++
 		return
@@ -262,7 +262,7 @@ func (f *fanout) counted() {
 func (f *fanout) publish(sp *space, e *entry, from *session, incoming uint16, w awaits) (logged bool, err error) {
 	f.picks = f.picks[:0]
 	for _, g := range e.groups {
-		if p, ok := g.pick(f); ok {
+		if p, ok := g.pick(f.m); ok {
 			f.picks = append(f.picks, p)
 		} else {
 			f.dropped++
@@ -301,10 +301,7 @@ func (f *fanout) record(sp *space, e *entry, from *session, incoming uint16, w a
 			}
 		}
 		for i := range f.picks {
-			t := &f.picks[i].to
-			if qos := min(f.m.QoS, t.qos); qos > 0 && t.session != nil && t.session.log != 0 {
-				f.logged = append(f.logged, msglog.Target{Session: t.session.log, QoS: qos})
-			}
+			f.logged = f.picks[i].log(f.logged, f.m.QoS)
 		}
 	}
 	message := -1

@@ -48,7 +48,7 @@ func (s *session) complete(c *conn, f *fanout, ack *mqtt.Ack) {
 		return
 	}
 	id, log := ack.PacketID, s.log
-	s.space.broker.append(func(b *msglog.Batch) { b.Completed(log, id) }, func(error) {
+	s.space.broker.surely(func(b *msglog.Batch) { b.Completed(log, id) }, func() {
 		if c.out.addPacket(&mqtt.Ack{Kind: mqtt.PUBCOMP, PacketID: id}, c.version) == dirtied {
 			c.broker.later(c)
 		}

@@ -143,8 +143,12 @@ type item struct {
 	stored  bool   // it came while nobody was connected
 	gone    bool   // from the log too
 	group   *group // that it came through; nil: none
+	shared  bool   // seq is of the group's queue in the log, not of the session's
 	ids     []uint32
 }
+
+// own says whether the log has the item for the session itself.
+func (it *item) own() bool { return it.seq != 0 && !it.shared }
 
 // flags are what the log keeps of an item.
 func (it *item) flags() byte {

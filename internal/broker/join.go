@@ -111,7 +111,9 @@ func (c *conn) leave(e *ending) {
 	if mine {
 		s.conn.Store(nil)
 		s.left = b.Now()
-		s.rest()
+		if others := s.rest(); len(others) > 0 {
+			go sp.again(others)
+		}
 		sp.part(c.known)
 		if will != nil && c.willDelay > 0 && s.expiry > 0 {
 			s.will, s.willAt = will, s.left.Add(time.Duration(c.willDelay)*time.Second)
@@ -141,21 +143,30 @@ func (c *conn) leave(e *ending) {
 	c.disconnected(f, e)
 }
 
-// rest lets go what a session needs in memory for a connected client only.
-func (s *session) rest() {
+// rest lets go what a session needs in memory for a connected client only, and
+// returns what others of its groups can have.
+func (s *session) rest() (others []item) {
 	for i := range s.inflight.slots {
-		if sl := &s.inflight.slots[i]; sl.seq != 0 {
+		if sl := &s.inflight.slots[i]; sl.own() {
 			sl.m = nil
 		}
 	}
-	for i := s.queue.head; i < len(s.queue.items); i++ {
-		it := &s.queue.items[i]
+	var stay queue
+	for s.queue.len() > 0 {
+		it := s.queue.pop()
+		if it.group != nil && !it.own() {
+			others = append(others, it)
+			continue
+		}
 		if it.seq != 0 {
 			it.m = nil
 		}
 		it.checked, it.stored = false, true
+		stay.push(it)
 	}
+	s.queue = stay
 	s.inflight.trim()
+	return others
 }
 
 // expireAfter changes the session expiry interval.
@@ -255,6 +266,9 @@ func (s *session) orphans() []item {
 	}
 	for i := s.queue.head; i < len(s.queue.items); i++ {
 		if it := s.queue.items[i]; it.group != nil && it.m != nil {
+			if it.own() { // it is in this session's queue, which goes
+				it.seq = 0
+			}
 			all = append(all, it)
 		}
 	}

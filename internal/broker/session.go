@@ -62,7 +62,7 @@ func (s *session) offer(f *fanout, t *target, it item) {
 	}
 	if c == nil && !s.persistent() || !s.roomForMore() {
 		f.dropped++
-		s.space.broker.settled(s, it.seq)
+		s.settled(&it)
 		return
 	}
 	it.checked = c != nil && c.number == t.conn
@@ -84,7 +84,7 @@ const inMemory = 64
 
 // wait puts a message at the end of the queue.
 func (s *session) wait(f *fanout, it item) {
-	if it.seq == 0 || s.conn.Load() != nil && s.queue.len() < inMemory {
+	if !it.own() || s.conn.Load() != nil && s.queue.len() < inMemory {
 		it.m = f.keep()
 	} else {
 		it.m = nil
@@ -99,7 +99,7 @@ func (s *session) send(c *conn, f *fanout, it item) {
 	if s.persistent() || it.group != nil { // it may have to go out again
 		it.m = f.keep()
 	}
-	if it.qos == 2 && it.seq != 0 {
+	if it.qos == 2 && it.own() {
 		s.assign(it)
 		return
 	}
@@ -124,7 +124,7 @@ func (s *session) send(c *conn, f *fanout, it item) {
 func (s *session) assign(it item) {
 	sl := s.inflight.add(it, awaiting)
 	id := sl.id
-	s.space.broker.append(func(b *msglog.Batch) { b.Assigned(s.log, it.seq, id) }, func(error) {
+	s.space.broker.surely(func(b *msglog.Batch) { b.Assigned(s.log, it.seq, id) }, func() {
 		s.onward(id, awaiting, sent)
 	})
 }
@@ -172,7 +172,7 @@ func (s *session) transmit(c *conn, f *fanout, sl *slot, frame []byte, fits bool
 
 // settle ends what is in a slot.
 func (s *session) settle(sl *slot) {
-	s.space.broker.settled(s, sl.seq)
+	s.settled(&sl.item)
 	s.inflight.done(sl)
 	s.queued.Store(int32(s.queue.len() + s.inflight.n))
 }
@@ -230,11 +230,11 @@ func (s *session) sendNext(c *conn, f *fanout) bool {
 	switch {
 	case it.m == nil: // the log does not have it any more
 	case it.m.expired(s.space.broker.Now()):
-		s.space.broker.settled(s, it.seq)
+		s.settled(&it)
 	case !it.checked && !c.mayReceive(it.m.Topic):
-		s.space.broker.settled(s, it.seq)
+		s.settled(&it)
 		f.dropped++
-	case it.qos == 2 && it.seq != 0:
+	case it.qos == 2 && it.own():
 		s.assign(it)
 	default:
 		s.progress(c, f, s.inflight.add(it, sent), false)
@@ -333,10 +333,10 @@ func (s *session) received(c *conn, f *fanout, id uint16, r mqtt.Reason) {
 	case sl.state == released: // it has not seen the first one
 		s.progress(c, f, sl, false)
 	case sl.state == awaitRel:
-	case s.log != 0 && sl.seq != 0: // forgotten in a crash, it would go out again
+	case sl.own(): // forgotten in a crash, it would go out again
 		sl.m, sl.state = nil, awaitRel
 		seq := sl.seq
-		s.space.broker.append(func(b *msglog.Batch) { b.Released(s.log, seq) }, func(error) {
+		s.space.broker.surely(func(b *msglog.Batch) { b.Released(s.log, seq) }, func() {
 			s.onward(id, awaitRel, released)
 		})
 	default:

@@ -2,7 +2,11 @@ package broker
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
+
+	"github.com/thingd/thingd/internal/msglog"
 )
 
 // group is the subscriptions of one $share/NAME/FILTER: each message goes to one
@@ -12,10 +16,13 @@ type group struct {
 	key   string // NAME/FILTER
 	place *subscription
 
+	log atomic.Uint64 // its session in the log, once a member has one; 0: none
+
 	mu      sync.Mutex
 	members []*subscription
 	targets []target // one for each member, with what was decided on it
 	queue   queue    // while nobody is connected and some member's session lasts
+	pumping bool
 }
 
 // joinGroup puts a member into its group. space.mu is held.
@@ -31,6 +38,9 @@ func (sp *space) joinGroup(sub *subscription) {
 	g.mu.Lock()
 	g.members = append(g.members, sub)
 	g.targets = append(g.targets, target{session: sub.session, qos: sub.qos, asSent: sub.asSent, ids: idsOf(sub)})
+	if !sp.broker.loading {
+		g.keep()
+	}
 	g.mu.Unlock()
 	go g.pump()
 }
@@ -63,6 +73,9 @@ func (sp *space) leaveGroup(sub *subscription) {
 	empty := len(g.members) == 0
 	if empty {
 		g.queue = queue{}
+		if id := g.logged(); id != 0 {
+			sp.broker.append(func(l *msglog.Batch) { l.DeleteSession(id) }, nil)
+		}
 	}
 	g.mu.Unlock()
 	if empty {
@@ -116,43 +129,87 @@ func (s *session) persistentNow() bool {
 	return s.persistent() && !s.ended
 }
 
-// pick is who of a group gets a message: a member, or whoever comes first.
-type pick struct {
-	group *group
-	to    target // without a session: nobody is connected
+// groupRegion is added to the region of the sessions that are groups' queues in
+// the log: no client has such a region. Their client ids are NAME/FILTER.
+const groupRegion = " groups"
+
+// keep gives the group a queue in the log, if it has none and a member's session
+// is there. The lock is held.
+func (g *group) keep() {
+	if g.logged() != 0 || !slices.ContainsFunc(g.targets, func(t target) bool { return t.qos > 0 && t.session.log != 0 }) {
+		return
+	}
+	g.log.Store(uint64(g.space.broker.Store.NewSession()))
+	out := msglog.Session{ID: g.logged(), Account: g.space.account, Region: g.space.region + groupRegion, ClientID: g.key, Expiry: forever}
+	g.space.broker.append(func(l *msglog.Batch) { l.PutSession(&out) }, nil)
 }
 
-// pick chooses for the message that f publishes. It is not ok when nobody gets
-// it: nobody is connected, and nobody will come back for it.
-func (g *group) pick(f *fanout) (p pick, ok bool) {
+// logged is the log's number of the group's queue.
+func (g *group) logged() msglog.SessionID { return msglog.SessionID(g.log.Load()) }
+
+// pick is who of a group gets a message: a member, or whoever comes first.
+type pick struct {
+	group  *group
+	queue  msglog.SessionID // the group's in the log; 0: none
+	to     target           // without a session: nobody is connected
+	shared bool             // the log has it in the group's queue
+}
+
+// pick chooses for a message. It is not ok when nobody gets it: nobody is
+// connected, and nobody will come back for it.
+func (g *group) pick(m *Message) (p pick, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if t := g.choose(f.m.Topic); t != nil {
-		return pick{g, *t}, true
+	p = pick{group: g, queue: g.logged()}
+	if t := g.choose(m.Topic); t != nil {
+		p.to = *t
+		return p, true
 	}
 	most := g.space.limits.Queue
-	ok = f.m.QoS > 0 && g.lasting() && (most == 0 || g.queue.len() < most) // the oldest are kept
-	return pick{group: g}, ok
+	return p, m.QoS > 0 && g.lasting() && (most == 0 || g.queue.len() < most) // the oldest are kept
+}
+
+// log adds where the log is to have the message. That is the group's queue, until
+// whoever gets it acknowledges it; but a message of QoS 2 is its receiver's, who
+// may not get it twice.
+func (p *pick) log(to []msglog.Target, qos byte) []msglog.Target {
+	if s := p.to.session; s != nil {
+		qos = min(qos, p.to.qos)
+		if qos == 2 && s.log != 0 && !slices.ContainsFunc(to, func(t msglog.Target) bool { return t.Session == s.log }) {
+			return append(to, msglog.Target{Session: s.log, QoS: 2})
+		}
+	}
+	if p.queue == 0 || qos == 0 {
+		return to
+	}
+	p.shared = true
+	return append(to, msglog.Target{Session: p.queue, QoS: qos})
 }
 
 // deliver gives the message that f publishes to whom it was picked for.
 func (p *pick) deliver(f *fanout, seq uint64) {
-	if p.to.session == nil {
+	it := item{seq: seq, qos: f.m.QoS, group: p.group, shared: p.shared}
+	s := p.to.session
+	if s == nil {
+		it.m = f.keep()
 		p.group.mu.Lock()
-		p.group.queue.push(item{m: f.keep(), seq: seq, qos: f.m.QoS, group: p.group})
+		if p.group.queue.len() >= inMemory && it.seq != 0 {
+			it.m = nil
+		}
+		p.group.queue.push(it)
 		p.group.mu.Unlock()
 		return
 	}
-	qos := min(f.m.QoS, p.to.qos)
-	if qos == 0 {
+	it.qos, it.retain, it.ids, it.checked = min(it.qos, p.to.qos), f.m.Retain && p.to.asSent, p.to.ids, true
+	if it.qos == 0 {
 		f.deliver(&p.to, 0)
+		s.settled(&it)
 		return
 	}
-	it := item{qos: qos, retain: f.m.Retain && p.to.asSent, ids: p.to.ids, checked: true, group: p.group}
-	if p.to.session.log != 0 {
-		it.seq = seq
+	if !p.shared && s.log == 0 {
+		it.seq = 0
 	}
-	p.to.session.offer(f, &p.to, it)
+	s.offer(f, &p.to, it)
 }
 
 // again gives messages that one member did not acknowledge to others.
@@ -160,7 +217,7 @@ func (sp *space) again(items []item) {
 	f := sp.broker.fanout()
 	defer f.end()
 	for _, it := range items {
-		it.group.hand(f, it.m)
+		it.group.hand(f, it)
 	}
 }
 
@@ -179,30 +236,72 @@ func (s *session) pumpGroups() {
 	}
 }
 
-// hand gives a message to a member, as if it were published now.
-func (g *group) hand(f *fanout, m *Message) bool {
-	f.begin(m)
-	p, ok := g.pick(f)
-	if ok {
-		p.deliver(f, 0)
+// hand gives a message that its first receiver did not acknowledge to another
+// member, or keeps it until one comes.
+func (g *group) hand(f *fanout, it item) {
+	f.begin(it.m)
+	f.kept = it.m
+	if p, ok := g.pick(it.m); ok {
+		p.shared = it.shared
+		p.deliver(f, it.seq)
 	}
-	return ok && p.to.session != nil
 }
 
 // pump gives what waits to members that have come.
 func (g *group) pump() {
 	f := g.space.broker.fanout()
 	defer f.end()
-	for {
-		g.mu.Lock()
-		if g.queue.len() == 0 || g.choose(g.queue.first().m.Topic) == nil {
+	g.mu.Lock()
+	if g.pumping {
+		g.mu.Unlock()
+		return
+	}
+	g.pumping = true
+	for g.queue.len() > 0 {
+		first := g.queue.first()
+		if first.m == nil {
+			seq := first.seq
 			g.mu.Unlock()
-			return
+			m, err := g.fetch(seq)
+			g.mu.Lock()
+			if err != nil {
+				g.space.broker.Log.Error("read a message of a shared subscription", "err", err)
+				g.queue.pop()
+			} else if g.queue.len() > 0 && g.queue.first().seq == seq {
+				g.queue.first().m = m
+			}
+			continue
+		}
+		t := g.choose(first.m.Topic)
+		if t == nil {
+			break
 		}
 		it := g.queue.pop()
+		p := pick{group: g, to: *t, shared: it.shared}
 		g.mu.Unlock()
-		if !it.m.expired(g.space.broker.Now()) && !g.hand(f, it.m) {
-			return
+		f.begin(it.m)
+		f.kept = it.m
+		if it.m.expired(g.space.broker.Now()) {
+			p.to.session.settled(&it)
+		} else {
+			p.deliver(f, it.seq)
 		}
+		g.mu.Lock()
 	}
+	g.pumping = false
+	g.mu.Unlock()
+}
+
+// fetch reads a message of the group's queue from the log.
+func (g *group) fetch(seq uint64) (*Message, error) {
+	b := g.space.broker
+	data, err := b.Store.Message(b.ctx, g.logged(), seq)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := readMessage(data)
+	if err == nil {
+		m.Account, m.Region = g.space.account, g.space.region
+	}
+	return m, err
 }
