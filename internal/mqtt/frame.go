@@ -1,8 +1,5 @@
 package mqtt
 
-// maxVarint is the highest variable byte integer, and so the longest body (1.5.5).
-const maxVarint = 268_435_455
-
 // Header is the fixed header of a packet (2.1).
 type Header struct {
 	Type      Type

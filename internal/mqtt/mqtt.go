@@ -10,8 +10,8 @@
 //   - packet identifiers in use, windows (receive maximum), topic aliases over the maximum, keep-alive, maximum QoS;
 //   - the form of topic filters beyond a string that is not empty (package topic), and what AWS limits.
 //
-// Rules are cited where they are obeyed, by the number of the version they come from: [MQTT-3.1.2-3] is a statement of
-// version 5 if its text is found there under that number; "3.1.1:" stands before numbers that only 3.1.1 has.
+// Rules are cited where they are obeyed: [MQTT-3.1.2-3] is a number of version 5, and one of 3.1.1 where "3.1.1:" stands
+// before it.
 package mqtt
 
 import "fmt"
@@ -111,7 +111,8 @@ func (e *Error) Error() string { return e.Text }
 // half of the first byte); it overwrites everything in the packet, and slices in it are good as long as body is.
 // Append appends the whole packet, fixed header included, to dst. What cannot be said in version v is left out.
 //
-// Neither looks at v for a Connect, which has its Version itself. Strings longer than 65,535 bytes are cut by Append.
+// Neither looks at v for a Connect, which has its Version itself. Append cuts strings of more
+// than 65,535 bytes; that a packet stays under the 268,435,455 bytes of 2.1.4 is the caller's.
 type Packet interface {
 	Type() Type
 	Decode(v Version, flags byte, body []byte) error

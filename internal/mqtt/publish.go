@@ -25,8 +25,8 @@ func (p *Publish) Decode(v Version, flags byte, b []byte) error {
 		r.fail(MalformedPacket, "DUP is set with QoS 0 [MQTT-3.3.1-2]")
 	}
 	p.Dup = p.Dup && p.QoS > 0 // in 3.1 it means nothing there
-	p.Topic = r.name() // [MQTT-3.3.2-1]
-	if p.QoS > 0 {     // [MQTT-2.2.1-2]
+	p.Topic = r.name()         // [MQTT-3.3.2-1]
+	if p.QoS > 0 {             // [MQTT-2.2.1-2]
 		p.PacketID = r.id()
 	}
 	if v == V5 {
