@@ -229,7 +229,7 @@ func (a *App) startRegistry(ctx context.Context) error {
 }
 
 func (a *App) startShadows(ctx context.Context) error {
-	a.shadows = &shadow.Service{DB: a.db, Log: a.logger("shadow"), Now: a.now, Devices: a.devices, Registerer: a.metrics, Limits: a.shadowLimits(), Bus: bus{a}}
+	a.shadows = &shadow.Service{DB: a.db, Log: a.logger("shadow"), Now: a.now, Devices: a.devices, Registerer: a.metrics, Limits: a.shadowLimits(), Bus: bus{a.broker.Load}}
 	if err := a.shadows.Start(ctx); err != nil {
 		return fmt.Errorf("start the shadows: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/thingd/thingd/internal/broker"
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/msglog"
-	"github.com/thingd/thingd/internal/shadow"
 )
 
 // startBroker begins to take MQTT connections, which the edge hands over.
@@ -19,7 +18,7 @@ func (a *App) startBroker(ctx context.Context) error {
 		return err
 	}
 	a.onClose(a.closeBroker)
-	a.registry.Events = bus{a}
+	a.registry.Events = bus{a.broker.Load}
 	a.registry.Deactivated = func(account, region, certificateID string) {
 		a.broker.Load().Disconnect(account, region, certificateID, broker.ForbiddenAccess)
 	}
@@ -38,9 +37,7 @@ func (a *App) openBroker(ctx context.Context) error {
 		},
 		Limits: a.mqttLimits(), Store: messages, Log: a.logger("broker"), Devices: a.devices, Now: a.now,
 	}
-	for _, filter := range shadow.Filters() {
-		b.Handle(filter, broker.Route{Publish: a.shadowMessage})
-	}
+	routeShadows(b, a.shadows)
 	if err := b.Start(ctx); err != nil {
 		return errors.Join(fmt.Errorf("start the broker: %w", err), messages.Close())
 	}
@@ -67,26 +64,6 @@ func (a *App) mqttLimits() func(account string) *broker.Limits {
 		}
 		return aws
 	}
-}
-
-// bus publishes what others tell on the topics of an account.
-type bus struct{ app *App }
-
-// Publish is registry.Events and shadow.Bus.
-func (p bus) Publish(ctx context.Context, account, region, topic string, payload []byte) error {
-	b := p.app.broker.Load()
-	if b == nil { // nobody is connected yet
-		return nil
-	}
-	return b.Publish(ctx, &broker.Message{Origin: broker.Origin{Account: account, Region: region}, Topic: topic, Payload: payload, QoS: 1})
-}
-
-// shadowMessage is the route of shadows' topics.
-func (a *App) shadowMessage(ctx context.Context, m *broker.Message) error {
-	return a.shadows.Handle(ctx, &shadow.Message{
-		Account: m.Account, Region: m.Region, Topic: m.Topic, Payload: m.Payload,
-		ClientID: m.ClientID, PrincipalID: m.PrincipalID, Source: m.Source, TraceID: m.TraceID,
-	})
 }
 
 // mqttMetrics are what the broker counts, for Prometheus.

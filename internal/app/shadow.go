@@ -27,11 +27,15 @@ func (a *App) shadowLimits() func(account string) shadow.Limits {
 
 // bus lets domains publish by the broker, as AWS's services do: with QoS 1, so
 // that persistent sessions miss nothing.
-type bus struct{ broker *broker.Broker }
+type bus struct{ broker func() *broker.Broker } // nil as long as nobody can be connected
 
 // Publish is shadow.Bus and registry.Events.
 func (b bus) Publish(ctx context.Context, account, region, topic string, payload []byte) error {
-	return b.broker.Publish(ctx, &broker.Message{Origin: broker.Origin{Account: account, Region: region}, Topic: topic, Payload: payload, QoS: 1})
+	now := b.broker()
+	if now == nil {
+		return nil
+	}
+	return now.Publish(ctx, &broker.Message{Origin: broker.Origin{Account: account, Region: region}, Topic: topic, Payload: payload, QoS: 1})
 }
 
 // routeShadows gives the messages to the topics of shadows to those that keep

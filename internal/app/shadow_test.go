@@ -60,7 +60,7 @@ func newShadowRig(t testing.TB, file string) *shadowRig {
 	}
 	b := &broker.Broker{Authority: anybody{}, Limits: func(string) *broker.Limits { return broker.AWS() }, Store: store, Log: log, Now: time.Now}
 	g := &shadowRig{t: t, broker: b}
-	g.shadows = &shadow.Service{DB: d, Bus: bus{b}, Log: log, Now: time.Now}
+	g.shadows = &shadow.Service{DB: d, Bus: bus{func() *broker.Broker { return b }}, Log: log, Now: time.Now}
 	routeShadows(b, g.shadows)
 	if err := errors.Join(g.shadows.Start(t.Context()), b.Start(t.Context())); err != nil {
 		t.Fatal(err)
