@@ -167,17 +167,27 @@ func (b *Broker) Disconnect(account, region, principalID string, why EndReason) 
 // through the broker: nobody else sees it. It reports whether the client is
 // connected. It keeps nothing of m.
 func (b *Broker) Send(_ context.Context, clientID string, m *Message) bool {
-	sp := b.space(m.Account, m.Region)
-	sp.mu.RLock()
-	s := sp.sessions[clientID]
-	sp.mu.RUnlock()
-	if s == nil {
-		return false
-	}
-	c := s.conn.Load()
+	c := b.space(m.Account, m.Region).connection(clientID)
 	if c == nil {
 		return false
 	}
+	b.send(c, m, nil)
+	return true
+}
+
+// connection is the one that a client has, or nil.
+func (sp *space) connection(clientID string) *conn {
+	sp.mu.RLock()
+	defer sp.mu.RUnlock()
+	if s := sp.sessions[clientID]; s != nil {
+		return s.conn.Load()
+	}
+	return nil
+}
+
+// send sends a message on a connection, and has confirm told when the client has
+// acknowledged it.
+func (b *Broker) send(c *conn, m *Message, confirm chan<- struct{}) {
 	f := b.fanout()
 	defer f.end()
 	f.begin(m)
@@ -185,10 +195,10 @@ func (b *Broker) Send(_ context.Context, clientID string, m *Message) bool {
 		if frame, _, ok := f.frame(c, 0, false); ok {
 			f.result(c, c.out.add(frame), len(frame))
 		}
-		return true
+		return
 	}
-	s.offer(f, &target{session: s, conn: c.number}, item{qos: min(m.QoS, c.limits.MaxQoS), checked: true})
-	return true
+	it := item{qos: min(m.QoS, c.limits.MaxQoS), checked: true, confirm: confirm}
+	c.session.offer(f, &target{session: c.session, conn: c.number}, it)
 }
 
 // decide asks whether the client may do something. A filter that is shared is

@@ -72,6 +72,7 @@ type ending struct {
 	code   mqtt.Reason
 	why    string
 	noWill bool
+	clean  bool // the session ends too
 }
 
 // connectTime is how long a connection may take to its CONNECT.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -115,7 +116,22 @@ func (c *conn) subscribed(f *fanout, kind string, filters []string) {
 type known struct {
 	version  uint64 // versionNumber of the latest connection's events
 	connects bucket
-	alarm    alarm
+	presence
+	alarm alarm
+}
+
+// presence is what is told of a client's latest connection.
+type presence struct {
+	connected bool
+	since     time.Time // of which
+	reason    EndReason // why it ended; empty: it has not
+	clean     bool
+	keepAlive uint16
+	expiry    uint32
+	thing     string
+	exclusive bool
+	source    netip.AddrPort
+	target    netip.AddrPort
 }
 
 // remembered is how long that is: versionNumbers begin anew after it.
@@ -137,7 +153,8 @@ func (sp *space) meet(id string) *known {
 }
 
 // part notes that a client is gone. space.mu is held.
-func (sp *space) part(k *known) {
+func (sp *space) part(k *known, e *ending, now time.Time) {
+	k.connected, k.since, k.reason = false, now, e.reason
 	w := &sp.broker.wheel
 	w.set(&k.alarm, w.after(remembered))
 }

@@ -145,6 +145,7 @@ type item struct {
 	group   *group // that it came through; nil: none
 	shared  bool   // seq is of the group's queue in the log, not of the session's
 	ids     []uint32
+	confirm chan<- struct{} // told when it is acknowledged; nil: nobody
 }
 
 // own says whether the log has the item for the session itself.

@@ -70,6 +70,11 @@ func (sp *space) hold(c *conn) {
 	sp.connected++
 	c.known = sp.meet(c.info.ClientID)
 	c.event = c.known.version
+	c.known.presence = presence{
+		connected: true, since: c.began, clean: c.expiry == 0, keepAlive: c.keepAlive, expiry: c.expiry,
+		source: c.creds.Source, target: c.creds.Target,
+	}
+	c.known.thing, c.known.exclusive = c.client.Thing()
 	c.id = uuid.New()
 	id := c.client.PrincipalID()
 	if first := sp.principals[id]; first != nil {
@@ -114,7 +119,7 @@ func (c *conn) leave(e *ending) {
 		if others := s.rest(); len(others) > 0 {
 			go sp.again(others)
 		}
-		sp.part(c.known)
+		sp.part(c.known, e, s.left)
 		if will != nil && c.willDelay > 0 && s.expiry > 0 {
 			s.will, s.willAt = will, s.left.Add(time.Duration(c.willDelay)*time.Second)
 			will = nil
@@ -122,7 +127,7 @@ func (c *conn) leave(e *ending) {
 	} else if c.willDelay > 0 && !s.ended { // the session goes on
 		will = nil
 	}
-	over := mine && s.expiry == 0
+	over := mine && (s.expiry == 0 || e.clean)
 	if mine && !over {
 		b.keepSession(s)
 		s.schedule()

@@ -118,7 +118,7 @@ func (c *conn) entryOf(name []byte) (*entry, error) {
 	if err := c.limits.checkTopic(e.topic); err != nil {
 		return nil, protocolError(mqtt.TopicNameInvalid, "the topic: "+err.Error())
 	}
-	if err := c.route(e); err != nil {
+	if err := c.broker.route(e, c.limits); err != nil {
 		return nil, err
 	}
 	if c.last != nil {

@@ -92,27 +92,27 @@ func overlap(a, b string) bool {
 
 // route finds out what a topic that a client publishes to means beside its
 // messages, and whether it may at all.
-func (c *conn) route(e *entry) error {
+func (b *Broker) route(e *entry, l *Limits) error {
 	e.reserved = reserved(e.topic)
 	switch {
 	case !e.reserved:
 		return nil
 	case !strings.HasPrefix(e.topic, "$aws/"):
-		if c.limits.ReservedStrict {
+		if l.ReservedStrict {
 			return protocolError(mqtt.TopicNameInvalid, "topics that begin with $ are reserved")
 		}
 		e.reserved = false
 		return nil
 	case !mayTell(e.topic):
-		if c.limits.ReservedStrict {
+		if l.ReservedStrict {
 			return protocolError(mqtt.TopicNameInvalid, "the topic is reserved, and nothing to publish to")
 		}
 		e.unfit = true
 		return nil
 	}
 	e.ingest = strings.HasPrefix(e.topic, basicIngest)
-	for i := range c.broker.routes {
-		if r := &c.broker.routes[i]; topic.Match(r.filter, e.topic, topic.Rules{HashMatchesParent: true}) {
+	for i := range b.routes {
+		if r := &b.routes[i]; topic.Match(r.filter, e.topic, topic.Rules{HashMatchesParent: true}) {
 			e.route = &r.Route
 			break
 		}

@@ -311,6 +311,9 @@ func (s *session) acked(c *conn, f *fanout, id uint16) (known bool) {
 	if sl == nil || sl.qos != 1 || sl.state != sent {
 		return false
 	}
+	if sl.confirm != nil {
+		sl.confirm <- struct{}{}
+	}
 	s.settle(sl)
 	s.pump(c, f)
 	if s.inflight.n == 0 && len(s.inflight.slots) > 64 {

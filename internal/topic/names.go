@@ -78,6 +78,13 @@ func (x *Names[T]) Match(filter string, r Rules, yield func(name string, v T)) {
 	x.root.match(filter, true, r, yield)
 }
 
+// All calls yield for every name, in no order; it must not change x.
+func (x *Names[T]) All(yield func(name string, v T)) {
+	for name, e := range x.exact {
+		yield(name, e.value)
+	}
+}
+
 // remove takes the entry at the name's rest away, and the levels that are then empty.
 func (b *branch[T]) remove(name string) {
 	level, rest, more := cut(name)

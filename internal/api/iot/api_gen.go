@@ -1674,8 +1674,10 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "GetThingConnectivityData", Method: "POST", URI: "/things/{thingName}/connectivity-data",
-			New: func() any { return new(GetThingConnectivityDataRequest) },
-			Out: (*GetThingConnectivityDataResponse)(nil),
+			Resource: "thing/{thingName}",
+			Errors:   []string{"IndexNotReadyException", "InternalFailureException", "InvalidRequestException", "ResourceNotFoundException", "ServiceUnavailableException", "ThrottlingException", "UnauthorizedException"},
+			New:      func() any { return new(GetThingConnectivityDataRequest) },
+			Out:      (*GetThingConnectivityDataResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetThingConnectivityData); ok {
 					return awsapi.Call(s.GetThingConnectivityData)
@@ -3946,12 +3948,6 @@ type GetStatistics interface {
 type GetThingConnectivityData interface {
 	GetThingConnectivityData(context.Context, *GetThingConnectivityDataRequest) (*GetThingConnectivityDataResponse, error)
 }
-
-// GetThingConnectivityDataRequest has no members.
-type GetThingConnectivityDataRequest struct{}
-
-// GetThingConnectivityDataResponse has no members.
-type GetThingConnectivityDataResponse struct{}
 
 // GetTopicRule is implemented by who serves the operation of that name.
 type GetTopicRule interface {
@@ -6932,6 +6928,29 @@ type GetStatisticsRequest struct {
 // GetStatisticsResponse is the shape of that name.
 type GetStatisticsResponse struct {
 	Statistics *Statistics `aws:"statistics" shape:"Statistics"`
+}
+
+// GetThingConnectivityDataRequest is the shape of that name.
+type GetThingConnectivityDataRequest struct {
+	IncludeSocketInformation *bool  `aws:"includeSocketInformation" shape:"ConnectivityBoolean"`
+	ThingName                string `aws:"thingName,uri,required" shape:"ThingName"`
+}
+
+// GetThingConnectivityDataResponse is the shape of that name.
+type GetThingConnectivityDataResponse struct {
+	CleanSession      *bool      `aws:"cleanSession" shape:"ConnectivityBoolean"`
+	ClientId          *string    `aws:"clientId" shape:"ConnectivityString"`
+	Connected         *bool      `aws:"connected" shape:"ConnectivityBoolean"`
+	DisconnectReason  *string    `aws:"disconnectReason" shape:"ConnectivityString"`
+	KeepAliveDuration *int64     `aws:"keepAliveDuration" shape:"ConnectivityInteger"`
+	SessionExpiry     *int64     `aws:"sessionExpiry" shape:"ConnectivityLong"`
+	SourceIp          *string    `aws:"sourceIp" shape:"ConnectivityString"`
+	SourcePort        *int64     `aws:"sourcePort" shape:"ConnectivityInteger"`
+	TargetIp          *string    `aws:"targetIp" shape:"ConnectivityString"`
+	TargetPort        *int64     `aws:"targetPort" shape:"ConnectivityInteger"`
+	ThingName         *string    `aws:"thingName" shape:"ThingName"`
+	Timestamp         *time.Time `aws:"timestamp" shape:"Timestamp"`
+	VpcEndpointId     *string    `aws:"vpcEndpointId" shape:"ConnectivityString"`
 }
 
 // GetTopicRuleDestinationRequest is the shape of that name.

@@ -31,8 +31,10 @@ var Service = &awsapi.Service{
 	Shapes:       shapes,
 	Operations: []*awsapi.Operation{
 		{Name: "DeleteConnection", Method: "DELETE", URI: "/connections/{clientId}",
-			New: func() any { return new(DeleteConnectionRequest) },
-			Out: (*DeleteConnectionResponse)(nil),
+			Resource: "client/{clientId}",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ForbiddenException", "InternalFailureException", "ServiceUnavailableException", "MethodNotAllowedException"},
+			New:      func() any { return new(DeleteConnectionRequest) },
+			Out:      (*DeleteConnectionResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(DeleteConnection); ok {
 					return awsapi.Call(s.DeleteConnection)
@@ -52,10 +54,23 @@ var Service = &awsapi.Service{
 				return nil
 			},
 		},
+		{Name: "GetConnection", Method: "GET", URI: "/connections/{clientId}",
+			Resource: "client/{clientId}",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ForbiddenException", "InternalFailureException", "ServiceUnavailableException", "MethodNotAllowedException"},
+			New:      func() any { return new(GetConnectionRequest) },
+			Out:      (*GetConnectionResponse)(nil),
+			Bind: func(impl any) awsapi.Method {
+				if s, ok := impl.(GetConnection); ok {
+					return awsapi.Call(s.GetConnection)
+				}
+				return nil
+			},
+		},
 		{Name: "GetRetainedMessage", Method: "GET", URI: "/retainedMessage/{topic+}",
-			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
-			New:    func() any { return new(GetRetainedMessageRequest) },
-			Out:    (*GetRetainedMessageResponse)(nil),
+			Resource: "topic/{topic}",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
+			New:      func() any { return new(GetRetainedMessageRequest) },
+			Out:      (*GetRetainedMessageResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(GetRetainedMessage); ok {
 					return awsapi.Call(s.GetRetainedMessage)
@@ -88,9 +103,10 @@ var Service = &awsapi.Service{
 			},
 		},
 		{Name: "ListRetainedMessages", Method: "GET", URI: "/retainedMessage",
-			Errors: []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
-			New:    func() any { return new(ListRetainedMessagesRequest) },
-			Out:    (*ListRetainedMessagesResponse)(nil),
+			Resource: "*",
+			Errors:   []string{"InvalidRequestException", "ThrottlingException", "UnauthorizedException", "ServiceUnavailableException", "InternalFailureException", "MethodNotAllowedException"},
+			New:      func() any { return new(ListRetainedMessagesRequest) },
+			Out:      (*ListRetainedMessagesResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(ListRetainedMessages); ok {
 					return awsapi.Call(s.ListRetainedMessages)
@@ -98,13 +114,38 @@ var Service = &awsapi.Service{
 				return nil
 			},
 		},
+		{Name: "ListSubscriptions", Method: "GET", URI: "/connections/{clientId}/subscriptions",
+			Resource: "client/{clientId}",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ForbiddenException", "InternalFailureException", "ServiceUnavailableException", "MethodNotAllowedException"},
+			New:      func() any { return new(ListSubscriptionsRequest) },
+			Out:      (*ListSubscriptionsResponse)(nil),
+			Bind: func(impl any) awsapi.Method {
+				if s, ok := impl.(ListSubscriptions); ok {
+					return awsapi.Call(s.ListSubscriptions)
+				}
+				return nil
+			},
+		},
 		{Name: "Publish", Method: "POST", URI: "/topics/{topic+}",
-			Errors: []string{"InternalFailureException", "InvalidRequestException", "UnauthorizedException", "MethodNotAllowedException", "ThrottlingException"},
-			New:    func() any { return new(PublishRequest) },
-			Out:    (*PublishResponse)(nil),
+			Resource: "@",
+			Errors:   []string{"InternalFailureException", "InvalidRequestException", "UnauthorizedException", "MethodNotAllowedException", "ThrottlingException"},
+			New:      func() any { return new(PublishRequest) },
+			Out:      (*PublishResponse)(nil),
 			Bind: func(impl any) awsapi.Method {
 				if s, ok := impl.(Publish); ok {
 					return awsapi.Call(s.Publish)
+				}
+				return nil
+			},
+		},
+		{Name: "SendDirectMessage", Method: "POST", URI: "/connections/{clientId}/messages",
+			Resource: "client/{clientId}",
+			Errors:   []string{"InvalidRequestException", "ResourceNotFoundException", "ThrottlingException", "UnauthorizedException", "ForbiddenException", "InternalFailureException", "ServiceUnavailableException", "MethodNotAllowedException", "RequestEntityTooLargeException", "GatewayTimeoutException"},
+			New:      func() any { return new(SendDirectMessageRequest) },
+			Out:      (*SendDirectMessageResponse)(nil),
+			Bind: func(impl any) awsapi.Method {
+				if s, ok := impl.(SendDirectMessage); ok {
+					return awsapi.Call(s.SendDirectMessage)
 				}
 				return nil
 			},
@@ -129,15 +170,17 @@ type DeleteConnection interface {
 	DeleteConnection(context.Context, *DeleteConnectionRequest) (*DeleteConnectionResponse, error)
 }
 
-// DeleteConnectionRequest has no members.
-type DeleteConnectionRequest struct{}
-
 // DeleteConnectionResponse has no members.
 type DeleteConnectionResponse struct{}
 
 // DeleteThingShadow is implemented by who serves the operation of that name.
 type DeleteThingShadow interface {
 	DeleteThingShadow(context.Context, *DeleteThingShadowRequest) (*DeleteThingShadowResponse, error)
+}
+
+// GetConnection is implemented by who serves the operation of that name.
+type GetConnection interface {
+	GetConnection(context.Context, *GetConnectionRequest) (*GetConnectionResponse, error)
 }
 
 // GetRetainedMessage is implemented by who serves the operation of that name.
@@ -160,17 +203,31 @@ type ListRetainedMessages interface {
 	ListRetainedMessages(context.Context, *ListRetainedMessagesRequest) (*ListRetainedMessagesResponse, error)
 }
 
+// ListSubscriptions is implemented by who serves the operation of that name.
+type ListSubscriptions interface {
+	ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error)
+}
+
 // Publish is implemented by who serves the operation of that name.
 type Publish interface {
 	Publish(context.Context, *PublishRequest) (*PublishResponse, error)
 }
 
-// PublishResponse has no members.
-type PublishResponse struct{}
+// SendDirectMessage is implemented by who serves the operation of that name.
+type SendDirectMessage interface {
+	SendDirectMessage(context.Context, *SendDirectMessageRequest) (*SendDirectMessageResponse, error)
+}
 
 // UpdateThingShadow is implemented by who serves the operation of that name.
 type UpdateThingShadow interface {
 	UpdateThingShadow(context.Context, *UpdateThingShadowRequest) (*UpdateThingShadowResponse, error)
+}
+
+// DeleteConnectionRequest is the shape of that name.
+type DeleteConnectionRequest struct {
+	CleanSession       *bool  `aws:"cleanSession,querystring" shape:"ConnectionBoolean"`
+	ClientId           string `aws:"clientId,uri,required" shape:"ConnectionClientId"`
+	PreventWillMessage *bool  `aws:"preventWillMessage,querystring" shape:"ConnectionBoolean"`
 }
 
 // DeleteThingShadowRequest is the shape of that name.
@@ -182,6 +239,30 @@ type DeleteThingShadowRequest struct {
 // DeleteThingShadowResponse is the shape of that name.
 type DeleteThingShadowResponse struct {
 	Payload []byte `aws:"payload,payload,required" shape:"JsonDocument"`
+}
+
+// GetConnectionRequest is the shape of that name.
+type GetConnectionRequest struct {
+	ClientId                 string `aws:"clientId,uri,required" shape:"ConnectionClientId"`
+	IncludeSocketInformation *bool  `aws:"includeSocketInformation,querystring" shape:"ConnectionBoolean"`
+}
+
+// GetConnectionResponse is the shape of that name.
+type GetConnectionResponse struct {
+	CleanSession      *bool   `aws:"cleanSession" shape:"ConnectionBoolean"`
+	ClientId          *string `aws:"clientId" shape:"ConnectionClientId"`
+	Connected         *bool   `aws:"connected" shape:"ConnectionBoolean"`
+	ConnectedSince    *int64  `aws:"connectedSince" shape:"ConnectionLong"`
+	DisconnectReason  *string `aws:"disconnectReason" shape:"ConnectionString"`
+	DisconnectedSince *int64  `aws:"disconnectedSince" shape:"ConnectionLong"`
+	KeepAliveDuration *int64  `aws:"keepAliveDuration" shape:"ConnectionInteger"`
+	SessionExpiry     *int64  `aws:"sessionExpiry" shape:"ConnectionLong"`
+	SourceIp          *string `aws:"sourceIp" shape:"ConnectionString"`
+	SourcePort        *int64  `aws:"sourcePort" shape:"ConnectionInteger"`
+	TargetIp          *string `aws:"targetIp" shape:"ConnectionString"`
+	TargetPort        *int64  `aws:"targetPort" shape:"ConnectionInteger"`
+	ThingName         *string `aws:"thingName" shape:"ConnectionString"`
+	VpcEndpointId     *string `aws:"vpcEndpointId" shape:"ConnectionString"`
 }
 
 // GetRetainedMessageRequest is the shape of that name.
@@ -235,6 +316,19 @@ type ListRetainedMessagesResponse struct {
 	RetainedTopics []RetainedMessageSummary `aws:"retainedTopics" shape:"RetainedMessageList"`
 }
 
+// ListSubscriptionsRequest is the shape of that name.
+type ListSubscriptionsRequest struct {
+	ClientId   string  `aws:"clientId,uri,required" shape:"ConnectionClientId"`
+	MaxResults *int64  `aws:"maxResults,querystring" shape:"MaxResults"`
+	NextToken  *string `aws:"nextToken,querystring" shape:"NextToken"`
+}
+
+// ListSubscriptionsResponse is the shape of that name.
+type ListSubscriptionsResponse struct {
+	NextToken     *string               `aws:"nextToken" shape:"NextToken"`
+	Subscriptions []SubscriptionSummary `aws:"subscriptions" shape:"SubscriptionSummaryList"`
+}
+
 // PublishRequest is the shape of that name.
 type PublishRequest struct {
 	ContentType            *string `aws:"contentType,querystring" shape:"ContentType"`
@@ -249,12 +343,44 @@ type PublishRequest struct {
 	UserProperties         *string `aws:"x-amz-mqtt5-user-properties,header,jsonvalue" shape:"UserProperties"`
 }
 
+// PublishResponse is the shape of that name.
+type PublishResponse struct {
+	Message *string `aws:"message" shape:"ConnectionString"`
+	TraceId *string `aws:"traceId" shape:"ConnectionString"`
+}
+
 // RetainedMessageSummary is the shape of that name.
 type RetainedMessageSummary struct {
 	LastModifiedTime *int64  `aws:"lastModifiedTime" shape:"Timestamp"`
 	PayloadSize      *int64  `aws:"payloadSize" shape:"PayloadSize"`
 	Qos              *int64  `aws:"qos" shape:"Qos"`
 	Topic            *string `aws:"topic" shape:"Topic"`
+}
+
+// SendDirectMessageRequest is the shape of that name.
+type SendDirectMessageRequest struct {
+	ClientId               string  `aws:"clientId,uri,required" shape:"ConnectionClientId"`
+	Confirmation           *bool   `aws:"confirmation,querystring" shape:"ConnectionBoolean"`
+	ContentType            *string `aws:"contentType,querystring" shape:"ContentType"`
+	CorrelationData        *string `aws:"x-amz-mqtt5-correlation-data,header" shape:"CorrelationData"`
+	Payload                []byte  `aws:"payload,payload" shape:"Payload"`
+	PayloadFormatIndicator *string `aws:"x-amz-mqtt5-payload-format-indicator,header" shape:"PayloadFormatIndicator"`
+	ResponseTopic          *string `aws:"responseTopic,querystring" shape:"ResponseTopic"`
+	Timeout                *int64  `aws:"timeout,querystring" shape:"ConfirmationTimeout"`
+	Topic                  string  `aws:"topic,querystring,required" shape:"Topic"`
+	UserProperties         *string `aws:"x-amz-mqtt5-user-properties,header,jsonvalue" shape:"UserProperties"`
+}
+
+// SendDirectMessageResponse is the shape of that name.
+type SendDirectMessageResponse struct {
+	Message *string `aws:"message" shape:"ConnectionString"`
+	TraceId *string `aws:"traceId" shape:"ConnectionString"`
+}
+
+// SubscriptionSummary is the shape of that name.
+type SubscriptionSummary struct {
+	Qos         *int64  `aws:"qos" shape:"Qos"`
+	TopicFilter *string `aws:"topicFilter" shape:"ConnectionString"`
 }
 
 // UpdateThingShadowRequest is the shape of that name.
@@ -278,6 +404,16 @@ const (
 // ErrConflictException makes that error (HTTP 409) with a message.
 func ErrConflictException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("ConflictException", 409, "message", format, args...)
+}
+
+// ErrForbiddenException makes that error (HTTP 403) with a message.
+func ErrForbiddenException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("ForbiddenException", 403, "message", format, args...)
+}
+
+// ErrGatewayTimeoutException makes that error (HTTP 504) with a message.
+func ErrGatewayTimeoutException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("GatewayTimeoutException", 504, "message", format, args...)
 }
 
 // ErrInternalFailureException makes that error (HTTP 500) with a message.
@@ -326,12 +462,15 @@ func ErrUnsupportedDocumentEncodingException(format string, args ...any) *awsapi
 }
 
 var shapes = awsapi.Shapes{
-	"MaxResults":             {Min: awsapi.Limit(1), Max: awsapi.Limit(200)},
-	"NamedShadowList":        {Member: "ShadowName"},
-	"PageSize":               {Min: awsapi.Limit(1), Max: awsapi.Limit(100)},
-	"PayloadFormatIndicator": {Enum: []string{"UNSPECIFIED_BYTES", "UTF8_DATA"}},
-	"Qos":                    {Min: awsapi.Limit(0), Max: awsapi.Limit(1)},
-	"RetainedMessageList":    {Member: "RetainedMessageSummary"},
-	"ShadowName":             {Min: awsapi.Limit(1), Max: awsapi.Limit(64), Pattern: `[$a-zA-Z0-9:_-]+`},
-	"ThingName":              {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:_-]+`},
+	"ConfirmationTimeout":     {Min: awsapi.Limit(1), Max: awsapi.Limit(15)},
+	"ConnectionClientId":      {Min: awsapi.Limit(1), Max: awsapi.Limit(128)},
+	"MaxResults":              {Min: awsapi.Limit(1), Max: awsapi.Limit(200)},
+	"NamedShadowList":         {Member: "ShadowName"},
+	"PageSize":                {Min: awsapi.Limit(1), Max: awsapi.Limit(100)},
+	"PayloadFormatIndicator":  {Enum: []string{"UNSPECIFIED_BYTES", "UTF8_DATA"}},
+	"Qos":                     {Min: awsapi.Limit(0), Max: awsapi.Limit(1)},
+	"RetainedMessageList":     {Member: "RetainedMessageSummary"},
+	"ShadowName":              {Min: awsapi.Limit(1), Max: awsapi.Limit(64), Pattern: `[$a-zA-Z0-9:_-]+`},
+	"SubscriptionSummaryList": {Member: "SubscriptionSummary"},
+	"ThingName":               {Min: awsapi.Limit(1), Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:_-]+`},
 }
