@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/broker"
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/mqtt"
 	"github.com/thingd/thingd/internal/server"
@@ -343,7 +344,9 @@ func TestDeviceHTTP(t *testing.T) {
 		if tt.alpn != "" {
 			config.NextProtos = []string{tt.alpn}
 		}
-		tr := &http.Transport{TLSClientConfig: config, DialTLSContext: func(_ context.Context, network, addr string) (net.Conn, error) { return tls.Dial(network, addr, config) }}
+		tr := &http.Transport{TLSClientConfig: config, DialTLSContext: func(_ context.Context, network, addr string) (net.Conn, error) {
+			return tls.Dial(network, addr, config)
+		}}
 		r, err := http.NewRequest(tt.method, "https://"+g.server.Addr(server.Device).String()+tt.path, strings.NewReader(tt.body))
 		g.must(err)
 		resp, err := (&http.Client{Transport: tr}).Do(r)
@@ -360,6 +363,48 @@ func TestDeviceHTTP(t *testing.T) {
 		}
 		if id := resp.Header.Get("x-amzn-RequestId"); tt.status == 403 && (resp.Header.Get("x-amzn-ErrorType") != "ForbiddenException" || !bytes.Contains(b, []byte(id))) {
 			t.Errorf("%s: %v", tt.name, resp.Header)
+		}
+	}
+}
+
+// A message asks for Version, and for nothing else while nothing changes.
+func TestVersionDoesNotAllocate(t *testing.T) {
+	g := newDeviceRig(t, nil)
+	g.policy("all", statement("Allow", allOfIt, "*"))
+	cert := g.register(nil, "all")
+	a := &authority{registry: g.registry, identity: g.identity, log: g.log, now: g.now}
+	registered, ok, err := g.registry.CertificateByID(t.Context(), cert.id, "")
+	g.must(err)
+	device, err := a.admitCertificate(registered, ok, true)
+	g.must(err)
+	g.user("person", statement("Allow", allOfIt, "*"))
+	caller, ok, err := g.identity.UserCaller(t.Context(), config.DevAccountID, "person")
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	for kind, c := range map[string]broker.Client{"device": device, "user": newSignedClient(a, caller, g.cfg.Region, true, "")} {
+		info := &broker.ConnectInfo{ClientID: "c"}
+		if d := c.Decide(t.Context(), broker.Publish, "t", info); !d.Allowed || !d.Cacheable {
+			t.Fatalf("%s: %+v", kind, d)
+		}
+		before := c.Version()
+		if n := testing.AllocsPerRun(100, func() { c.Version() }); n != 0 {
+			t.Errorf("%s: Version allocates %v times", kind, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { c.Decide(t.Context(), broker.Publish, "t", info) }); n > 1 { // the resource
+			t.Errorf("%s: Decide allocates %v times", kind, n)
+		}
+		if c.Version() != before {
+			t.Errorf("%s: the version has changed", kind)
+		}
+		g.registry.Invalidate()
+		g.identity.Invalidate()
+		if v := c.Version(); v == before || v == c.Version() {
+			t.Errorf("%s: decisions outlive what they rest on", kind)
+		}
+		d := c.Decide(t.Context(), broker.Publish, "t", info)
+		if after := c.Version(); !d.Allowed || after == before || after != c.Version() {
+			t.Errorf("%s: %+v, not decided anew", kind, d)
 		}
 	}
 }

@@ -145,11 +145,11 @@ func TestReadme(t *testing.T) {
 		has, lack []string
 	}{
 		{"whole", func(*Device) {}, []string{
-			"**This version of thingd does not serve MQTT yet**", "MQTT over TLS on port 8883 (not served yet)",
+			"**This server has MQTT off**", "MQTT over TLS on port 8883 (off)",
 			"mqtts://things.test:8883/", "`a`, `b`", `"https://things.test:8443/role-aliases/alias/credentials"`,
 			"export CONTROL_PLANE_URI=https://things.test:4566\n", "kvssink stream-name=video aws-region=eu-west-1 ", "x-amzn-iot-thingname: floor:cam_1",
 		}, nil},
-		{"MQTT is served", func(d *Device) { d.Endpoints.MQTT = true }, []string{"MQTT over TLS on port 8883,"}, []string{"not served yet", "does not serve MQTT"}},
+		{"MQTT is served", func(d *Device) { d.Endpoints.MQTT = true }, []string{"MQTT over TLS on port 8883,"}, []string{"(off)", "has MQTT off"}},
 		{"AWS's names", func(d *Device) {
 			d.Endpoints.API, d.Endpoints.Credentials = "", "c1.credentials.iot.eu-west-1.amazonaws.com"
 		},
