@@ -58,13 +58,14 @@ func (a *App) announce(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(&b, "  Console       %s\n", a.apiURL())
 	}
 	fmt.Fprintf(&b, "  Devices       https://%s (credentials provider, shadows and publishing; MQTT by ALPN)\n", e.Device)
+	ways := []string{strings.Replace(e.API, "http", "ws", 1) + "/mqtt (WebSocket, signed)"}
 	if e.MQTT != "" {
-		fmt.Fprintf(&b, "  MQTT          mqtts://%s\n", e.MQTT)
+		ways = append([]string{"mqtts://" + e.MQTT}, ways...)
 	}
-	fmt.Fprintf(&b, "                %s/mqtt (WebSocket)\n", strings.Replace(e.API, "http", "ws", 1))
 	if plain := a.server.Addr(server.PlainMQTT); plain != nil {
-		fmt.Fprintf(&b, "                mqtt://%s (without TLS; clients act as %s)\n", plain, a.cfg.PlainAs)
+		ways = append(ways, fmt.Sprintf("mqtt://%s (without TLS; clients act as %s)", plain, a.cfg.PlainAs))
 	}
+	fmt.Fprintf(&b, "  MQTT          %s\n", strings.Join(ways, "\n                "))
 	fmt.Fprintf(&b, "  Health        http://%s/readyz, /metrics\n", e.Ops)
 	fmt.Fprintf(&b, "  Region        %s\n", e.Region)
 	fmt.Fprintf(&b, "  CA            %s\n", a.cfg.DataFile(config.ServerRootFile))
