@@ -2,6 +2,7 @@ package shadow
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -17,14 +18,19 @@ const (
 // lanes have the requests for one shadow done one after the other, as they came, and those for different shadows at
 // once: a goroutine for each shadow that has requests, for as long as it has.
 type lanes struct {
+	once sync.Once
+	room *semaphore.Weighted
+	work sync.WaitGroup
+
 	mu      sync.Mutex
 	waiting map[id][]*request // behind the one that is being done
-	once    sync.Once
-	room    *semaphore.Weighted
-	work    sync.WaitGroup
+	closed  bool
 }
 
-// put has a request done in its turn. It waits only when too many wait already, and fails when ctx ends meanwhile.
+var errClosed = errors.New("the shadows are closed")
+
+// put has a request done in its turn. It waits only when too many wait already, and fails when ctx ends meanwhile, or
+// after close.
 func (l *lanes) put(ctx context.Context, r *request, do func(*request)) error {
 	l.once.Do(func() { l.room = semaphore.NewWeighted(maxWaiting) })
 	if err := l.room.Acquire(ctx, r.cost()); err != nil {
@@ -32,6 +38,10 @@ func (l *lanes) put(ctx context.Context, r *request, do func(*request)) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		l.room.Release(r.cost())
+		return errClosed
+	}
 	if queue, busy := l.waiting[r.id]; busy {
 		l.waiting[r.id] = append(queue, r)
 		return nil
@@ -46,6 +56,14 @@ func (l *lanes) put(ctx context.Context, r *request, do func(*request)) error {
 		}
 	})
 	return nil
+}
+
+// close takes nothing any more and waits until all is done.
+func (l *lanes) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.work.Wait()
 }
 
 // next ends a request and takes the one behind it, nil for none.

@@ -69,9 +69,9 @@ func (s *Service) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends when all requests that were taken are answered. None may come any more.
+// Close ends when all requests that were taken are answered. Those that come later fail.
 func (s *Service) Close() error {
-	s.lanes.work.Wait()
+	s.lanes.close()
 	s.writes.close()
 	s.work.Wait()
 	s.stop()

@@ -243,6 +243,25 @@ func TestReopened(t *testing.T) {
 	}
 }
 
+// What was taken before the end is answered, what comes later fails.
+func TestClose(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t))
+	w.Limits = func(string) Limits { return Limits{State: 8192} }
+	for range 50 {
+		w.send(account, "c", "$aws/things/t/shadow/update", `{"state":{}}`)
+	}
+	w.lanes.close()
+	if got := codes(w.take()); len(got) != 50 || slices.Contains(got, "500") {
+		t.Errorf("%v", got)
+	}
+	if err := w.Handle(t.Context(), &Message{Account: account, Region: region, Topic: "$aws/things/t/shadow/get"}); err == nil {
+		t.Error("taken after the end")
+	}
+	if got := w.call(account, "GET", "/things/t/shadow", ""); !strings.HasPrefix(got, "500") {
+		t.Error(got)
+	}
+}
+
 // Invalidate is for a database that is another one now.
 func TestInvalidate(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

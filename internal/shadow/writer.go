@@ -7,9 +7,9 @@ import (
 	"github.com/thingd/thingd/internal/db"
 )
 
-// maxBatch is how many rows are written in one transaction: few enough that others who write wait only
-// milliseconds.
-const maxBatch = 128
+// maxBatch is how many rows are written in one transaction: few enough that others who write wait
+// some milliseconds only.
+const maxBatch = 512
 
 // writer writes rows: while one transaction is committed the next ones gather, so that the disk is waited for
 // once for many of them.
