@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -114,28 +115,35 @@ const reauthorizeEvery = 15 * time.Second
 // does, and ends the stream when not. An expired session is not asked for: a
 // producer that was let in stays until it changes over to its next credentials.
 func (c *call) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		t := time.NewTicker(reauthorizeEvery)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-t.C:
-				if err := c.reauthorize(ctx); err != nil && ctx.Err() == nil {
-					if _, fault := c.api.toError(err); fault {
-						c.g.Log.Warn("stream not authorized again", "request", c.req.ID, "err", err)
-						continue // the database is away, not the permission
-					}
-					cancel(err)
-					return
-				}
-			}
+	var mu sync.Mutex // held while it asks
+	var t *time.Timer
+	over := false
+	mu.Lock()
+	defer mu.Unlock()
+	// No goroutine waits for it: with thousands of streams their stacks would be most of the memory.
+	t = time.AfterFunc(reauthorizeEvery, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over || ctx.Err() != nil {
+			return
 		}
-	}()
-	return func() { cancel(nil); <-done }
+		t.Reset(reauthorizeEvery)
+		if err := c.reauthorize(ctx); err != nil && ctx.Err() == nil {
+			if _, fault := c.api.toError(err); fault {
+				c.g.Log.Warn("stream not authorized again", "request", c.req.ID, "err", err)
+				return // the database is away, not the permission
+			}
+			over = true
+			cancel(err)
+		}
+	})
+	return func() {
+		cancel(nil)
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		t.Stop()
+	}
 }
 
 // fail answers an error. What is not AWS's is logged here, once.

@@ -1,7 +1,6 @@
 package video
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +27,9 @@ type chunk struct {
 	name   string
 	opened time.Time
 	file   *blob.Appender
-	w      *bufio.Writer
-	size   int64        // written, to w at least
+	buf    *[]byte      // what is yet to be written, a buffer of the service's; nil when there is nothing
+	fast   bool         // buf is to be large
+	size   int64        // written, to buf at least
 	kept   atomic.Int64 // of it, what the index covers
 	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
 
@@ -66,16 +66,41 @@ func (s *Service) newChunk(ctx context.Context, st *Stream) (*chunk, error) {
 	}
 	// Its name is made durable while the first fragment arrives, not when that is to be acknowledged.
 	c.file.SyncSoon()
-	c.w = bufio.NewWriterSize(c.file, writeBuffer)
 	return c, nil
 }
 
 // chunkDir is where a stream's chunks are.
 func chunkDir(stream string) string { return "video/" + stream }
 
+// write takes p over; it is in the file after the next flush.
 func (c *chunk) write(p []byte) error {
-	n, err := c.w.Write(p)
-	c.size += int64(n)
+	c.size += int64(len(p))
+	for len(p) > 0 {
+		if c.buf == nil {
+			c.buf = c.s.buffers.get(c.fast)
+		}
+		b := *c.buf
+		n := min(len(p), cap(b)-len(b))
+		*c.buf = append(b, p[:n]...)
+		p = p[n:]
+		if len(*c.buf) == cap(b) {
+			if err := c.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flush writes what was taken over to the file, and gives its buffer back.
+func (c *chunk) flush() error {
+	if c.buf == nil {
+		return nil
+	}
+	b := c.buf
+	c.buf = nil
+	_, err := c.file.Write(*b)
+	c.s.buffers.put(b)
 	return err
 }
 
@@ -90,6 +115,9 @@ func (c *chunk) full() bool {
 func (c *chunk) release() error {
 	if c.refs.Add(-1) > 0 {
 		return nil
+	}
+	if c.buf != nil {
+		c.s.buffers.put(c.buf)
 	}
 	kept := c.kept.Load()
 	err := c.file.Close()

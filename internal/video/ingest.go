@@ -52,12 +52,6 @@ type pending struct {
 	end      int64
 }
 
-// readBuffer and writeBuffer are the larger part of what a connection takes of memory.
-const (
-	readBuffer  = 16 << 10
-	writeBuffer = 16 << 10
-)
-
 // errClosing says that the service is being closed.
 var errClosing = errors.New("service is closing")
 
@@ -129,17 +123,37 @@ func interrupt(body io.Reader) {
 // when the body breaks off is dropped: the producer sends it again.
 func (x *session) read(ctx context.Context) error {
 	defer close(x.queue)
-	buf := make([]byte, readBuffer)
-	for {
-		x.reading.Store(x.now())
+	idle := make([]byte, idleBuffer)
+	buf := idle
+	var lent *[]byte
+	defer func() {
+		if lent != nil {
+			x.s.buffers.put(lent)
+		}
+	}()
+	for streak := 0; ; {
+		since := x.now()
+		x.reading.Store(since)
 		n, err := x.body.Read(buf)
 		x.reading.Store(0)
+		now := x.now()
+		if streak++; time.Duration(now-since) > waited {
+			streak = 0
+		}
 		if n > 0 {
-			x.arrives.CompareAndSwap(0, x.now())
-			if _, err := x.parser.Write(buf[:n]); err != nil {
+			x.arrives.CompareAndSwap(0, now)
+			if err := x.take(buf[:n], lent != nil); err != nil {
 				return x.fault(err)
 			}
 			x.pause(x.s.pace(x.st.ID, n, 0))
+		}
+		switch {
+		case lent == nil && streak >= fastStreak:
+			lent = x.s.buffers.get(true)
+			buf = (*lent)[:cap(*lent)]
+		case lent != nil && streak == 0:
+			x.s.buffers.put(lent)
+			lent, buf = nil, idle
 		}
 		switch {
 		case err == io.EOF:
@@ -158,6 +172,22 @@ func (x *session) read(ctx context.Context) error {
 			return errClosing
 		}
 	}
+}
+
+// take parses bytes and has what is media of them written, in large pieces when they come fast.
+func (x *session) take(b []byte, fast bool) error {
+	if x.chunk != nil {
+		x.chunk.fast = fast
+	}
+	if _, err := x.parser.Write(b); err != nil {
+		return err
+	}
+	if x.chunk != nil {
+		if err := x.chunk.flush(); err != nil {
+			return x.storage(err)
+		}
+	}
+	return nil
 }
 
 // broken says that an error of reading is the connection's end, and not a body whose chunks cannot be read.
@@ -351,7 +381,7 @@ func (x *session) finish() error {
 	}
 	in, c := x.in, x.chunk
 	in.duration = in.length(x.header.TimecodeScale)
-	if err := c.w.Flush(); err != nil {
+	if err := c.flush(); err != nil {
 		return x.storage(err)
 	}
 	if err := x.acks.fragment("RECEIVED", in.timecode, in.number); err != nil {

@@ -323,12 +323,12 @@ func TestRecovery(t *testing.T) {
 				frag := fragment{number: f.numbers.next(f.clock.now().UnixMilli()), server: f.clock.now().UnixMilli(), chunk: c.name,
 					headerSize: int64(len(h)), mediaOffset: c.size, mediaSize: int64(len(one))}
 				must(0, c.write(one))
-				must(0, c.w.Flush())
+				must(0, c.flush())
 				must(0, f.addFragments(t.Context(), st, []fragment{frag}, c.size))
 				_ = i
 			}
 			must(0, c.write(make([]byte, 500)))
-			must(0, c.w.Flush())
+			must(0, c.flush())
 			must(0, c.file.Close())
 		}
 		leave(2)

@@ -51,6 +51,7 @@ type Service struct {
 	live     live
 	traffic  traffic
 	leases   leases
+	buffers  buffers
 
 	mu     sync.Mutex // guards the next two, and wg.Add against Close
 	ctx    context.Context
