@@ -257,10 +257,10 @@ func (a *App) startVideo(ctx context.Context) error {
 
 // APIs binds the domains to the services that they serve. docs/COVERAGE.md is
 // made from it.
-func APIs(id *identity.Service, reg *registry.Service, sh *shadow.Service, vid *video.Service) []*awsapi.API {
+func APIs(id *identity.Service, reg *registry.Service, msg *broker.Service, sh *shadow.Service, vid *video.Service) []*awsapi.API {
 	return []*awsapi.API{
-		iot.Service.Bind(reg),
-		iotdata.Service.Bind(sh),
+		iot.Service.Bind(reg, msg),
+		iotdata.Service.Bind(msg, sh),
 		iotjobs.Service.Bind(),
 		iam.Service.Bind(id),
 		sts.Service.Bind(id),
@@ -279,7 +279,7 @@ func (a *App) listen(context.Context) error {
 	}
 	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe, Refused: a.identity.KeepRefusal}
 	lookup := devices{a.registry, a.now}
-	apis := APIs(a.identity, a.registry, a.shadows, a.video)
+	apis := APIs(a.identity, a.registry, a.messaging(), a.shadows, a.video)
 	provider := &credentials.Provider{
 		Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/broker"
 	"github.com/thingd/thingd/internal/config"
 	"github.com/thingd/thingd/internal/msglog"
@@ -44,6 +45,14 @@ func (a *App) openBroker(ctx context.Context) error {
 	a.messages = messages
 	a.broker.Store(b)
 	return nil
+}
+
+// messaging serves the operations on messages and connections.
+func (a *App) messaging() *broker.Service {
+	return &broker.Service{Broker: a.broker.Load, Thing: func(ctx context.Context, name string) error {
+		_, err := a.registry.DescribeThing(ctx, &iot.DescribeThingRequest{ThingName: name})
+		return err
+	}}
 }
 
 // closeBroker ends the connections, and the log of messages once nobody writes.
