@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +51,7 @@ type server struct {
 	t    testing.TB
 	dir  string
 	args []string
+	wrap []string // a command that runs the server
 	cmd  *exec.Cmd
 	done chan error
 	log  *logBuffer
@@ -78,7 +80,8 @@ func start(t testing.TB, args ...string) *server {
 func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{"serve", "--data", s.dir, "--api", "127.0.0.1:0", "--device", "127.0.0.1:0", "--mqtt", "off", "--ops", "127.0.0.1:0"}, s.args...)
-	s.cmd = exec.Command(binary, args...)
+	line := append(append(slices.Clone(s.wrap), binary), args...)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.log = &logBuffer{}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
