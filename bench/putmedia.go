@@ -82,44 +82,19 @@ func (p *producer) end() error {
 
 // videoHeader is a document of one track of H.264, as far as a server looks at it.
 func videoHeader() []byte {
-	return bytes.Join([][]byte{
-		element(0x1A45DFA3, element(0x4282, []byte("matroska"))),
-		{0x18, 0x53, 0x80, 0x67, 0xFF},
-		element(0x1654AE6B, element(0xAE, element(0xD7, []byte{1}), element(0x83, []byte{1}), element(0x86, []byte("V_MPEG4/ISO/AVC")))),
-	}, nil)
+	return mkv.AppendHeader(nil, &mkv.Header{Tracks: []mkv.Track{{Number: 1, Type: mkv.TrackVideo, CodecID: "V_MPEG4/ISO/AVC", PixelWidth: 1280, PixelHeight: 720}}})
 }
 
-// clusterHead begins a fragment, as kvssink does, without a size.
-func clusterHead(ms int64) []byte {
-	var at [8]byte
-	for i := range at {
-		at[7-i] = byte(ms >> (8 * i))
-	}
-	return append([]byte{0x1F, 0x43, 0xB6, 0x75, 0xFF}, element(0xE7, at[:])...)
-}
+// clusterHead begins a fragment.
+func clusterHead(ms int64) []byte { return mkv.AppendCluster(nil, uint64(ms)) }
 
 // frame is a block of n bytes of media.
 func frame(ms int16, key bool, n int) []byte {
-	head := []byte{0x81, byte(uint16(ms) >> 8), byte(ms), 0}
-	if key {
-		head[3] = 0x80
-	}
-	return element(0xA3, head, bytes.Repeat([]byte{0x55}, n))
+	b := mkv.AppendSimpleBlock(nil, mkv.Block{Track: 1, Timecode: ms, Key: key, Size: int64(n)})
+	return append(b, bytes.Repeat([]byte{0x55}, n)...)
 }
 
 // endOfFragment is the producer's command.
 func endOfFragment() []byte {
 	return mkv.AppendTags(nil, mkv.Tag{Name: "AWS_KINESISVIDEO_END_OF_FRAGMENT"})
-}
-
-func element(id uint32, body ...[]byte) []byte {
-	var b []byte
-	for shift := 24; shift >= 0; shift -= 8 {
-		if v := id >> shift; v != 0 {
-			b = append(b, byte(v))
-		}
-	}
-	all := bytes.Join(body, nil)
-	n := len(all)
-	return append(append(b, 0x10|byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), all...)
 }

@@ -41,7 +41,9 @@ func (a *Appender) Write(p []byte) (int, error) {
 	if err := a.files.space.take(int64(len(p))); err != nil {
 		return 0, fmt.Errorf("append to blob: %w", err)
 	}
+	a.files.writing <- struct{}{}
 	n, err := a.file.Write(p)
+	<-a.files.writing
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.size += int64(n)

@@ -45,6 +45,10 @@ type Options struct {
 	Syncers int
 }
 
+// maxWriting is how many writes are under way at once. Each takes a thread of the
+// process for as long as it lasts: when the disk stalls, all producers would.
+const maxWriting = 32
+
 // Files is a directory of blobs. It is safe for concurrent use. Nothing below
 // its directory can lead out of it, symbolic links included.
 type Files struct {
@@ -53,6 +57,7 @@ type Files struct {
 	appenders chan struct{} // a token for each that is open
 	readers   chan struct{}
 	queue     chan *Appender // those with waiting Syncs; each once
+	writing   chan struct{}  // a token for each write under way
 	workers   sync.WaitGroup
 	dirs      dirs
 	space     space
@@ -89,6 +94,7 @@ func Open(dir string, o Options) (*Files, error) {
 		appenders: make(chan struct{}, o.MaxAppenders),
 		readers:   make(chan struct{}, o.MaxReaders),
 		queue:     make(chan *Appender, o.MaxAppenders),
+		writing:   make(chan struct{}, maxWriting),
 		dirs:      dirs{root: root, states: make(map[string]*dirState)},
 		space:     space{dir: dir, reserve: o.Reserve},
 	}
