@@ -31,6 +31,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	media, err := filepath.Abs("../../internal/mkv/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	servers := &serverTable{m: map[*testscript.TestScript]*running{}}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -39,6 +43,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", home)
 			e.Setenv("THINGD_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("README", readme)
+			e.Setenv("MEDIA", media)
 			e.Setenv("AWS_PAGER", "")
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			// Tool versions chosen by the developer's shell, such as pyenv's.
@@ -111,6 +116,7 @@ func (t *serverTable) serve(ts *testscript.TestScript, neg bool, args []string) 
 			check := exec.CommandContext(ctx, bin, "healthcheck", "--data", data)
 			if check.Run() == nil {
 				ts.Setenv("API", at.API)
+				ts.Setenv("API_ADDRESS", strings.TrimPrefix(at.API, "http://"))
 				ts.Setenv("DEVICE", at.Device)
 				ts.Setenv("OPS", at.Ops)
 				return

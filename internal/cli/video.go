@@ -65,7 +65,6 @@ func (v *videoAccess) client(getenv func(string) string) (*kvs.Client, error) {
 	}
 	c := &kvs.Client{Endpoint: strings.TrimSuffix(v.EndpointURL, "/"), Region: v.Region}
 	caFile := cmp.Or(v.CAFile, getenv("AWS_CA_BUNDLE"))
-	key := func() (sigv4.Credentials, error) { return v.keys(getenv) }
 	if v.EndpointURL == "" {
 		find := v.find // with the root user's key
 		if v.Cert != "" || v.Profile != "" {
@@ -80,7 +79,7 @@ func (v *videoAccess) client(getenv func(string) string) (*kvs.Client, error) {
 		v.Credentials = cmp.Or(v.Credentials, r.Endpoints.Device)
 		if v.Profile == "" {
 			root := sigv4.Credentials{AccessKeyID: r.Credentials.AccessKeyID, SecretAccessKey: r.Credentials.SecretAccessKey}
-			key = func() (sigv4.Credentials, error) { return root, nil }
+			c.Credentials = func(context.Context) (sigv4.Credentials, error) { return root, nil }
 		}
 	}
 	roots, err := certificates(caFile)
@@ -102,11 +101,13 @@ func (v *videoAccess) client(getenv func(string) string) (*kvs.Client, error) {
 		c.Credentials = d.Credentials
 		return c, nil
 	}
-	if _, err := key(); err != nil { // now, and not after a minute
-		return nil, err
+	if c.Credentials == nil {
+		if _, err := v.keys(getenv); err != nil { // now, and not after a minute
+			return nil, err
+		}
+		// Read again for each connection: others renew temporary keys in the file.
+		c.Credentials = func(context.Context) (sigv4.Credentials, error) { return v.keys(getenv) }
 	}
-	// Read again for each connection: others renew temporary keys in the file.
-	c.Credentials = func(context.Context) (sigv4.Credentials, error) { return key() }
 	return c, nil
 }
 
