@@ -17,16 +17,17 @@ import (
 )
 
 var (
-	binary   = flag.String("thingd", "bin/thingd", "the binary to measure")
-	rounds   = flag.Int("rounds", 3, "rounds of each measurement; the median is printed")
-	duration = flag.Duration("for", 3*time.Second, "length of a round")
-	clients  = flag.Int("clients", 16, "concurrent clients")
-	things   = flag.Int("things", 0, "compare the registry of so many things with that of a thousand, instead of all else")
-	database = flag.String("database", "", "for -things: URLs of two empty PostgreSQL databases, with a comma between (SQLite)")
-	media    = flag.String("video", "", "measure video instead of all else: uploads, cameras or all")
-	cameras  = flag.Int("cameras", 500, "for -video: cameras of 1 Mbit/s that send at once")
-	uploads  = flag.String("upload-server", "", "be the plain HTTP upload server that PutMedia is compared with, and write to this directory")
-	baseline = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
+	binary    = flag.String("thingd", "bin/thingd", "the binary to measure")
+	rounds    = flag.Int("rounds", 3, "rounds of each measurement; the median is printed")
+	duration  = flag.Duration("for", 3*time.Second, "length of a round")
+	clients   = flag.Int("clients", 16, "concurrent clients")
+	things    = flag.Int("things", 0, "compare the registry of so many things with that of a thousand, instead of all else")
+	fragments = flag.Int("fragments", 0, "list a stream's so many indexed fragments, instead of all else")
+	database  = flag.String("database", "", "for -things: URLs of two empty PostgreSQL databases, with a comma between; for -fragments: one (SQLite)")
+	media     = flag.String("video", "", "measure video instead of all else: uploads, cameras or all")
+	cameras   = flag.Int("cameras", 500, "for -video: cameras of 1 Mbit/s that send at once")
+	uploads   = flag.String("upload-server", "", "be the plain HTTP upload server that PutMedia is compared with, and write to this directory")
+	baseline  = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
 func main() {
@@ -53,6 +54,13 @@ func run() error {
 		if err == nil {
 			rows = append(rows, r)
 			fmt.Fprintf(os.Stderr, "%-44s %s\n", r.what, r.figure)
+		}
+		return err
+	}
+	if *fragments > 0 {
+		rows, err := index()
+		if err == nil {
+			table(rows)
 		}
 		return err
 	}
