@@ -11,7 +11,7 @@ PKG ?= ./...
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Start the server (ARGS="--dev" passes options)
@@ -32,6 +32,10 @@ test: ## All that CI asks: generated code, vet, lint, tests on both databases, e
 .PHONY: unit
 unit: ## Tests alone, on SQLite unless THINGD_TEST_POSTGRES names a server (PKG=./internal/db)
 	go test $(PKG)
+
+.PHONY: test-console
+test-console: ## Test the console: types, unit tests, the tutorials in Chromium (ARGS=seed003)
+	scripts/test-console.sh $(ARGS)
 
 .PHONY: race
 race: ## Tests under the race detector (PKG=./internal/server)
@@ -71,7 +75,8 @@ cover: ## Coverage of the tests: cover.html, and the total
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin cover.out cover.html
+	rm -rf bin cover.out cover.html internal/console/web/node_modules
+	find internal/console/dist -type f ! -name .gitignore -delete
 
 # The linter of tools/go.mod.
 $(LINT): tools/go.mod tools/go.sum

@@ -13,6 +13,9 @@ git git
 python3 python3
 ffprobe ffmpeg
 javac default-jdk-headless
+node nodejs
+npm npm
+chromium chromium
 postgres postgresql'
 
 have() {

@@ -21,6 +21,9 @@ go -C tools vet ./awsgen
 step lint
 make -s lint
 
+step the console, in a browser too
+scripts/test-console.sh
+
 step tests, on SQLite and PostgreSQL
 if [ -z "${THINGD_TEST_POSTGRES:-}" ]; then
 	running=$(scripts/test-postgres.sh url 2>/dev/null || true)

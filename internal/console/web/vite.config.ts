@@ -52,5 +52,5 @@ function actions(): Plugin {
 export default defineConfig({
   plugins: [react(), actions(), compressed()],
   build: { outDir: out, emptyOutDir: false, target: "es2022", sourcemap: false, chunkSizeWarningLimit: 1200, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 30_000 },
 } as Parameters<typeof defineConfig>[0]);

@@ -70,7 +70,7 @@ export function Part<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
         children(of.data)
       ) : of.loading ? (
         <Box>
-          <Spinner /> Loading
+          <Spinner /> <span role="status">Loading</span>
         </Box>
       ) : null}
     </SpaceBetween>

@@ -6,7 +6,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useCollection } from "@cloudscape-design/collection-hooks";
-import type { ReactNode } from "react";
+import { Fragment, isValidElement, type ReactNode } from "react";
 import { ErrorBox } from "./ErrorBox";
 import type { Loaded } from "./load";
 
@@ -85,7 +85,7 @@ export function List<T>(p: Props<T>) {
       items={failed && !p.items.data ? [] : items}
       trackBy={p.id}
       loading={p.items.loading && !p.items.data}
-      loadingText={`Loading ${p.title.toLowerCase()}`}
+      loadingText="Loading"
       empty={failed && !p.items.data ? <Box textAlign="center">Not known: see the message above.</Box> : collectionProps.empty}
       columnDefinitions={p.columns.map((c, n) => ({
         id: c.id,
@@ -116,7 +116,7 @@ export function List<T>(p: Props<T>) {
           actions={
             <SpaceBetween direction="horizontal" size="xs">
               <Button iconName="refresh" ariaLabel={`Refresh ${p.title.toLowerCase()}`} loading={p.items.loading && p.items.data !== undefined} onClick={() => void p.items.reload()} />
-              {p.actions?.(still)}
+              {spread(p.actions?.(still))}
             </SpaceBetween>
           }
         >
@@ -150,6 +150,9 @@ export function List<T>(p: Props<T>) {
     table
   );
 }
+
+/** The buttons of a fragment, which SpaceBetween would keep together as one. */
+const spread = (node: ReactNode): ReactNode => (isValidElement<{ children?: ReactNode }>(node) && node.type === Fragment ? node.props.children : node);
 
 function Nothing({ empty }: { empty: Empty }) {
   return (

@@ -11,19 +11,9 @@ import { useState } from "react";
 import { ConfirmModal } from "./ConfirmModal";
 import type { Loaded } from "./load";
 import { ErrorBox } from "./ErrorBox";
+import { tagFault, type Tag } from "./tag";
 
-export interface Tag {
-  Key: string;
-  Value: string;
-}
-
-/** What is wrong with tags; nothing: they will do. */
-export function tagFault(tags: Tag[]): string | undefined {
-  if (tags.some((t) => !t.Key)) return "A tag has no key.";
-  const keys = tags.map((t) => t.Key);
-  const twice = keys.find((k, i) => keys.indexOf(k) !== i);
-  return twice === undefined ? undefined : `The tag "${twice}" is there twice.`;
-}
+export { tagFault, type Tag };
 
 /** TagsEditor edits the tags of something that is being made. */
 export function TagsEditor({ tags, onChange, max = 50 }: { tags: Tag[]; onChange: (tags: Tag[]) => void; max?: number }) {

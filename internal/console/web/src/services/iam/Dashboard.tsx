@@ -17,6 +17,7 @@ import { Copy } from "../../kit/Copy";
 import { Part } from "../../kit/DetailPage";
 import { useLoad } from "../../kit/load";
 import { signInURL, useSession } from "../../session/identity";
+import { session } from "../../session/signin";
 import { send } from "./api";
 
 /** Dashboard is IAM's first screen. */
@@ -67,11 +68,18 @@ export function Dashboard() {
 
 /** The account's id, alias and sign-in URL. */
 export function Account() {
-  const { who } = useSession();
+  const { who, changed } = useSession();
   const notify = useNotify();
   const alias = useLoad(async () => (await send(new ListAccountAliasesCommand({}))).AccountAliases?.[0] ?? "", []);
   const [dialog, setDialog] = useState<"set" | "delete">();
   const [text, setText] = useState("");
+  // Sign-in URLs elsewhere have the alias too.
+  const renamed = async (text: string) => {
+    notify({ type: "success", content: text });
+    await alias.reload();
+    const now = await session();
+    if (now.signedIn) changed(now);
+  };
   const good = /^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$/.test(text) && !/^\d{12}$/.test(text);
   return (
     <Container header={<Header variant="h2">AWS Account</Header>}>
@@ -118,8 +126,7 @@ export function Account() {
           onDismiss={() => setDialog(undefined)}
           onConfirm={async () => {
             await send(new CreateAccountAliasCommand({ AccountAlias: text }));
-            notify({ type: "success", content: `The account's alias is ${text}.` });
-            await alias.reload();
+            await renamed(`The account's alias is ${text}.`);
           }}
         >
           <FormField
@@ -139,8 +146,7 @@ export function Account() {
           onDismiss={() => setDialog(undefined)}
           onConfirm={async () => {
             await send(new DeleteAccountAliasCommand({ AccountAlias: alias.data }));
-            notify({ type: "success", content: "The account has no alias any more." });
-            await alias.reload();
+            await renamed("The account has no alias any more.");
           }}
         >
           The sign-in URL with {alias.data} ends to work; the one with the account ID works on.

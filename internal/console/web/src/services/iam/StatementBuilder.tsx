@@ -44,7 +44,9 @@ export function StatementBuilder({ document, onChange }: { document: string; onC
     }
     return [{ value: "*", label: `All actions (${service}:*)` }, ...[...groups].map(([label, options]) => ({ label, options }))];
   }, [known, service]);
-  const there = statements(document).filter((s) => s.Action !== undefined || s.NotAction !== undefined);
+  const there = statements(document)
+    .map((s, index) => ({ s, index }))
+    .filter(({ s }) => !(Array.isArray(s.Action) && s.Action.length === 0)); // of the sample
   const some = (v: string | string[] | undefined) => (v === undefined ? "" : Array.isArray(v) ? v.join(", ") : v);
 
   const picked = known.length ? chosen : ["*"];
@@ -71,7 +73,7 @@ export function StatementBuilder({ document, onChange }: { document: string; onC
       <Table
         variant="embedded"
         header={<Header variant="h3" counter={`(${there.length})`}>Statements</Header>}
-        items={there.map((s, index) => ({ s, index }))}
+        items={there}
         empty={<Box textAlign="center">No statements yet. Add one below.</Box>}
         ariaLabels={{ tableLabel: "Statements" }}
         wrapLines
@@ -83,8 +85,8 @@ export function StatementBuilder({ document, onChange }: { document: string; onC
             id: "remove",
             header: "",
             width: 120,
-            cell: ({ s }) => (
-              <Button variant="inline-link" ariaLabel={`Remove the statement ${there.indexOf(s) + 1}`} onClick={() => onChange(removeStatement(document, statements(document).findIndex((x) => JSON.stringify(x) === JSON.stringify(s))))}>
+            cell: ({ index }) => (
+              <Button variant="inline-link" ariaLabel={`Remove the statement ${index + 1}`} onClick={() => onChange(removeStatement(document, index))}>
                 Remove
               </Button>
             ),

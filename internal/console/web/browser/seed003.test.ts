@@ -1,0 +1,163 @@
+// "AWS IOT Core tutorial with Python, part 1", steps 1 and 2, as written: an IAM
+// policy and a user by the root user, who is then signed out by the sign-in URL.
+import { describe, expect, test } from "vitest";
+import { click, fill, named, paste, says, settled, signInAsRoot, tick, useServer, type Visit } from "./console";
+
+const policy = `       {
+         "Version": "2012-10-17",
+         "Statement": [
+           {
+             "Effect": "Allow",
+             "Action": [
+               "greengrass:*",
+               "iot:*",
+               "iotanalytics:*",
+               "cloud9:*",
+               "lambda:*",
+               "s3:*",
+               "sns:*",
+               "iam:*",
+               "cognito-identity:*",
+               "cognito-sync:*",
+               "cognito-idp:*",
+               "logs:*",
+               "ec2:*",
+               "cloudwatch:*",
+               "kms:ListAliases",
+               "kms:DescribeKey",
+               "cloudformation:DescribeStackResources",
+               "tag:getResources"
+             ],
+             "Resource": "*"
+           }
+         ]
+       }
+`;
+
+const skeleton = `{
+    "Version": "2020-10-17"
+	"Statement": [
+		{
+			"Effect" : "",
+			"Action" : [
+			
+			],
+			"Resource" : [
+			
+			]
+		}
+	
+	]
+}
+`;
+
+describe("IoT Core tutorial, part 1", () => {
+  const server = useServer();
+  let visit: Visit;
+
+  test("step 1: create an IAM policy", async () => {
+    visit = await server.visit();
+    const { page } = visit;
+    await signInAsRoot(server, page);
+
+    // 1. In the search bar at the top type IAM, and click the IAM option which appears.
+    await page.getByRole("combobox", { name: "Search for services and pages" }).filter({ visible: true }).fill("IAM");
+    await page.getByRole("option", { name: /^IAM\b/ }).first().click();
+    await page.getByRole("heading", { name: "IAM Dashboard" }).waitFor();
+
+    // 2. In the left navigation menu, click Policies. 3. Click Create Policy. 4. Click the Json tab.
+    await click(page.getByRole("navigation"), "Policies", "link");
+    await click(page, "Create Policy");
+    await click(page, "Json", "tab");
+
+    // The syntax as the tutorial shows it has a comma missing: the editor says where.
+    await paste(page, "Policy document", skeleton);
+    await says(page, 'Ln 3, Col 2: Expected "," or "}", found "Statement"');
+    await paste(page, "Policy document", skeleton.replace('17"', '17",'));
+    await says(page, /^Ln 2, Col 16: Version must be/);
+    await click(page, "Review Policy");
+    await says(page, /^Ln 2, Col 16: Version must be/);
+
+    // 5. Replace the sample policy. 6. Click Review Policy.
+    await paste(page, "Policy document", policy);
+    await click(page, "Review Policy");
+
+    // 7. Enter a Name. 8. Click Create Policy.
+    await fill(page, "Name", "IotUserPolicy");
+    await page.getByRole("table", { name: "Permissions defined in this policy" }).getByText("greengrass", { exact: true }).waitFor();
+    await click(page, "Create Policy", "button");
+    await says(page, "Policy IotUserPolicy created");
+    await named(page, "IotUserPolicy", "link").waitFor();
+  });
+
+  test("step 2: create an IAM user and attach the policy", async () => {
+    const { page } = visit;
+
+    // 1. Click Services, and then click IAM.
+    await click(page, "Services", "button");
+    await page.getByRole("menuitem", { name: /^IAM\b/ }).click();
+    await page.getByRole("heading", { name: "IAM Dashboard" }).waitFor();
+
+    // 2. Users. 3. Add user. 4. User name.
+    await click(page.getByRole("navigation"), "Users", "link");
+    await says(page, "There are no users in this account.");
+    await click(page, "Add user");
+    await fill(page, "User name", "MyIoTUser");
+
+    // 5. Access type. 6. Custom password. 7. Remove the tick mark.
+    await tick(page, "AWS Management Console access");
+    await click(page, "Custom password", "radio");
+    await fill(page, "Password", "Gr33n-Tomatoes");
+    await tick(page, "User must create a new password at next sign-in", false);
+
+    // 8. Next: Permissions. 9. Attach existing policies directly. 10. Filter. 11. A tick mark.
+    await click(page, "Next: Permissions");
+    await click(page, "Attach existing policies directly", "radio");
+    await page.getByLabel("Filter policies").fill("IotUserPolicy");
+    await says(page, "1 match");
+    await tick(page, "Select IotUserPolicy");
+
+    // 12. Next: Tags. 13. Next: Review is the same step. 14. Review, and click Create user.
+    await click(page, "Next: Tags");
+    await page.getByRole("table", { name: "Permissions summary" }).getByText("IotUserPolicy", { exact: true }).waitFor();
+    await click(page, "Create user", "button");
+    await says(page, "User created successfully");
+
+    // 15. The sign-in URL includes the account ID. 16. Clicking it logs the root user out.
+    const url = `${server.url}/console?account=${server.root.accountId}`;
+    await page.getByRole("link", { name: url }).click();
+
+    // 17. Sign in as the IAM user: the account is filled in.
+    await page.getByLabel("IAM user name").waitFor();
+    expect(await page.getByLabel("Account ID (12 digits) or account alias").inputValue()).toBe(server.root.accountId);
+    expect(await (await page.request.get(server.url + "/signin/session")).json()).toEqual({ signedIn: false });
+    await fill(page, "IAM user name", "MyIoTUser");
+    await fill(page, "Password", "Gr33n-Tomatoes");
+    await click(page, "Sign in", "button");
+    await page.getByRole("button", { name: /MyIoTUser @ / }).first().waitFor();
+  });
+
+  test("the user sees what the policy allows, and no more", async () => {
+    const { page } = visit;
+    await page.goto(server.url + "/#/iam/users");
+    await named(page, "MyIoTUser", "link").waitFor();
+
+    // As root, nothing of IAM is left to the user; from then on each screen says why it is empty.
+    const root = await server.visit();
+    await signInAsRoot(server, root.page);
+    await root.page.goto(`${server.url}/#/iam/users/details/MyIoTUser`);
+    await tick(root.page, "Select IotUserPolicyCustomer managed");
+    await click(root.page, "Remove", "button");
+    await click(root.page.getByRole("dialog"), "Remove policy");
+    await says(root.page, "No policies are attached to this user.");
+
+    await page.getByRole("button", { name: "Refresh users" }).click();
+    await says(page, new RegExp(`User: arn:aws:iam::${server.root.accountId}:user/MyIoTUser is not authorized to perform: iam:ListUsers on resource: .* because no identity-based policy allows the iam:ListUsers action`));
+    await says(page, /^AccessDenied/);
+    await page.goto(server.url + "/#/iam/policies");
+    await says(page, /is not authorized to perform: iam:ListPolicies/);
+    await settled(page);
+    expect(visit.complaints).toEqual([]);
+    expect(root.complaints).toEqual([]);
+  });
+});
