@@ -32,6 +32,9 @@ export function laidOut(document: string): string {
   }
 }
 
+/** mayChangePassword lets a user change the password that he is given, as he must at his first sign-in. */
+export const mayChangePassword = (UserName: string) => send(new iam.AttachUserPolicyCommand({ UserName, PolicyArn: "arn:aws:iam::aws:policy/IAMUserChangePassword" }));
+
 /** The three that policies are given to, by the same six calls each. */
 export interface Holder {
   kind: "user" | "group" | "role";

@@ -35,7 +35,7 @@ import { ago, time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { signInURL, useSession } from "../../../session/identity";
-import { listKeys, send, unless } from "../api";
+import { listKeys, mayChangePassword, send, unless } from "../api";
 import { generatePassword } from "./password";
 
 /** Credentials is what a user signs in and signs requests with. */
@@ -118,6 +118,7 @@ function Password({ name, profile, onDismiss, onDone }: { name: string; profile?
       onDismiss={onDismiss}
       onConfirm={async () => {
         const secret = custom ? password : generatePassword();
+        if (mustChange) await mayChangePassword(name);
         const input = { UserName: name, Password: secret, PasswordResetRequired: mustChange };
         await (profile ? send(new UpdateLoginProfileCommand(input)) : send(new CreateLoginProfileCommand(input)));
         notify({
@@ -147,7 +148,11 @@ function Password({ name, profile, onDismiss, onDone }: { name: string; profile?
           <Input type="password" autoComplete="new-password" value={password} onChange={({ detail }) => setPassword(detail.value)} />
         </FormField>
       )}
-      <Checkbox checked={mustChange} onChange={({ detail }) => setMustChange(detail.checked)}>
+      <Checkbox
+        checked={mustChange}
+        onChange={({ detail }) => setMustChange(detail.checked)}
+        description="The user gets the IAMUserChangePassword policy to be allowed to."
+      >
         User must create a new password at next sign-in
       </Checkbox>
     </ConfirmModal>

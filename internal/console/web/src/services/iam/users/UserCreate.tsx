@@ -18,7 +18,7 @@ import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { tagFault, TagsSection, type Tag } from "../../../kit/Tags";
 import { Wizard } from "../../../kit/Wizard";
-import { groupsOf, holders, listGroups, listUsers, send } from "../api";
+import { groupsOf, holders, listGroups, listUsers, mayChangePassword, send } from "../api";
 import { nameFault, nameRule } from "../names";
 import { PolicyPicker } from "../PolicyPicker";
 import { generatePassword } from "./password";
@@ -66,6 +66,7 @@ export function UserCreate() {
     };
     const mayEnter =
       secret !== undefined && (await also("Console password", () => send(new CreateLoginProfileCommand({ UserName: name, Password: secret, PasswordResetRequired: mustChange }))));
+    if (mayEnter && mustChange) await also("Policy IAMUserChangePassword", () => mayChangePassword(name));
     for (const g of way === "group" ? groups.map((g) => g.GroupName ?? "") : (others?.groups ?? [])) {
       await also(`Group ${g}`, () => send(new AddUserToGroupCommand({ UserName: name, GroupName: g })));
     }
@@ -135,7 +136,7 @@ export function UserCreate() {
                     <Checkbox
                       checked={mustChange}
                       onChange={({ detail }) => setMustChange(detail.checked)}
-                      description="Users may change their own password where the account's password policy lets them."
+                      description="Users automatically get the IAMUserChangePassword policy to allow them to change their own password."
                     >
                       User must create a new password at next sign-in
                     </Checkbox>
