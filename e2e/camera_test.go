@@ -2,14 +2,11 @@ package e2e
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
-	"github.com/thingd/thingd/internal/config"
 )
 
 // TestCameraSendsWithItsCertificate is seeds/000 step 5 without GStreamer: a
@@ -123,15 +119,7 @@ func (s *server) cameraAsks(t *testing.T, certPEM, keyPEM, alias, thing string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.ReadFile(filepath.Join(s.dir, config.ServerRootFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(root) {
-		t.Fatal("no certificate in the server's root file")
-	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots(t), Certificates: []tls.Certificate{pair}}}}
 	defer client.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.at.Device+"/role-aliases/"+alias+"/credentials", nil)
 	if err != nil {

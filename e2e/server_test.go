@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -150,6 +151,20 @@ func (s *server) stop() {
 func (s *server) api() string {
 	_, host, _ := strings.Cut(s.at.API, "://")
 	return "http://" + host
+}
+
+// roots are what a client trusts that knows this server.
+func (s *server) roots(t testing.TB) *x509.CertPool {
+	t.Helper()
+	root, err := os.ReadFile(filepath.Join(s.dir, config.ServerRootFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(root) {
+		t.Fatal("no certificate in the server's root file")
+	}
+	return pool
 }
 
 // rootKey is the root account's access key.

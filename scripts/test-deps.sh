@@ -3,8 +3,9 @@
 # as root, else says what is missing and how to get it. Without anything
 # missing it touches nothing.
 set -eu
+cd "$(dirname "$0")/.."
 
-# command, and the Debian or Ubuntu package that has it
+# command, Python module or Java archive, and the Debian or Ubuntu package that has it
 needs='aws awscli
 jq jq
 curl curl
@@ -16,6 +17,9 @@ javac default-jdk-headless
 node nodejs
 npm npm
 chromium chromium
+mosquitto_sub mosquitto-clients
+python:paho.mqtt python3-paho-mqtt
+jar:mqtt-client libmqtt-client-java
 postgres postgresql'
 
 have() {
@@ -26,6 +30,8 @@ have() {
 		done
 		return 1
 		;;
+	python:*) /usr/bin/python3 -c "import ${1#python:}" 2>/dev/null ;;
+	jar:*) [ -e "/usr/share/java/${1#jar:}.jar" ] ;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac
 }
@@ -40,7 +46,17 @@ while read -r cmd package; do
 done <<EOF
 $needs
 EOF
-[ -n "$missing" ] || exit 0
+
+# The clients of e2e, once the rest is there.
+clients() {
+	cd e2e/clients
+	if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+		npm ci --ignore-scripts --loglevel=error
+		touch node_modules/.package-lock.json
+	fi
+}
+
+[ -n "$missing" ] || { clients; exit 0; }
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "test-deps: installing$packages" >&2
@@ -63,6 +79,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
 	esac
 	# shellcheck disable=SC2086 # words on purpose
 	[ -z "$packages" ] || install $packages || fail
+	clients
 	exit 0
 fi
 
