@@ -213,4 +213,12 @@ func (c *conn) decide(a Action, resource, shared string) Decision {
 }
 
 // mayReceive decides on iot:Receive.
-func (c *conn) mayReceive(topic string) bool { return c.decide(Receive, topic, "").Allowed }
+func (c *conn) mayReceive(topic string) bool { return c.receive(topic).Allowed }
+
+func (c *conn) receive(topic string) Decision {
+	d := c.decide(Receive, topic, "")
+	if !d.Allowed {
+		c.write("Publish-Out", topic, d.Why)
+	}
+	return d
+}

@@ -23,6 +23,7 @@ type conn struct {
 	alarm  alarm        // CONNECT's time limit, then keep-alive
 	active atomic.Int64 // the wheel's second when it last sent something
 	ended  atomic.Pointer[ending]
+	live   atomic.Bool // it has its session: what CONNECT has set may be read
 
 	// Set by CONNECT, and not changed after.
 	version   mqtt.Version
@@ -108,7 +109,7 @@ func (b *Broker) Serve(nc net.Conn, creds *Credentials) {
 	if sock != nil {
 		sock.poll()
 	}
-	c.alarm.ring = func() { c.end(ClientError, 0, "no CONNECT came in time") }
+	c.alarm.ring = c.late
 	b.wheel.set(&c.alarm, b.wheel.after(connectTime))
 	c.read()
 	c.close()
@@ -175,6 +176,9 @@ func (c *conn) idle() {
 	if c.f != nil {
 		c.f.end()
 		c.f = nil
+	}
+	if c.last != nil && len(c.last.targets) > mostTargets {
+		c.last = nil
 	}
 	c.since = 0
 }
@@ -287,7 +291,7 @@ func (c *conn) endWith(e *ending) {
 	if !c.ended.CompareAndSwap(nil, e) {
 		return
 	}
-	if e.code != 0 && c.session != nil && c.version == mqtt.V5 {
+	if e.code != 0 && c.live.Load() && c.version == mqtt.V5 {
 		d := mqtt.Disconnect{Reason: e.code}
 		if c.problems {
 			d.Props.ReasonString = reasonString(e.why, c.maxPacket)
@@ -337,6 +341,13 @@ func (c *conn) close() {
 
 // late is called by the wheel when the client may have been silent for too long.
 func (c *conn) late() {
+	if !c.live.Load() {
+		c.end(ClientError, 0, "no CONNECT came in time")
+		return
+	}
+	if c.keepAlive == 0 {
+		return
+	}
 	if c.limits.Redelivery > 0 {
 		c.session.giveUp(c.broker.wheel.seconds() - int64(c.limits.Redelivery/time.Second))
 	}

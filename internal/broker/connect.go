@@ -251,8 +251,8 @@ func (c *conn) joined(f *fanout, p *mqtt.Connect, present, assigned bool) {
 	}
 	f.packet(c, &ack) // before all else [MQTT-3.2.0-1]
 	b := c.broker
+	c.live.Store(true)
 	if c.keepAlive > 0 {
-		c.alarm.ring = c.late
 		b.wheel.set(&c.alarm, b.wheel.seconds()+(int64(c.keepAlive)*3+1)/2+1)
 	} else {
 		b.wheel.clear(&c.alarm)

@@ -231,7 +231,10 @@ func (s *session) load() {
 		give(&s.inflight.slots[i].item)
 	}
 	for i := s.queue.head; i < min(len(s.queue.items), s.queue.head+ahead); i++ {
-		give(&s.queue.items[i])
+		it := &s.queue.items[i]
+		before := it.size()
+		give(it)
+		s.queue.bytes += it.size() - before
 	}
 	if c := s.conn.Load(); c != nil {
 		s.pump(c, f)

@@ -199,7 +199,7 @@ func (t *target) mayReceive(c *conn, topic string) bool {
 	if t.conn == c.number && t.version == v && t.cacheable {
 		return t.allowed
 	}
-	d := c.decide(Receive, topic, "")
+	d := c.receive(topic)
 	t.conn, t.version, t.allowed, t.cacheable = c.number, v, d.Allowed, d.Cacheable
 	return d.Allowed
 }

@@ -314,3 +314,26 @@ func TestRates(t *testing.T) {
 		}
 	})
 }
+
+// A consumer that does not acknowledge keeps a bounded amount of memory busy.
+func TestUnacknowledged(t *testing.T) {
+	l := Standard()
+	l.OutBuffer = 1 << 20
+	r := startRig(t, l)
+	slow, _ := r.connect(&mqtt.Connect{
+		Version: mqtt.V5, ClientID: []byte("slow"), CleanStart: true, Props: mqtt.ConnectProperties{ReceiveMaximum: mqtt.Some[uint16](1)},
+	})
+	slow.subscribe("a", 1)
+	from := r.client("from", mqtt.V5)
+	payload := strings.Repeat("x", 64<<10)
+	for range 20 {
+		from.send(pub("a", payload, 1, 1))
+		want[*mqtt.Ack](from)
+	}
+	want[*mqtt.Publish](slow)
+	if d := want[*mqtt.Disconnect](slow); d.Reason != mqtt.QuotaExceeded {
+		t.Errorf("DISCONNECT %v", d.Reason)
+	}
+	slow.closed()
+	r.settle(func(sp *space) bool { return sp.sessions["slow"] == nil })
+}

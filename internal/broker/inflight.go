@@ -151,6 +151,14 @@ type item struct {
 // own says whether the log has the item for the session itself.
 func (it *item) own() bool { return it.seq != 0 && !it.shared }
 
+// size is about what the item's message takes in memory, if it does.
+func (it *item) size() int {
+	if it.m == nil {
+		return 0
+	}
+	return len(it.m.Payload) + len(it.m.Topic) + 256
+}
+
 // flags are what the log keeps of an item.
 func (it *item) flags() byte {
 	if it.retain {
@@ -168,6 +176,7 @@ func fromLog(q *msglog.Queued) item {
 type queue struct {
 	items []item
 	head  int
+	bytes int // of messages in memory
 }
 
 func (q *queue) len() int { return len(q.items) - q.head }
@@ -179,6 +188,7 @@ func (q *queue) push(it item) {
 		q.items, q.head = q.items[:n], 0
 	}
 	q.items = append(q.items, it)
+	q.bytes += it.size()
 }
 
 func (q *queue) first() *item { return &q.items[q.head] }
@@ -186,6 +196,7 @@ func (q *queue) first() *item { return &q.items[q.head] }
 func (q *queue) pop() item {
 	it := q.items[q.head]
 	q.items[q.head] = item{}
+	q.bytes -= it.size()
 	q.head++
 	if q.head == len(q.items) {
 		q.items, q.head = q.items[:0], 0

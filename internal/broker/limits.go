@@ -79,5 +79,6 @@ func Standard() *Limits {
 		Name: "mqtt", MaxQoS: 2, MQTT31: true, HashMatchesParent: true, RetainedWildcard: true, SubscriptionIDs: true,
 		WillDelay: true, RetainAsPublished: true,
 		Packet: 8 << 20, ReceiveMaximum: 1024, Inflight: 1024, TopicAliases: 64, OutBuffer: 16 << 20, Queue: 1_000_000,
+		Subscriptions: 10_000, Slashes: 255,
 	}
 }

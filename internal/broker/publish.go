@@ -98,8 +98,13 @@ func (c *conn) roomToOwe(f *fanout, p *mqtt.Publish) bool {
 	return true
 }
 
-// mostEntries is how many topics a connection remembers.
-const mostEntries = 256
+const (
+	// mostEntries is how many topics a connection remembers.
+	mostEntries = 256
+	// mostTargets is how many receivers of a topic it does: for more it does not
+	// matter, since they get the message.
+	mostTargets = 1024
+)
 
 // entryOf finds what is known of a topic, from the second time on without
 // looking it up.
@@ -128,8 +133,9 @@ func (c *conn) entryOf(name []byte) (*entry, error) {
 		if len(c.entries) >= mostEntries {
 			clear(c.entries)
 		}
-		c.entries[c.last.topic] = c.last
-		c.entries[e.topic] = e
+		if len(c.last.targets) <= mostTargets {
+			c.entries[c.last.topic] = c.last
+		}
 	}
 	c.last = e
 	return e, nil

@@ -65,6 +65,13 @@ func (s *session) offer(f *fanout, t *target, it item) {
 		s.settled(&it)
 		return
 	}
+	if max := s.space.limits.OutBuffer; max > 0 && s.queue.bytes > max && !it.own() {
+		f.dropped++
+		if c != nil { // nobody waits for a slow consumer
+			c.end(Throttled, mqtt.QuotaExceeded, "too much waits for it: it acknowledges too slowly")
+		}
+		return
+	}
 	it.checked = c != nil && c.number == t.conn
 	s.wait(f, it)
 	if c != nil {
@@ -84,7 +91,7 @@ const inMemory = 64
 
 // wait puts a message at the end of the queue.
 func (s *session) wait(f *fanout, it item) {
-	if !it.own() || s.conn.Load() != nil && s.queue.len() < inMemory {
+	if !it.own() || s.conn.Load() != nil && s.queue.len() < inMemory && s.queue.bytes < inMemory<<10 {
 		it.m = f.keep()
 	} else {
 		it.m = nil
@@ -223,7 +230,10 @@ func (s *session) sendAgain(c *conn, f *fanout) bool {
 // sendNext sends the first of what waits. It is false when that has to wait on.
 func (s *session) sendNext(c *conn, f *fanout) bool {
 	first := s.queue.first()
-	if !s.fetch(first) || !s.inTime(c, first) {
+	before := first.size()
+	ready := s.fetch(first)
+	s.queue.bytes += first.size() - before
+	if !ready || !s.inTime(c, first) {
 		return false
 	}
 	it := s.queue.pop()

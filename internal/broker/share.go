@@ -165,8 +165,9 @@ func (g *group) pick(m *Message) (p pick, ok bool) {
 		p.to = *t
 		return p, true
 	}
-	most := g.space.limits.Queue
-	return p, m.QoS > 0 && g.lasting() && (most == 0 || g.queue.len() < most) // the oldest are kept
+	l := g.space.limits
+	room := (l.Queue == 0 || g.queue.len() < l.Queue) && (l.OutBuffer == 0 || g.queue.bytes < l.OutBuffer || p.queue != 0) // the oldest are kept
+	return p, m.QoS > 0 && g.lasting() && room
 }
 
 // log adds where the log is to have the message. That is the group's queue, until
@@ -269,6 +270,7 @@ func (g *group) pump() {
 				g.queue.pop()
 			} else if g.queue.len() > 0 && g.queue.first().seq == seq {
 				g.queue.first().m = m
+				g.queue.bytes += g.queue.first().size()
 			}
 			continue
 		}
