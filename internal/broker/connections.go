@@ -130,7 +130,7 @@ func (sp *space) presenceOf(clientID string) (presence, bool) {
 func (sp *space) presenceOfThing(name string) (clientID string, p presence, ok bool) {
 	sp.mu.RLock()
 	defer sp.mu.RUnlock()
-	if k := sp.known[name]; k != nil && k.thing == name {
+	if k := sp.known[name]; k != nil {
 		return name, k.presence, true
 	}
 	for id, k := range sp.known {

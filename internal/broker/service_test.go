@@ -116,7 +116,7 @@ func TestConnectionOperations(t *testing.T) {
 	l := Standard()
 	r := startRig(t, l)
 	s, ctx := &Service{Broker: func() *Broker { return r.Broker }, Thing: func(_ context.Context, name string) error {
-		if name != "c" {
+		if name == "x" {
 			return iot.ErrResourceNotFoundException("Thing %s not found", name)
 		}
 		return nil
@@ -190,7 +190,11 @@ func TestConnectionOperations(t *testing.T) {
 	}
 
 	data, err := s.GetThingConnectivityData(ctx, &iot.GetThingConnectivityDataRequest{ThingName: "c"})
-	if err != nil || *data.DisconnectReason != "UNKNOWN" || data.Timestamp.Unix() != 0 { // no thing: the client stands for none
+	if err != nil || !*data.Connected || *data.DisconnectReason != "NONE" || *data.ClientId != "c" || *data.KeepAliveDuration != 60 || data.SourceIp != nil {
+		t.Errorf("%+v %v", data, err)
+	}
+	data, err = s.GetThingConnectivityData(ctx, &iot.GetThingConnectivityDataRequest{ThingName: "never"})
+	if err != nil || *data.Connected || *data.DisconnectReason != "UNKNOWN" || data.Timestamp.Unix() != 0 {
 		t.Errorf("%+v %v", data, err)
 	}
 	if _, err := s.GetThingConnectivityData(ctx, &iot.GetThingConnectivityDataRequest{ThingName: "x"}); code(err) != "ResourceNotFoundException" {
