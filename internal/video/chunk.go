@@ -27,8 +27,8 @@ type chunk struct {
 	name   string
 	opened time.Time
 	file   *blob.Appender
-	buf    *[]byte      // what is yet to be written, a buffer of the service's; nil when there is nothing
-	fast   bool         // buf is to be large
+	buf    *[]byte      // what is yet to be written, in a buffer of the service's; nil when it has none
+	fast   bool         // buf is to be large, and kept
 	size   int64        // written, to buf at least
 	kept   atomic.Int64 // of it, what the index covers
 	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
@@ -92,15 +92,20 @@ func (c *chunk) write(p []byte) error {
 	return nil
 }
 
-// flush writes what was taken over to the file, and gives its buffer back.
+// flush writes what was taken over to the file. It gives the buffer back, unless more comes fast.
 func (c *chunk) flush() error {
 	if c.buf == nil {
 		return nil
 	}
-	b := c.buf
-	c.buf = nil
-	_, err := c.file.Write(*b)
-	c.s.buffers.put(b)
+	var err error
+	if len(*c.buf) > 0 {
+		_, err = c.file.Write(*c.buf)
+		*c.buf = (*c.buf)[:0]
+	}
+	if !c.fast {
+		c.s.buffers.put(c.buf)
+		c.buf = nil
+	}
 	return err
 }
 
