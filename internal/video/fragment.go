@@ -140,9 +140,14 @@ func (c clock) of(f fragment) int64 {
 // those behind the fragment with time after and number.
 func (s *Service) fragmentsBetween(ctx context.Context, st *Stream, c clock, from, to, oldest, after int64, number string, limit int) ([]fragment, error) {
 	by, server := string(c), "+server"
-	if from = max(from, after); c == byServer {
+	if c == byServer {
 		from, server = max(from, oldest), "server"
 	}
+	// Both lower bounds begin at one place: PostgreSQL goes to that of the pair, and SQLite to the other.
+	if from > after {
+		after, number = from, ""
+	}
+	from = after
 	return s.queryFragments(ctx, by+` >= $4 AND `+by+` <= $5 AND `+server+` >= $6 AND (`+by+`, number) > ($7, $8)
 		ORDER BY `+by+`, number LIMIT $9`, st.Account, st.Region, st.ID, from, to, oldest, after, number, int64(limit))
 }
