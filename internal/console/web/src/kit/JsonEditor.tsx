@@ -59,6 +59,7 @@ export function JsonEditor({ label, value, onChange, check = checkJSON, refused,
         const made = ace.edit(element, { ...options, useWorker: false } as never) as Ace.Editor;
         editor.current = made;
         made.setReadOnly(!onChange);
+        made.setShowPrintMargin(false);
         return made;
       },
     };

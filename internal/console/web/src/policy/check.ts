@@ -37,7 +37,7 @@ export function checkPolicy(text: string, kind: Kind): Fault[] {
     if (s.kind !== "object") fault(s.at, "A statement is an object: { … }");
     else checkStatement(s, kind, fault);
   }
-  return faults;
+  return faults.sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
 function checkStatement(s: Node & { kind: "object" }, kind: Kind, fault: (at: number, message: string) => void): void {

@@ -54,10 +54,10 @@ describe("checkPolicy", () => {
     ['{"Version":"2020-10-17","Statement":[]}', "identity", ['1:12 Version must be "2012-10-17" or "2008-10-17": it is that of the language, not a date of yours', "1:37 There is no statement"]],
     ['{"Statment":[]}', "identity", ['1:2 Unknown element "Statment"', '1:1 Missing element "Statement"']],
     ['{"statement":[]}', "identity", ['1:2 Unknown element "statement": did you mean "Statement"?', '1:1 Missing element "Statement"']],
-    ['{"Statement":{"Effect":"allow","Actoin":"iot:*","Resource":"*"}}', "identity", ['1:32 Unknown element "Actoin": did you mean "Action"?', '1:24 Effect must be "Allow" or "Deny"', '1:14 The statement lacks "Action"']],
+    ['{"Statement":{"Effect":"allow","Actoin":"iot:*","Resource":"*"}}', "identity", ['1:14 The statement lacks "Action"', '1:24 Effect must be "Allow" or "Deny"', '1:32 Unknown element "Actoin": did you mean "Action"?']],
     ['{"Statement":{"Effect":"Allow","Action":[],"Resource":"thing"}}', "identity", ["1:41 Action is empty", '1:55 "thing" is neither "*" nor an ARN']],
-    ['{"Statement":{"Effect":"Allow","Action":["Connect",1],"NotAction":"x:y","Resource":"*"}}', "iot", ['1:55 A statement has either "Action" or "NotAction"', "1:52 Action is a text or a list of texts", '1:42 "Connect" is no action: they are written service:Action']],
-    ['{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}', "trust", ["1:58 A trust policy has no Resource: it is about its role", '1:14 The statement lacks "Principal"']],
+    ['{"Statement":{"Effect":"Allow","Action":["Connect",1],"NotAction":"x:y","Resource":"*"}}', "iot", ['1:42 "Connect" is no action: they are written service:Action', "1:52 Action is a text or a list of texts", '1:55 A statement has either "Action" or "NotAction"']],
+    ['{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}', "trust", ['1:14 The statement lacks "Principal"', "1:58 A trust policy has no Resource: it is about its role"]],
     ['{"Statement":{"Effect":"Allow","Action":"a:b","Resource":"*","Principal":"*","Condition":[]}}', "identity", ["1:62 Principal is for trust policies: this one says what whoever has it may do", "1:90 Condition is an object: { operator: { key: value } }"]],
   ] as [string, Kind, string[]][])("%s as %s", (text, kind, want) => expect(about(text, kind)).toEqual(want));
 });

@@ -83,7 +83,7 @@ export function Simulator() {
         <Container header={<Header variant="h2">Whose permissions</Header>}>
           <SpaceBetween size="m">
             <SegmentedControl
-              label="Whose permissions"
+              label="Permissions of"
               selectedId={of}
               onChange={({ detail }) => {
                 setOf(detail.selectedId);

@@ -7,7 +7,7 @@ import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Multiselect from "@cloudscape-design/components/multiselect";
-import SegmentedControl from "@cloudscape-design/components/segmented-control";
+import RadioGroup from "@cloudscape-design/components/radio-group";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
@@ -96,13 +96,13 @@ export function StatementBuilder({ document, onChange }: { document: string; onC
       <Container header={<Header variant="h3">Add a statement</Header>}>
         <SpaceBetween size="m">
           <FormField label="Effect">
-            <SegmentedControl
-              label="Effect"
-              selectedId={effect}
-              onChange={({ detail }) => setEffect(detail.selectedId as "Allow" | "Deny")}
-              options={[
-                { id: "Allow", text: "Allow" },
-                { id: "Deny", text: "Deny" },
+            <RadioGroup
+              direction="horizontal"
+              value={effect}
+              onChange={({ detail }) => setEffect(detail.value as "Allow" | "Deny")}
+              items={[
+                { value: "Allow", label: "Allow" },
+                { value: "Deny", label: "Deny" },
               ]}
             />
           </FormField>
