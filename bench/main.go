@@ -27,6 +27,8 @@ var (
 	media     = flag.String("video", "", "measure video instead of all else: uploads, cameras or all")
 	cameras   = flag.Int("cameras", 500, "for -video: cameras of 1 Mbit/s that send at once")
 	uploads   = flag.String("upload-server", "", "be the plain HTTP upload server that PutMedia is compared with, and write to this directory")
+	shadowsOn = flag.String("shadows", "", "measure shadows instead of all else: on sqlite, or on the empty PostgreSQL database of a URL")
+	devices   = flag.Int("devices", 10_000, "for shadows: devices that are connected and hear their deltas")
 	baseline  = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
@@ -78,7 +80,17 @@ func run() error {
 		}
 		return err
 	}
+	if *shadowsOn != "" {
+		if err := add(shadows(*shadowsOn)); err != nil {
+			return err
+		}
+		table(rows)
+		return nil
+	}
 	if err := add(startup()); err != nil {
+		return err
+	}
+	if err := add(shadows("sqlite")); err != nil {
 		return err
 	}
 	srv, err := start()
