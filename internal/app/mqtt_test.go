@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -405,6 +406,63 @@ func TestVersionDoesNotAllocate(t *testing.T) {
 		d := c.Decide(t.Context(), broker.Publish, "t", info)
 		if after := c.Version(); !d.Allowed || after == before || after != c.Version() {
 			t.Errorf("%s: %+v, not decided anew", kind, d)
+		}
+	}
+}
+
+// Publishing over HTTPS reaches subscribers, for who has a certificate and for
+// who signs, if its policies say so.
+func TestPublishHTTP(t *testing.T) {
+	g := newDeviceRig(t, nil)
+	g.policy("all", statement("Allow", allOfIt, "*"))
+	g.policy("publish", statement("Allow", `"iot:Publish"`, "arn:aws:iot:us-east-1:123456789012:topic/dt/*"))
+	listening, cert := g.register(nil, "all"), g.register(nil, "publish")
+	cred := g.user("person", statement("Allow", `"iot:Publish"`, "arn:aws:iot:us-east-1:123456789012:topic/dt/*"))
+	listener := g.dial(server.MQTT, &listening)
+	if code, why := listener.connect("listener"); code != 0 {
+		t.Fatal(code, why)
+	}
+	if code := listener.subscribe("#"); code != mqtt.GrantedQoS1 {
+		t.Fatal(code)
+	}
+	device := &http.Client{Transport: &http.Transport{TLSClientConfig: g.tlsConfig(&cert)}}
+	t.Cleanup(device.CloseIdleConnections)
+	for _, tt := range []struct {
+		path, payload string
+		status        int
+		topic         string
+	}{
+		{"/topics/dt/a?qos=1", "hello", 200, "dt/a"},
+		{"/topics/dt%2Fb%2Fc?qos=1", strings.Repeat("x", 100_000), 200, "dt/b/c"},
+		{"/topics/other?qos=1", "hello", 403, ""},
+		{"/topics/dt/a?qos=1&retain=true", "hello", 403, ""}, // iot:RetainPublish
+	} {
+		for _, signed := range []bool{false, true} {
+			client, base := device, "https://localhost:"+strconv.Itoa(g.endpoints.devicePort)
+			if signed {
+				client, base = http.DefaultClient, "http://"+g.server.Addr(server.API).String()
+			}
+			r, err := http.NewRequest(http.MethodPost, base+tt.path, strings.NewReader(tt.payload))
+			g.must(err)
+			if signed {
+				g.must(sigv4.Sign(r, []byte(tt.payload), cred, g.cfg.Region, "iotdata", time.Now()))
+			}
+			resp, err := client.Do(r)
+			g.must(err)
+			b, err := io.ReadAll(resp.Body)
+			g.must(err)
+			_ = resp.Body.Close()
+			if resp.StatusCode != tt.status || tt.status == 200 && !bytes.HasPrefix(b, []byte(`{"message":"OK","traceId":"`)) {
+				t.Errorf("%s, signed %v: %d %s", tt.path, signed, resp.StatusCode, b)
+			}
+			if tt.topic == "" {
+				continue
+			}
+			p, ok := listener.receive().(*mqtt.Publish)
+			if !ok || string(p.Topic) != tt.topic || string(p.Payload) != tt.payload {
+				t.Fatalf("%s, signed %v: arrived as %v", tt.path, signed, p)
+			}
+			listener.send(&mqtt.Ack{Kind: mqtt.PUBACK, PacketID: p.PacketID})
 		}
 	}
 }
