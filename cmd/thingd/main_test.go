@@ -35,6 +35,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clients, err := filepath.Abs("../../e2e/clients/node_modules")
+	if err != nil {
+		t.Fatal(err)
+	}
 	servers := &serverTable{m: map[*testscript.TestScript]*running{}}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -44,6 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("THINGD_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("README", readme)
 			e.Setenv("MEDIA", media)
+			e.Setenv("CLIENTS", clients)
 			e.Setenv("AWS_PAGER", "")
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			// Tool versions chosen by the developer's shell, such as pyenv's.
@@ -118,6 +123,7 @@ func (t *serverTable) serve(ts *testscript.TestScript, neg bool, args []string) 
 				ts.Setenv("API", at.API)
 				ts.Setenv("API_ADDRESS", strings.TrimPrefix(at.API, "http://"))
 				ts.Setenv("DEVICE", at.Device)
+				ts.Setenv("MQTT", at.MQTT)
 				ts.Setenv("OPS", at.Ops)
 				return
 			}

@@ -154,7 +154,7 @@ func TestReadme(t *testing.T) {
 			d.Endpoints.API, d.Endpoints.Credentials = "", "c1.credentials.iot.eu-west-1.amazonaws.com"
 		},
 			[]string{"https://c1.credentials.iot.eu-west-1.amazonaws.com/role-aliases", "```sh\ngst-launch-1.0"}, []string{"CONTROL_PLANE_URI"}},
-		{"no role alias", func(d *Device) { d.RoleAlias = "" }, []string{"made without a role alias"}, []string{"curl --", "gst-launch", "Role alias |"}},
+		{"no role alias", func(d *Device) { d.RoleAlias = "" }, []string{"made without a role alias"}, []string{"/role-aliases/", "gst-launch", "Role alias |"}},
 		{"no policies", func(d *Device) { d.Policies = nil }, []string{"none: without one the device may do nothing"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
