@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	callTimeout = 30 * time.Second
+	callTimeout = time.Minute
 	maxAnswer   = 16 << 20
 )
 
@@ -140,8 +140,25 @@ func (c *Client) call(ctx context.Context, operation, base, path string, in, out
 	return nil
 }
 
+// maxThrottled is how often a call that is throttled is made again, after longer and longer pauses.
+const maxThrottled = 8
+
 // open runs one operation whose answer's body is to be read, and closed, by the caller.
 func (c *Client) open(ctx context.Context, operation, base, path string, in any) (*http.Response, error) {
+	wait := minBackOff
+	for n := 0; ; n++ {
+		res, err := c.once(ctx, operation, base, path, in)
+		if n == maxThrottled || !IsCode(err, "ClientLimitExceededException") && !IsCode(err, "ThrottlingException") {
+			return res, err
+		}
+		if sleep(ctx, wait) != nil {
+			return nil, err
+		}
+		wait = min(2*wait, maxBackOff)
+	}
+}
+
+func (c *Client) once(ctx context.Context, operation, base, path string, in any) (*http.Response, error) {
 	req, err := c.request(ctx, base, path, in)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,27 @@ type Consumer struct {
 	RetryFor time.Duration
 	// Report is called with what is worth a line. May be nil.
 	Report func(string)
+
+	endpoints map[string]string // of each API
 }
+
+// endpoint is where an API is. It is asked for again after again has been called.
+func (c *Consumer) endpoint(ctx context.Context, api string) (string, error) {
+	if at := c.endpoints[api]; at != "" {
+		return at, nil
+	}
+	at, err := c.Client.dataEndpoint(ctx, c.Stream, api)
+	if err == nil {
+		if c.endpoints == nil {
+			c.endpoints = map[string]string{}
+		}
+		c.endpoints[api] = at
+	}
+	return at, err
+}
+
+// again forgets the endpoints: one may have moved.
+func (c *Consumer) again() { c.endpoints = nil }
 
 func (c *Consumer) report(format string, args ...any) {
 	if c.Report != nil {
@@ -47,7 +67,7 @@ type Listed struct {
 
 // List answers the fragments that are kept and start within a range of time, in the order of the clock.
 func (c *Consumer) List(ctx context.Context, clock Clock, from, until time.Time) ([]Listed, error) {
-	at, err := c.Client.dataEndpoint(ctx, c.Stream, "LIST_FRAGMENTS")
+	at, err := c.endpoint(ctx, "LIST_FRAGMENTS")
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +138,7 @@ func (c *Consumer) Media(ctx context.Context, list []Listed, emit func(*Fragment
 		if err == nil {
 			err = errors.New("GetMediaForFragmentList: the answer breaks off")
 		}
+		c.again()
 		if err := retry.after(ctx, err, c.report); err != nil {
 			return err
 		}
@@ -126,7 +147,7 @@ func (c *Consumer) Media(ctx context.Context, list []Listed, emit func(*Fragment
 }
 
 func (c *Consumer) fragments(ctx context.Context, list []Listed, emit func(*Fragment) error) error {
-	at, err := c.Client.dataEndpoint(ctx, c.Stream, "GET_MEDIA_FOR_FRAGMENT_LIST")
+	at, err := c.endpoint(ctx, "GET_MEDIA_FOR_FRAGMENT_LIST")
 	if err != nil {
 		return err
 	}
@@ -193,6 +214,7 @@ func (c *Consumer) Follow(ctx context.Context, sel Selector, emit func(*Fragment
 		case err == nil: // nothing came for long: as it is ended by the service
 			err = sleep(ctx, minBackOff)
 		default:
+			c.again()
 			err = retry.after(ctx, err, c.report)
 		}
 		if err != nil {
@@ -202,7 +224,7 @@ func (c *Consumer) Follow(ctx context.Context, sel Selector, emit func(*Fragment
 }
 
 func (c *Consumer) follow(ctx context.Context, sel Selector, opened func(*http.Response), moved func(), emit func(*Fragment) error) error {
-	at, err := c.Client.dataEndpoint(ctx, c.Stream, "GET_MEDIA")
+	at, err := c.endpoint(ctx, "GET_MEDIA")
 	if err != nil {
 		return err
 	}

@@ -343,7 +343,7 @@ func (c *connection) left() bool {
 // hints say what can be done about a refusal.
 var hints = map[int]string{
 	4001: "a fragment may have 50 MB: more key frames make shorter ones",
-	4002: "a fragment may last 10 seconds: more key frames make shorter ones (ffmpeg: -g 50)",
+	4002: "a fragment may last 20 seconds: more key frames make shorter ones (ffmpeg: -g 50)",
 	4006: "ffmpeg writes what PutMedia takes: ffmpeg -i FILE -map 0:v:0 -map 0:a:0? -c copy -f matroska - | thingd video put -",
 	4010: "a block is of a track that the header does not have",
 	4011: "every fragment needs frames of every track: leave out subtitles and pictures (ffmpeg: -map 0:v:0 -map 0:a:0?)",

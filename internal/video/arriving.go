@@ -22,7 +22,7 @@ type arrival struct {
 }
 
 // holdArrival is how long others wait for a fragment from its begin on: a little more than fragments may last.
-const holdArrival = 15 * time.Second
+const holdArrival = 25 * time.Second
 
 // begin gives one of n's numbers to a fragment that came at a server time and is on its way from a connection.
 func (a *arriving) begin(n *numbers, stream string, server int64, from any, stuck func() bool) string {
