@@ -106,7 +106,7 @@ func (c *conn) logged(err error) {
 			}
 			failed = c.version < mqtt.V5 // which can say nothing but success
 		}
-		if !failed && c.out.addPacket(ack, c.version) == dirtied {
+		if !failed && c.out.addPacket(ack, c.version, c.maxPacket) == dirtied {
 			dirty = true
 		}
 	}

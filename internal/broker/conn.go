@@ -48,6 +48,7 @@ type conn struct {
 	f       *fanout // borrowed while there is something to do
 	in      *buffer // likewise
 	need    int     // bytes of the packet that has begun
+	padded  bool    // the length of the packet at hand is not in its shortest form
 	maxIn   int     // bytes of a packet from the client
 	idling  func()  // made once
 	will    *Message
@@ -235,8 +236,11 @@ func (c *conn) handle() {
 // packet handles one packet.
 func (c *conn) packet(f *fanout, h mqtt.Header, body []byte) {
 	var err error
-	switch h.Type {
-	case mqtt.PUBLISH:
+	c.padded = h.Padded
+	switch {
+	case h.Padded && c.session != nil && c.version == mqtt.V5:
+		err = errPadded
+	case h.Type == mqtt.PUBLISH:
 		if c.session != nil {
 			err = c.onPublish(f, h.Flags, body)
 			break
@@ -257,6 +261,9 @@ func (c *conn) packet(f *fanout, h mqtt.Header, body []byte) {
 		c.broken(err)
 	}
 }
+
+// errPadded is of MQTT 5: others do not forbid it.
+var errPadded = protocolError(mqtt.MalformedPacket, "the remaining length is not in its shortest form [MQTT-1.5.5-1]")
 
 // handlers are what handles each packet but PUBLISH.
 var handlers = [16]func(c *conn, f *fanout, flags byte, body []byte) error{
@@ -294,7 +301,7 @@ func (c *conn) endWith(e *ending) {
 	if e.code != 0 && c.live.Load() && c.version == mqtt.V5 {
 		d := mqtt.Disconnect{Reason: e.code}
 		if c.problems {
-			d.Props.ReasonString = reasonString(e.why, c.maxPacket)
+			d.Props.ReasonString = reasonString(e.why, c.maxPacket-besideReason)
 		}
 		c.out.last(&d, c.version)
 	}
@@ -302,10 +309,15 @@ func (c *conn) endWith(e *ending) {
 	c.acks.wake()
 }
 
-// reasonString is a text as far as it fits in a small packet. [MQTT-3.2.2-19]
-func reasonString(text string, maxPacket int) []byte {
+// besideReason is how long a packet is, beside its reason string and a list of
+// reasons.
+const besideReason = 16
+
+// reasonString is a text for a packet with that much room: no long one, and none
+// if it does not fit. [MQTT-3.2.2-19] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.14.2-3]
+func reasonString(text string, room int) []byte {
 	const most = 512
-	if len(text)+64 > maxPacket {
+	if min(len(text), most) > room {
 		return nil
 	}
 	if len(text) > most {
@@ -336,7 +348,17 @@ func (c *conn) close() {
 	if c.session != nil {
 		c.leave(c.ended.Load())
 	}
-	c.out.finish()
+	c.out.finish(c.lingers())
+}
+
+// lingers says whether the client may be sending still: it is read from a little
+// longer then, so that it gets to see what it was told.
+func (c *conn) lingers() bool {
+	switch c.ended.Load().reason {
+	case ConnectionLost, ClientInitiated, ServerInitiated:
+		return false
+	}
+	return c.client != nil
 }
 
 // late is called by the wheel when the client may have been silent for too long.
@@ -384,7 +406,7 @@ func (c *conn) onDisconnect(f *fanout, flags byte, body []byte) error {
 		}
 		c.session.expireAfter(c.limits.expiry(x.Value))
 	}
-	e := &ending{reason: ClientInitiated, why: "the client disconnected", noWill: p.Reason != mqtt.DisconnectWithWillMessage}
-	c.endWith(e) // [MQTT-3.14.4-3]
+	e := &ending{reason: ClientInitiated, why: "the client disconnected", noWill: p.Reason == mqtt.NormalDisconnection}
+	c.endWith(e) // [MQTT-3.1.2-8] [MQTT-3.14.4-3]
 	return nil
 }

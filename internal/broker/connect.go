@@ -22,7 +22,11 @@ func (c *conn) onConnect(f *fanout, flags byte, body []byte) error {
 		return protocolError(mqtt.ProtocolError, "a second CONNECT [MQTT-3.1.0-2]")
 	}
 	var p mqtt.Connect
-	if err := p.Decode(0, flags, body); err != nil {
+	err := p.Decode(0, flags, body)
+	if err == nil && c.padded && p.Version == mqtt.V5 {
+		err = errPadded
+	}
+	if err != nil {
 		return c.badConnect(f, &p, err)
 	}
 	c.version = p.Version
@@ -71,7 +75,7 @@ func (c *conn) refused(f *fanout, p *mqtt.Connect, r *Refusal) {
 		if c.version == mqtt.V5 {
 			told = true
 			if c.problems {
-				ack.Props.ReasonString = reasonString(r.Why, c.maxPacket)
+				ack.Props.ReasonString = reasonString(r.Why, c.maxPacket-besideReason)
 			}
 		}
 		if told {

@@ -36,7 +36,7 @@ func (s *Service) DeleteConnection(ctx context.Context, in *iotdata.DeleteConnec
 	sp.mu.Unlock()
 	if in.PreventWillMessage == nil || !*in.PreventWillMessage {
 		for _, m := range wills {
-			sp.broker.publishOwn(sp, m)
+			sp.broker.publishWill(sp, m)
 		}
 	}
 	return &iotdata.DeleteConnectionResponse{}, nil

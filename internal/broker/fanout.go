@@ -126,7 +126,7 @@ func (f *fanout) single(c *conn, m *Message, it item, id uint16, dup bool) (out 
 
 // packet sends a packet that is no PUBLISH.
 func (f *fanout) packet(c *conn, p mqtt.Packet) {
-	f.noted(c, c.out.addPacket(p, c.version))
+	f.noted(c, c.out.addPacket(p, c.version, c.maxPacket))
 }
 
 // result counts a PUBLISH that was added to a connection's outbox.
@@ -147,6 +147,8 @@ func (f *fanout) noted(c *conn, r added) {
 		f.dirty = append(f.dirty, c)
 	case overflow: // nobody waits for a slow consumer
 		c.end(Throttled, mqtt.QuotaExceeded, "too much waits for it: it reads too slowly")
+	case tooLarge: // [MQTT-3.1.2-24]
+		c.end(ClientError, mqtt.PacketTooLarge, "an answer is larger than the client takes")
 	case gathered, refused:
 	}
 }

@@ -49,7 +49,7 @@ func (s *session) complete(c *conn, f *fanout, ack *mqtt.Ack) {
 	}
 	id, log := ack.PacketID, s.log
 	s.space.broker.surely(func(b *msglog.Batch) { b.Completed(log, id) }, func() {
-		if c.out.addPacket(&mqtt.Ack{Kind: mqtt.PUBCOMP, PacketID: id}, c.version) == dirtied {
+		if c.out.addPacket(&mqtt.Ack{Kind: mqtt.PUBCOMP, PacketID: id}, c.version, c.maxPacket) == dirtied {
 			c.broker.later(c)
 		}
 	})

@@ -53,8 +53,8 @@ func (sp *space) join(c *conn, clean bool) (present bool, err error) {
 	if old != nil {
 		old.end(DuplicateClientID, mqtt.SessionTakenOver, "another connection has the same client id")
 	}
-	for _, m := range after {
-		b.publishOwn(sp, m)
+	for _, w := range after {
+		b.publishWill(sp, w)
 	}
 	return present, nil
 }
@@ -140,10 +140,10 @@ func (c *conn) leave(e *ending) {
 	f := b.fanout()
 	defer f.end()
 	if will != nil { // [MQTT-3.1.2-8]
-		f.publishOwn(sp, will)
+		f.publishWill(sp, will)
 	}
-	for _, m := range after {
-		f.publishOwn(sp, m)
+	for _, w := range after {
+		f.publishWill(sp, w)
 	}
 	c.disconnected(f, e)
 }
@@ -221,8 +221,8 @@ func (s *session) due() {
 		after = append(after, sp.remove(s)...)
 	}
 	sp.mu.Unlock()
-	for _, m := range after {
-		sp.broker.publishOwn(sp, m)
+	for _, w := range after {
+		sp.broker.publishWill(sp, w)
 	}
 }
 

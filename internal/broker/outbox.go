@@ -22,6 +22,7 @@ type outbox struct {
 	dirty   bool    // whoever made it so will flush
 	ending  bool    // nothing is added any more
 	closing bool    // after the last write the connection is closed
+	lingers bool    // and read from until the client has closed it, too
 	broken  bool    // writing has failed
 	onError func()  // called once, by the one that writes
 	onClose func()  // called when the connection is closed
@@ -35,6 +36,7 @@ const (
 	gathered              // somebody else will flush
 	dirtied               // the caller has to flush
 	overflow              // too much waits: nothing was added
+	tooLarge              // for the client: nothing was added
 )
 
 // room gets the buffer ready for n more bytes. It is called with the lock held.
@@ -78,13 +80,18 @@ func (o *outbox) addPublish(p []byte, at int, id uint16) added {
 	return r
 }
 
-// addPacket adds any other packet.
-func (o *outbox) addPacket(p mqtt.Packet, v mqtt.Version) added {
+// addPacket adds any other packet, which may be that long at most.
+func (o *outbox) addPacket(p mqtt.Packet, v mqtt.Version, most int) added {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r := o.room(0)
 	if r == gathered || r == dirtied {
+		start := len(o.buf.b)
 		o.buf.b = p.Append(o.buf.b, v)
+		if len(o.buf.b)-start > most {
+			o.buf.b = o.buf.b[:start]
+			return tooLarge
+		}
 	}
 	return r
 }
@@ -174,8 +181,25 @@ func (o *outbox) rest() {
 }
 
 func (o *outbox) close() {
+	if o.lingers {
+		go o.linger()
+		return
+	}
 	_ = o.net.Close() // nobody is left to tell
 	o.onClose()
+}
+
+// lingering is how long a client is given to close its side.
+const lingering = 2 * time.Second
+
+// linger ends the connection in the way that lets the client read what it was
+// told: closed with bytes unread, TCP drops what the client has not read.
+func (o *outbox) linger() {
+	if w, ok := o.net.(interface{ CloseWrite() error }); ok && o.sock != nil && w.CloseWrite() == nil {
+		o.sock.discard(lingering)
+	}
+	o.lingers = false
+	o.close()
 }
 
 // round writes what waits, once. It reports whether the kernel has to be waited
@@ -222,11 +246,11 @@ func (o *outbox) failed(err error) {
 const lastWords = 5 * time.Second
 
 // finish closes the connection once what waits is written, or cannot be, and
-// calls onClose then.
-func (o *outbox) finish() {
+// calls onClose then. It lingers if the client may be sending still.
+func (o *outbox) finish(linger bool) {
 	_ = o.net.SetWriteDeadline(time.Now().Add(lastWords)) // a connection that is gone needs none
 	o.mu.Lock()
-	o.ending, o.closing = true, true
+	o.ending, o.closing, o.lingers = true, true, linger && !o.broken
 	if o.writing {
 		o.mu.Unlock()
 		return // whoever writes closes

@@ -184,7 +184,7 @@ func (c *conn) refusePublish(f *fanout, e *entry, p *mqtt.Publish, code mqtt.Rea
 	if c.version == mqtt.V5 {
 		if p.QoS > 0 {
 			ack := mqtt.Ack{Kind: ackOf(p.QoS), PacketID: p.PacketID, Reason: code}
-			c.explain(&ack.Props, why)
+			c.explain(&ack.Props, why, 1)
 			c.acks.now(c, f, ack)
 		}
 		return nil // [MQTT-3.3.5-2] has nothing else for QoS 0
@@ -398,9 +398,18 @@ func (f *fanout) publishOwn(sp *space, m *Message) {
 	}
 }
 
-func (b *Broker) publishOwn(sp *space, m *Message) {
+// publishWill publishes a will, whose life begins now (3.1.3.2.4).
+func (f *fanout) publishWill(sp *space, will *Message) {
+	m := *will
+	if m.Props != nil && m.Props.MessageExpiry.Set {
+		m.Expires = f.broker.Now().Add(sp.limits.messageExpiry(m.Props.MessageExpiry.Value))
+	}
+	f.publishOwn(sp, &m)
+}
+
+func (b *Broker) publishWill(sp *space, will *Message) {
 	f := b.fanout()
-	f.publishOwn(sp, m)
+	f.publishWill(sp, will)
 	f.end()
 }
 

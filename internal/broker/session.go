@@ -210,7 +210,7 @@ func (s *session) pump(c *conn, f *fanout) {
 }
 
 // sendAgain sends the first of what has to be sent again, under its identifier.
-// [MQTT-4.4.0-1] It is false when the log has to be waited for.
+// [MQTT-4.4.0-1] What had been sent does not expire. [MQTT-4.3.3-7] It is false when the log has to be waited for.
 func (s *session) sendAgain(c *conn, f *fanout) bool {
 	sl := s.inflight.get(s.resend[0])
 	if sl != nil && sl.state == sent && !s.fetch(&sl.item) {
@@ -219,7 +219,7 @@ func (s *session) sendAgain(c *conn, f *fanout) bool {
 	s.resend = s.resend[1:]
 	switch {
 	case sl == nil:
-	case sl.state == sent && (sl.m == nil || sl.m.expired(s.space.broker.Now())):
+	case sl.state == sent && sl.m == nil: // the log does not have it any more
 		s.settle(sl)
 	default:
 		s.progress(c, f, sl, true)

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -88,6 +90,22 @@ func (s *socket) release() {
 	if s.in != nil {
 		s.in.give()
 		s.in, s.unread = nil, nil
+	}
+}
+
+// CloseWrite tells the peer that nothing more comes.
+func (s *socket) CloseWrite() error {
+	if w, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// discard reads, after release, until the peer has closed its side or it took
+// too long.
+func (s *socket) discard(most time.Duration) {
+	if err := s.SetReadDeadline(time.Now().Add(most)); err == nil {
+		_, _ = io.Copy(io.Discard, s.Conn) // the connection ends either way
 	}
 }
 

@@ -37,7 +37,7 @@ func (c *conn) onSubscribe(f *fanout, flags byte, body []byte) error {
 				return nil
 			}
 			ack.Reasons = append(ack.Reasons, no.code)
-			c.explain(&ack.Props, no.why)
+			c.explain(&ack.Props, no.why, len(p.Filters))
 			continue
 		}
 		sub.id = p.Props.SubscriptionID.Or(0)
@@ -63,11 +63,11 @@ func (n *notThat) reason() EndReason {
 	return ClientError
 }
 
-// explain puts the first reason into an acknowledgement, if the client wants to
-// know.
-func (c *conn) explain(p *mqtt.AckProperties, why string) {
+// explain puts the first reason into an acknowledgement of some codes, if the
+// client wants to know. [MQTT-3.1.2-29]
+func (c *conn) explain(p *mqtt.AckProperties, why string, codes int) {
 	if c.version == mqtt.V5 && c.problems && p.ReasonString == nil {
-		p.ReasonString = reasonString(why, c.maxPacket)
+		p.ReasonString = reasonString(why, c.maxPacket-besideReason-codes)
 	}
 }
 
@@ -136,7 +136,7 @@ func (c *conn) subscribe(f *fanout, subs []*subscription, ack *mqtt.Suback) {
 			l.AccountSubscriptions > 0 && sp.index.Len() >= l.AccountSubscriptions || !sp.rates.subscribe.take(now)) {
 			ack.Reasons[at] = mqtt.QuotaExceeded
 			at++
-			c.explain(&ack.Props, "too many subscriptions")
+			c.explain(&ack.Props, "too many subscriptions", len(ack.Reasons))
 			continue
 		}
 		at++

@@ -126,7 +126,10 @@ func (p *Suback) Append(dst []byte, v Version) []byte {
 		dst = p.Props.append(dst)
 	}
 	for _, c := range p.Reasons {
-		if v != V5 && c.Failed() {
+		switch {
+		case v == V31 && c.Failed(): // which knows no refusal (MQTT 3.1, 3.8: "must therefore make a positive acknowledgement")
+			c = GrantedQoS0
+		case v != V5 && c.Failed():
 			c = UnspecifiedError
 		}
 		dst = append(dst, byte(c))
