@@ -193,6 +193,9 @@ func (c *conn) take(p *mqtt.Connect) {
 	if l.OutBuffer > 0 {
 		c.out.limit(l.OutBuffer)
 	}
+	if n := min(p.Props.TopicAliasMax.Or(0), l.AliasesOut); n > 0 { // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+		c.out.aliases, c.out.longest = &mqtt.Aliases{Most: n}, c.maxPacket
+	}
 	c.info.Persistent = c.expiry > 0
 	if p.HasWill {
 		c.info.WillTopic = string(p.Will.Topic)

@@ -33,6 +33,7 @@ type Limits struct {
 	ReceiveMaximum uint16 // publishes of QoS 1 and 2 that the client may have unacknowledged
 	Inflight       int    // the same, to the client
 	TopicAliases   uint16 // that the client may use
+	AliasesOut     uint16 // that the client is sent
 	Subscriptions  int
 	PublishRate    int           // a second, in and out each
 	Throughput     int           // bytes a second, in
@@ -78,7 +79,7 @@ func Standard() *Limits {
 	return &Limits{
 		Name: "mqtt", MaxQoS: 2, MQTT31: true, HashMatchesParent: true, RetainedWildcard: true, SubscriptionIDs: true,
 		WillDelay: true, RetainAsPublished: true,
-		Packet: 8 << 20, ReceiveMaximum: 1024, Inflight: 1024, TopicAliases: 64, OutBuffer: 16 << 20, Queue: 1_000_000,
+		Packet: 8 << 20, ReceiveMaximum: 1024, Inflight: 1024, TopicAliases: 64, AliasesOut: 64, OutBuffer: 16 << 20, Queue: 1_000_000,
 		Subscriptions: 10_000, Slashes: 255,
 	}
 }

@@ -16,6 +16,9 @@ type outbox struct {
 	sock *socket // nil: writes may wait
 	max  int     // bytes that may wait; more than that is an overflow
 
+	aliases *mqtt.Aliases // of topics; nil: the client wants none
+	longest int           // packet that it takes, for them
+
 	mu      sync.Mutex
 	buf     *buffer // nil: nothing waits
 	writing bool    // somebody writes; what is added meanwhile goes with it
@@ -56,15 +59,27 @@ func (o *outbox) room(n int) added {
 	return dirtied
 }
 
-// add adds bytes.
+// add adds an encoded PUBLISH.
 func (o *outbox) add(p []byte) added {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r := o.room(len(p))
 	if r == gathered || r == dirtied {
-		o.buf.b = append(o.buf.b, p...)
+		o.put(p)
 	}
 	return r
+}
+
+// put appends an encoded PUBLISH. It returns where it begins, and how much closer
+// to that its packet identifier is than it was.
+func (o *outbox) put(p []byte) (start, shift int) {
+	start = len(o.buf.b)
+	if o.aliases == nil {
+		o.buf.b = append(o.buf.b, p...)
+	} else {
+		o.buf.b, shift = o.aliases.Append(o.buf.b, p, o.longest)
+	}
+	return start, shift
 }
 
 // addPublish adds an encoded PUBLISH with a packet identifier of its own.
@@ -73,9 +88,8 @@ func (o *outbox) addPublish(p []byte, at int, id uint16) added {
 	defer o.mu.Unlock()
 	r := o.room(len(p))
 	if r == gathered || r == dirtied {
-		start := len(o.buf.b)
-		o.buf.b = append(o.buf.b, p...)
-		mqtt.SetPacketID(o.buf.b[start:], at, id)
+		start, shift := o.put(p)
+		mqtt.SetPacketID(o.buf.b[start:], at-shift, id)
 	}
 	return r
 }
