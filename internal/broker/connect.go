@@ -123,11 +123,11 @@ func (c *conn) connect(f *fanout, p *mqtt.Connect) error {
 	if err := c.takeWill(p); err != nil {
 		return err
 	}
-	present, err := sp.join(c, p.CleanStart)
+	present, err := sp.join(c, p.CleanStart, func(present bool) { c.greet(f, p, present, assigned) })
 	if err != nil {
 		return err
 	}
-	c.joined(f, p, present, assigned)
+	c.joined(f, present)
 	return nil
 }
 
@@ -247,8 +247,9 @@ func (c *conn) origin() Origin {
 	}
 }
 
-// joined answers the CONNECT, and begins to send what waits.
-func (c *conn) joined(f *fanout, p *mqtt.Connect, present, assigned bool) {
+// greet answers the CONNECT, while nobody else can send anything yet.
+// [MQTT-3.2.0-1]
+func (c *conn) greet(f *fanout, p *mqtt.Connect, present, assigned bool) {
 	ack := mqtt.Connack{SessionPresent: present}
 	if c.version == mqtt.V5 {
 		ack.Props = c.properties(p)
@@ -256,9 +257,13 @@ func (c *conn) joined(f *fanout, p *mqtt.Connect, present, assigned bool) {
 			ack.Props.AssignedClientID = []byte(c.info.ClientID) // [MQTT-3.2.2-16]
 		}
 	}
-	f.packet(c, &ack) // before all else [MQTT-3.2.0-1]
-	b := c.broker
+	f.packet(c, &ack)
 	c.live.Store(true)
+}
+
+// joined begins to send what waits.
+func (c *conn) joined(f *fanout, present bool) {
+	b := c.broker
 	if c.keepAlive > 0 {
 		b.wheel.set(&c.alarm, b.wheel.seconds()+(int64(c.keepAlive)*3+1)/2+1)
 	} else {

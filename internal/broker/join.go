@@ -11,7 +11,9 @@ import (
 
 // join gives a connection its session: the one that its client id has, or a new
 // one. Whoever is connected with that id is disconnected. [MQTT-3.1.4-3]
-func (sp *space) join(c *conn, clean bool) (present bool, err error) {
+// Messages can come as soon as the session has the connection: greet is called
+// before that.
+func (sp *space) join(c *conn, clean bool, greet func(present bool)) (present bool, err error) {
 	b, id := sp.broker, c.info.ClientID
 	var after []*Message
 	sp.mu.Lock()
@@ -43,8 +45,10 @@ func (sp *space) join(c *conn, clean bool) (present bool, err error) {
 		s.log = b.Store.NewSession()
 	}
 	s.expiry, s.left, s.will = c.expiry, time.Time{}, nil // a client that is back has no will to send [MQTT-3.1.3-9]
-	s.conn.Store(c)
 	c.space, c.session = sp, s
+	greet(present)
+	s.rewind()
+	s.conn.Store(c)
 	b.wheel.clear(&s.alarm)
 	b.keepSession(s)
 	s.mu.Unlock()

@@ -303,14 +303,18 @@ func (s *session) giveUp(before int64) {
 func (s *session) resume(c *conn, f *fanout) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn.Load() != c {
-		return
+	if s.conn.Load() == c {
+		s.pump(c, f)
 	}
+}
+
+// rewind has everything sent again that was not acknowledged, before all that is
+// new. [MQTT-4.4.0-1]
+func (s *session) rewind() {
 	s.resend = s.resend[:0]
 	for _, sl := range s.inflight.inOrder() {
 		s.resend = append(s.resend, sl.id)
 	}
-	s.pump(c, f)
 }
 
 // acked takes a PUBACK.
