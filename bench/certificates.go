@@ -73,8 +73,11 @@ func idleCPU(s *server) (row, error) {
 }
 
 // used is the processor time that the server has had.
-func (s *server) used() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+func (s *server) used() (time.Duration, error) { return processorTime(s.cmd.Process.Pid) }
+
+// processorTime is that of a process, user's and system's.
+func processorTime(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

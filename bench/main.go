@@ -29,6 +29,12 @@ var (
 	uploads   = flag.String("upload-server", "", "be the plain HTTP upload server that PutMedia is compared with, and write to this directory")
 	shadowsOn = flag.String("shadows", "", "measure shadows instead of all else: on sqlite, or on the empty PostgreSQL database of a URL")
 	devices   = flag.Int("devices", 10_000, "for shadows: devices that are connected and hear their deltas")
+	mqttOn    = flag.String("mqtt", "", "measure MQTT over mutual TLS instead of all else: all, or scenarios with commas between: idle, connect, "+scenarioNames())
+	connected = flag.Int("connections", 2000, "for -mqtt idle: clients that are connected")
+	settle    = flag.Duration("settle", 10*time.Second, "for -mqtt idle: how long they have been silent when memory is read")
+	mosquitto = flag.Bool("mosquitto", true, "for -mqtt: measure mosquitto beside it")
+	beside    = flag.String("beside", "", "for -mqtt: another thingd binary to measure beside it")
+	profiles  = flag.String("profiles", "", "for -mqtt: a directory that gets profiles of thingd's processor time, by scenario")
 	baseline  = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
@@ -65,6 +71,9 @@ func run() error {
 			table(rows)
 		}
 		return err
+	}
+	if *mqttOn != "" {
+		return messages(*mqttOn)
 	}
 	if *things > 0 {
 		rows, err := scale()

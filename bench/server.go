@@ -21,21 +21,25 @@ import (
 
 // server is a thingd under measurement.
 type server struct {
-	cmd  *exec.Cmd
-	args []string // of its own
-	dir  string
-	at   config.Endpoints
-	root config.RootCredentials
-	out  bytes.Buffer
+	binary string
+	cmd    *exec.Cmd
+	args   []string // of its own
+	dir    string
+	at     config.Endpoints
+	root   config.RootCredentials
+	out    bytes.Buffer
 }
 
 // start runs the binary in a fresh data directory and waits until it is ready.
-func start(args ...string) (*server, error) {
+func start(args ...string) (*server, error) { return startOf(*binary, args...) }
+
+// startOf is start of another binary.
+func startOf(path string, args ...string) (*server, error) {
 	dir, err := os.MkdirTemp("", "thingd-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, args: args}
+	s := &server{binary: path, dir: dir, args: args}
 	if err := s.run(); err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func start(args ...string) (*server, error) {
 }
 
 func (s *server) run() error {
-	s.cmd = exec.Command(*binary, append([]string{"serve", "--data", s.dir, "--api", "127.0.0.1:0", "--device", "127.0.0.1:0", "--mqtt", "off", "--ops", "127.0.0.1:0"}, s.args...)...)
+	s.cmd = exec.Command(s.binary, append([]string{"serve", "--data", s.dir, "--api", "127.0.0.1:0", "--device", "127.0.0.1:0", "--mqtt", "off", "--ops", "127.0.0.1:0"}, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -76,6 +80,13 @@ func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
 	_ = os.RemoveAll(s.dir)
+}
+
+// again ends the process and starts another one with the same data.
+func (s *server) again() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+	return s.run()
 }
 
 // apiHost is the address of the APIs.
@@ -122,9 +133,11 @@ func idleMemory(s *server) (row, error) {
 	return row{"idle memory (RSS)", fmt.Sprintf("%.0f MB", float64(n)/(1<<20)), "", "50 MB"}, err
 }
 
-// resident is the server's resident set, in bytes.
-func (s *server) resident() (int, error) {
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
+func (s *server) resident() (int, error) { return resident(s.cmd.Process.Pid) }
+
+// resident is a process's resident set, in bytes.
+func resident(pid int) (int, error) {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return 0, err
 	}
