@@ -23,6 +23,7 @@ type outbox struct {
 	buf     *buffer // nil: nothing waits
 	writing bool    // somebody writes; what is added meanwhile goes with it
 	dirty   bool    // whoever made it so will flush
+	spoken  bool    // the CONNACK was added
 	ending  bool    // nothing is added any more
 	closing bool    // after the last write the connection is closed
 	lingers bool    // and read from until the client has closed it, too
@@ -106,15 +107,20 @@ func (o *outbox) addPacket(p mqtt.Packet, v mqtt.Version, most int) added {
 			o.buf.b = o.buf.b[:start]
 			return tooLarge
 		}
+		o.spoken = true
 	}
 	return r
 }
 
-// last adds the last packet. If too much waits, it is sent in place of that.
+// last adds the last packet, unless there was no first one [MQTT-3.14.0-1]. If too
+// much waits, it is sent in place of that.
 func (o *outbox) last(p mqtt.Packet, v mqtt.Version) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ending || o.broken {
+		return
+	}
+	if o.ending = true; !o.spoken {
 		return
 	}
 	if o.buf == nil {
@@ -123,7 +129,6 @@ func (o *outbox) last(p mqtt.Packet, v mqtt.Version) {
 		o.buf.b = o.buf.b[:0]
 	}
 	o.buf.b = p.Append(o.buf.b, v)
-	o.ending = true
 }
 
 // limit sets how many bytes may wait.
