@@ -111,6 +111,8 @@ func subscribePeer(c *mqttPeer, filter string, qos byte) error {
 				return fmt.Errorf("SUBACK %v", q.Reasons)
 			}
 			return nil
+		case *mqtt.Disconnect:
+			return fmt.Errorf("DISCONNECT %v %s", q.Reason, q.Props.ReasonString)
 		}
 	}
 }

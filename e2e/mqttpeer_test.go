@@ -14,7 +14,7 @@ import (
 // mqttPeer is an MQTT client for very many, and for servers that may be gone at any moment: it returns what fails and
 // answers nothing by itself.
 type mqttPeer struct {
-	net.Conn
+	*tls.Conn
 	v  mqtt.Version
 	in []byte
 }
@@ -72,6 +72,9 @@ func connectPeer(address string, config *tls.Config, p *mqtt.Connect) (*mqttPeer
 	return c, ack, nil
 }
 
+// Close closes the connection without a word, which crypto/tls would wait for.
+func (c *mqttPeer) Close() error { return c.NetConn().Close() }
+
 func (c *mqttPeer) send(packets ...mqtt.Packet) error {
 	var b []byte
 	for _, p := range packets {
@@ -111,7 +114,7 @@ func await[P mqtt.Packet](c *mqttPeer) (P, error) {
 	}
 	q, ok := p.(P)
 	if !ok {
-		return none, fmt.Errorf("%s came, not a %T", p.Type(), none)
+		return none, fmt.Errorf("%s came, not a %T: %+v", p.Type(), none, p)
 	}
 	return q, nil
 }

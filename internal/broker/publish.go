@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/thingd/thingd/internal/mqtt"
+	"github.com/thingd/thingd/internal/msglog"
 	"github.com/thingd/thingd/internal/topic"
 )
 
@@ -39,7 +40,7 @@ func (c *conn) onPublish(f *fanout, flags byte, body []byte) error {
 		return err
 	}
 	if p.QoS == 2 && c.session.has(p.PacketID) { // it was there already [MQTT-4.3.3-10]
-		c.acks.now(c, f, mqtt.Ack{Kind: mqtt.PUBREC, PacketID: p.PacketID})
+		c.repeated(f, p.PacketID)
 		return nil
 	}
 	code, why := c.mayPublish(e, p)
@@ -75,6 +76,23 @@ func (c *conn) topicOf(p *mqtt.Publish) ([]byte, error) {
 		return nil, protocolError(mqtt.ProtocolError, "a topic alias that stands for nothing yet (3.3.2.3.4)")
 	}
 	return []byte(known), nil
+}
+
+// repeated acknowledges a QoS 2 message that has come before, and may not be
+// durable yet: a client that was disconnected meanwhile sends it again.
+func (c *conn) repeated(f *fanout, id uint16) {
+	f.ack = mqtt.Ack{Kind: mqtt.PUBREC, PacketID: id}
+	if c.session.log == 0 {
+		c.acks.now(c, f, f.ack)
+		return
+	}
+	done := c.expect(f)
+	c.broker.append(func(*msglog.Batch) {}, func(err error) {
+		if err == nil && !c.session.has(id) {
+			err = msglog.ErrSettled // it could not be stored
+		}
+		done(err)
+	})
 }
 
 // roomToOwe says whether the client may have one more message unacknowledged.

@@ -146,8 +146,15 @@ func (s *session) onward(id uint16, from, to progress) {
 	if sl == nil || sl.state != from {
 		return
 	}
-	sl.state = to
 	c := s.conn.Load()
+	if from == awaiting && !s.space.broker.Store.Queued(s.log, sl.seq) {
+		s.inflight.done(sl) // it could not be stored, and its publisher was told so
+		if c != nil {
+			s.pump(c, f)
+		}
+		return
+	}
+	sl.state = to
 	if c == nil || s.resending(id) {
 		return // it goes out when it is its turn
 	}

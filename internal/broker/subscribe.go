@@ -237,13 +237,18 @@ func (c *conn) onUnsubscribe(f *fanout, flags byte, body []byte) error {
 }
 
 // whenKept does something once all that the log was given for this session is on
-// disk, or at once if there is nothing there.
+// disk, or at once if there is nothing there. What could not be stored was not
+// promised: the connection ends.
 func (c *conn) whenKept(f *fanout, do func(f *fanout)) {
 	if c.session.log == 0 {
 		do(f)
 		return
 	}
-	c.broker.append(func(*msglog.Batch) {}, func(error) {
+	c.broker.append(func(*msglog.Batch) {}, func(err error) {
+		if err != nil {
+			c.end(ServerError, mqtt.UnspecifiedError, "the session could not be stored")
+			return
+		}
 		f := c.broker.fanout()
 		defer f.end()
 		do(f)

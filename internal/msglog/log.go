@@ -145,6 +145,14 @@ func (l *Log) Queue(s SessionID) (messages int, bytes int64) {
 	return 0, 0
 }
 
+// Queued says whether a message is in the queue of a session. Once done was
+// called for its batch, one that is not was settled or could not be stored.
+func (l *Log) Queued(s SessionID, seq uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pair(s, seq) != nil
+}
+
 // Wait returns when less than half of Options.Pending waits for the database.
 func (l *Log) Wait(ctx context.Context) error {
 	for {
