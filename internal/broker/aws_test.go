@@ -2,6 +2,7 @@ package broker
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/thingd/thingd/internal/mqtt"
@@ -77,6 +78,47 @@ func TestDenials(t *testing.T) {
 		want[*mqtt.Ack](from)
 		other.message("a/b", "2", 1)
 		mute.message("a/b", "2", 1)
+	}
+}
+
+// TestDeniedWhileJoining has a principal lose its permission between the decision
+// on its CONNECT and its connection being among those that are ended for that.
+func TestDeniedWhileJoining(t *testing.T) {
+	for _, v := range versions {
+		r := newRig(t, Standard())
+		var once sync.Once
+		r.rules.decided = func(what string) {
+			if what == "iot:Connect late" {
+				once.Do(func() {
+					r.rules.deny(what)
+					r.Disconnect("123456789012", "us-east-1", "p-late", ForbiddenAccess)
+				})
+			}
+		}
+		r.start()
+		watch := r.client("watch", v)
+		watch.subscribe("$aws/events/presence/+/late", 0)
+		c, ack := r.connect(&mqtt.Connect{
+			Version: v, ClientID: []byte("late"), CleanStart: true, Username: []byte("late"),
+		})
+		if ack.Reason != mqtt.Success {
+			t.Errorf("%v: CONNACK %v", v, ack.Reason)
+		}
+		if v == mqtt.V5 {
+			if d := want[*mqtt.Disconnect](c); d.Reason != mqtt.NotAuthorized {
+				t.Errorf("DISCONNECT %v", d.Reason)
+			}
+		}
+		c.closed()
+		for _, topic := range []string{"$aws/events/presence/connected/late", "$aws/events/presence/disconnected/late"} {
+			if got := want[*mqtt.Publish](watch); string(got.Topic) != topic {
+				t.Errorf("%v: %s %s", v, got.Topic, got.Payload)
+			}
+		}
+		watch.quiet()
+		if p, ok := r.space("123456789012", "us-east-1").presenceOf("late"); ok && p.connected {
+			t.Errorf("%v: it counts as connected", v)
+		}
 	}
 }
 

@@ -128,6 +128,11 @@ func (c *conn) connect(f *fanout, p *mqtt.Connect) error {
 		return err
 	}
 	c.joined(f, present)
+	// Again, since whoever has ended the principal's connections meanwhile has not
+	// found this one among them.
+	if d := c.decide(Connect, c.info.ClientID, ""); !d.Allowed {
+		c.end(ForbiddenAccess, mqtt.NotAuthorized, d.Why)
+	}
 	return nil
 }
 

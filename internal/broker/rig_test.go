@@ -24,6 +24,7 @@ type rules struct {
 	denied  map[string]bool // "iot:Publish a/b"
 	version atomic.Uint64
 	asked   atomic.Int64
+	decided func(what string) // called after each decision, if it is set
 }
 
 func (r *rules) deny(what string) {
@@ -67,9 +68,12 @@ func (g *guest) Version() uint64       { return g.version.Load() }
 
 func (g *guest) Decide(_ context.Context, a Action, resource string, info *ConnectInfo) Decision {
 	g.asked.Add(1)
+	what := a.String() + " " + resource
+	if g.decided != nil {
+		defer g.decided(what)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	what := a.String() + " " + resource
 	if g.denied[what] || g.denied[info.ClientID+": "+what] {
 		return Decision{Why: "denied: " + what, Cacheable: true}
 	}
