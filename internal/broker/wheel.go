@@ -79,7 +79,7 @@ func (w *wheel) start() {
 
 // after is the second in which d will have passed for sure.
 func (w *wheel) after(d time.Duration) int64 {
-	return w.sec.Load() + 1 + int64((d+time.Second-1)/time.Second)
+	return 1 + int64((time.Since(w.base)+d+time.Second-1)/time.Second)
 }
 
 // run ticks until stop is closed. That somebody sets the clock changes nothing.
