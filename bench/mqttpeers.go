@@ -261,26 +261,26 @@ log_type error
 }
 
 // profile writes what the broker does with its processor time in the next
-// seconds to a file, if it can tell and that is wanted.
+// seconds, and what it allocates, to files, if it can tell and that is wanted.
 func (p *peer) profile(scenario string) (finish func() error) {
 	if *profiles == "" || p.ops == "" {
 		return func() error { return nil }
 	}
-	done := make(chan error, 1)
-	go func() {
-		done <- func() error {
-			resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.ops, max(1, int(duration.Seconds()))))
+	var g errgroup.Group
+	for name, kind := range map[string]string{"cpu": "profile", "allocs": "allocs"} {
+		g.Go(func() error {
+			resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", p.ops, kind, max(1, int(duration.Seconds()))))
 			if err != nil {
 				return err
 			}
 			defer func() { _ = resp.Body.Close() }()
-			out, err := os.Create(filepath.Join(*profiles, scenario+"-"+p.name+".pprof"))
+			out, err := os.Create(filepath.Join(*profiles, scenario+"-"+p.name+"-"+name+".pprof"))
 			if err != nil {
 				return err
 			}
 			_, err = io.Copy(out, resp.Body)
 			return errors.Join(err, out.Close())
-		}()
-	}()
-	return func() error { return <-done }
+		})
+	}
+	return g.Wait
 }

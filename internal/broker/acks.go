@@ -62,7 +62,7 @@ func (a *acks) now(c *conn, f *fanout, ack mqtt.Ack) {
 		return
 	}
 	a.mu.Unlock()
-	f.packet(c, &ack)
+	f.answer(c, ack)
 }
 
 // expect notes the acknowledgement of the message that f publishes: it waits for

@@ -1,27 +1,67 @@
 package broker
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // bufferSize is what a read takes at once, and a TLS record at most.
 const bufferSize = 16 << 10
 
-// keptBuffer is the largest buffer that goes back to the pool: bursts do not
-// stay in memory.
-const keptBuffer = 64 << 10
+// keptBuffer is the largest buffer that goes back to a pool: bursts do not stay in
+// memory.
+const keptBuffer = 16 * bufferSize
 
 // buffer is bytes that belong to nobody for long: connections borrow one while
 // there is something in it.
 type buffer struct{ b []byte }
 
-var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, bufferSize)} }}
+// buffers are by size: of bufferSize, four times as much, and keptBuffer.
+var buffers = [...]sync.Pool{bufferPool(bufferSize), bufferPool(4 * bufferSize), bufferPool(keptBuffer)}
+
+func bufferPool(size int) sync.Pool {
+	return sync.Pool{New: func() any { return &buffer{make([]byte, 0, size)} }}
+}
 
 // takeBuffer borrows an empty buffer with room for bufferSize bytes.
-func takeBuffer() *buffer { return buffers.Get().(*buffer) }
+func takeBuffer() *buffer { return buffers[0].Get().(*buffer) }
+
+// append adds bytes.
+func (x *buffer) append(p []byte) {
+	x.room(len(p))
+	x.b = append(x.b, p...)
+}
+
+// room sees to it that n more bytes can be added. What is too small is exchanged
+// for a buffer of the next size.
+func (x *buffer) room(n int) {
+	need := len(x.b) + n
+	if need <= cap(x.b) {
+		return
+	}
+	if need > keptBuffer {
+		x.b = slices.Grow(x.b, n)
+		return
+	}
+	i := 1
+	if need > 4*bufferSize {
+		i = 2
+	}
+	larger := buffers[i].Get().(*buffer)
+	larger.b = append(larger.b, x.b...)
+	x.b, larger.b = larger.b, x.b
+	larger.give()
+}
 
 // give gives a buffer back. Nothing may be kept of its bytes.
 func (x *buffer) give() {
-	if cap(x.b) <= keptBuffer {
-		x.b = x.b[:0]
-		buffers.Put(x)
+	x.b = x.b[:0]
+	switch cap(x.b) {
+	case bufferSize:
+		buffers[0].Put(x)
+	case 4 * bufferSize:
+		buffers[1].Put(x)
+	case keptBuffer:
+		buffers[2].Put(x)
 	}
 }

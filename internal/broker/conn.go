@@ -195,10 +195,8 @@ func (c *conn) work() *fanout {
 // grow makes room for a packet larger than the buffer, in step with what comes,
 // so that nobody gets memory for what he only announces.
 func (c *conn) grow() {
-	larger := &buffer{make([]byte, len(c.in.b), max(bufferSize, min(2*cap(c.in.b), c.need)))}
-	copy(larger.b, c.in.b)
-	c.in.give()
-	c.in = larger
+	have := len(c.in.b)
+	c.in.room(max(bufferSize, min(2*have, c.need)-have))
 }
 
 // handle handles all whole packets that have come.

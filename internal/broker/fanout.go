@@ -24,6 +24,7 @@ type fanout struct {
 	topic  []byte
 	packed mqtt.Publish
 	ack    mqtt.Ack // of the message, for who waits for the log
+	reply  mqtt.Ack // that is being sent
 	// What a client sends.
 	incoming mqtt.Publish
 	message  Message
@@ -50,6 +51,9 @@ func (b *Broker) fanout() *fanout {
 	return f
 }
 
+// keptArena is the most that a fanout which nobody uses holds of encoded packets.
+const keptArena = 64 << 10
+
 // end flushes and gives f back.
 func (f *fanout) end() {
 	f.flush()
@@ -59,10 +63,10 @@ func (f *fanout) end() {
 	clear(f.own.groups[:cap(f.own.groups)])
 	f.own = entry{targets: f.own.targets[:0], groups: f.own.groups[:0]}
 	f.packed, f.incoming, f.message = mqtt.Publish{}, mqtt.Publish{}, Message{}
-	if cap(f.arena) > keptBuffer {
+	if cap(f.arena) > keptArena {
 		f.arena = nil
 	}
-	if cap(f.one) > keptBuffer {
+	if cap(f.one) > keptArena {
 		f.one = nil
 	}
 	fanouts.Put(f)
@@ -122,6 +126,12 @@ func (f *fanout) single(c *conn, m *Message, it item, id uint16, dup bool) (out 
 	m.remains(&f.packed, f.broker.Now())
 	f.one, _ = mqtt.AppendPublish(f.one[:0], c.version, &f.packed)
 	return f.one, len(f.one) <= c.maxPacket
+}
+
+// answer sends an acknowledgement.
+func (f *fanout) answer(c *conn, ack mqtt.Ack) {
+	f.reply = ack
+	f.packet(c, &f.reply)
 }
 
 // packet sends a packet that is no PUBLISH.

@@ -76,8 +76,9 @@ func (o *outbox) add(p []byte) added {
 func (o *outbox) put(p []byte) (start, shift int) {
 	start = len(o.buf.b)
 	if o.aliases == nil {
-		o.buf.b = append(o.buf.b, p...)
+		o.buf.append(p)
 	} else {
+		o.buf.room(len(p))
 		o.buf.b, shift = o.aliases.Append(o.buf.b, p, o.longest)
 	}
 	return start, shift

@@ -370,7 +370,7 @@ func (c *conn) onPubrel(f *fanout, flags byte, body []byte) error {
 		if c.version == mqtt.V5 {
 			ack.Reason = mqtt.PacketIdentifierNotFound
 		}
-		f.packet(c, &ack)
+		f.answer(c, ack)
 		return nil
 	}
 	c.session.complete(c, f, &ack)

@@ -169,7 +169,7 @@ func (s *session) progress(c *conn, f *fanout, sl *slot, dup bool) {
 		frame, ok := f.single(c, sl.m, sl.item, sl.id, dup)
 		s.transmit(c, f, sl, frame, ok)
 	case released:
-		f.packet(c, &mqtt.Ack{Kind: mqtt.PUBREL, PacketID: sl.id})
+		f.answer(c, mqtt.Ack{Kind: mqtt.PUBREL, PacketID: sl.id})
 	case awaiting, awaitRel, free: // the log answers first
 	}
 }
@@ -350,7 +350,7 @@ func (s *session) received(c *conn, f *fanout, id uint16, r mqtt.Reason) {
 	sl := s.inflight.get(id)
 	switch {
 	case sl == nil || sl.qos != 2 || sl.state == awaiting:
-		f.packet(c, &mqtt.Ack{Kind: mqtt.PUBREL, PacketID: id, Reason: mqtt.PacketIdentifierNotFound})
+		f.answer(c, mqtt.Ack{Kind: mqtt.PUBREL, PacketID: id, Reason: mqtt.PacketIdentifierNotFound})
 	case r.Failed(): // the exchange is over [MQTT-4.3.3-4]
 		s.settle(sl)
 		s.pump(c, f)

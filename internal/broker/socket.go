@@ -124,13 +124,13 @@ func (s *socket) Write(p []byte) (int, error) {
 		if s.pending == nil {
 			s.pending = takeBuffer()
 		}
-		s.pending.b = append(s.pending.b, p...)
+		s.pending.append(p)
 		return len(p), nil
 	}
 	s.write(p)
 	if s.writeErr == nil && len(s.out) > 0 {
 		s.pending = takeBuffer()
-		s.pending.b = append(s.pending.b, s.out...)
+		s.pending.append(s.out)
 	}
 	s.out = nil
 	return len(p), s.writeErr

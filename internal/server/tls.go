@@ -64,7 +64,10 @@ func (p *PKI) DeviceTLS() *tls.Config {
 		GetCertificate:         p.getCertificate,
 		ClientAuth:             tls.RequestClientCert,
 		SessionTicketsDisabled: true,
-		Time:                   p.now,
+		// What is gathered for a client goes out in as few records as it fits in,
+		// from the first one on.
+		DynamicRecordSizingDisabled: true,
+		Time:                        p.now,
 	}
 }
 
