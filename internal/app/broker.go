@@ -19,6 +19,10 @@ func (a *App) startBroker(ctx context.Context) error {
 		return err
 	}
 	a.onClose(a.closeBroker)
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); a.releaseMemory(watching) }()
+	a.onClose(func() error { stop(); <-done; return nil })
 	a.registry.Events = bus{a.broker.Load}
 	a.registry.Deactivated = func(account, region, certificateID string) {
 		a.broker.Load().Disconnect(account, region, certificateID, broker.ForbiddenAccess)

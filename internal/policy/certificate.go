@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const (
@@ -11,6 +13,9 @@ const (
 	maxCertificateValue = 1024
 	// maxCertificateItems is how many values of one attribute count.
 	maxCertificateItems = 5
+
+	subjectPrefix = "iot:Certificate.Subject."
+	issuerPrefix  = "iot:Certificate.Issuer."
 )
 
 // CertificateNames are the attributes of a certificate's subject or issuer:
@@ -38,19 +43,19 @@ func CertificateAttributes() []string {
 // backslash. Attributes of other names are passed over.
 func CertificateKeys(id, serial string, subject, issuer CertificateNames) Keys {
 	b := certificateKeys{}
-	b.add("iot:Certificate.Subject.", subject)
-	b.add("iot:Certificate.Issuer.", issuer)
+	b.add(subjectPrefix, subject)
+	b.add(issuerPrefix, issuer)
 	if serial != "" {
 		b.single("iot:Certificate.SerialNumber", serial)
 	}
 	keys := b.keys
 	if len(b.names) > 0 {
-		keys = append(keys, Multi("iot:Certificate.AvailableKeys", b.names...))
+		keys = append(keys, Multi("iot:Certificate.AvailableKeys", slices.Clone(b.names)...))
 	}
 	if id != "" {
 		keys = append(keys, Single("iot:CertificateId", id))
 	}
-	return keys
+	return slices.Clone(keys) // without room to grow: there are as many as devices
 }
 
 type certificateKeys struct {
@@ -63,6 +68,29 @@ func (b *certificateKeys) single(name, value string) {
 	b.names = append(b.names, name)
 }
 
+// certificateName is the names of an attribute's keys.
+type certificateName struct {
+	bare, list string
+	items      [maxCertificateItems]string
+}
+
+// certificateNames are those of all keys, made once: what is known of a device
+// has no names of its own.
+var certificateNames = sync.OnceValue(func() map[string]certificateName {
+	all := map[string]certificateName{}
+	for _, prefix := range []string{subjectPrefix, issuerPrefix} {
+		for _, attribute := range CertificateAttributes() {
+			bare := prefix + attribute
+			n := certificateName{bare: bare, list: bare + ".List"}
+			for i := range n.items {
+				n.items[i] = bare + "." + strconv.Itoa(i)
+			}
+			all[bare] = n
+		}
+	}
+	return all
+})
+
 func (b *certificateKeys) add(prefix string, names CertificateNames) {
 	for _, attribute := range CertificateAttributes() {
 		values := names[attribute]
@@ -70,17 +98,17 @@ func (b *certificateKeys) add(prefix string, names CertificateNames) {
 			continue
 		}
 		values = values[:min(len(values), maxCertificateItems)]
-		name := prefix + attribute
+		name := certificateNames()[prefix+attribute]
 		escaped := make([]string, len(values))
 		for i, v := range values {
 			escaped[i] = escapeCertificate(v)
 		}
-		b.single(name, escaped[0])
+		b.single(name.bare, escaped[0])
 		for i, v := range escaped {
-			b.single(name+"."+strconv.Itoa(i), v)
+			b.single(name.items[i], v)
 		}
-		b.keys = append(b.keys, Multi(name+".List", escaped...))
-		b.names = append(b.names, name+".List")
+		b.keys = append(b.keys, Multi(name.list, escaped...))
+		b.names = append(b.names, name.list)
 	}
 }
 

@@ -114,11 +114,11 @@ func (l *loader) device(ctx context.Context, certificateID, clientID string) (*D
 	} else {
 		keys = policy.Keys{policy.Single(keyAttached, "false")}
 	}
-	d.Keys = append(keys, d.Certificate.Keys...)
+	d.Keys = slices.Concat(keys, d.Certificate.Keys)
 	if d.Policies, err = l.policies(ctx, l.targets(d.Certificate.ARN, d.Groups)); err != nil {
 		return nil, err
 	}
-	d.stamps = l.stamps
+	d.stamps = slices.Clone(l.stamps)
 	return d, nil
 }
 
