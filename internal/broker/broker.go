@@ -37,12 +37,14 @@ type Broker struct {
 	routes  []routed
 	wheel   wheel
 	began   time.Time
+	started time.Time       // by Now
 	ctx     context.Context // of everything that asks others
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	numbers atomic.Uint64
 	spaces  sync.Map // place -> *space
 	stats   stats
+	memory  budget
 	loading bool // Start takes up what the log has
 
 	mu     sync.Mutex
@@ -76,7 +78,7 @@ func (b *Broker) Stats() Stats {
 // Start begins to work: it takes up the sessions and retained messages of the
 // log.
 func (b *Broker) Start(ctx context.Context) error {
-	b.began = time.Now()
+	b.began, b.started = time.Now(), b.Now().Round(0)
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	b.conns = map[*conn]struct{}{}
 	b.wheel.start()
@@ -150,6 +152,14 @@ func (b *Broker) unregister(c *conn) {
 
 // nanos is the monotonic clock.
 func (b *Broker) nanos() int64 { return int64(time.Since(b.began)) }
+
+// clock is what Now was at the start and what has passed since: nobody sets it.
+// How long things last goes by it; what is told, or kept beyond the process, by
+// Now.
+func (b *Broker) clock() time.Time { return b.started.Add(time.Since(b.began)) }
+
+// shift is by how much somebody has set Now since the start.
+func (b *Broker) shift() time.Duration { return b.Now().Round(0).Sub(b.clock()) }
 
 // Disconnect ends the connections of a principal, for one of the reasons of
 // lifecycle events: a certificate that is not active any more, a user that is

@@ -3,6 +3,7 @@ package broker
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // bufferSize is what a read takes at once, and a TLS record at most.
@@ -65,3 +66,21 @@ func (x *buffer) give() {
 		buffers[2].Put(x)
 	}
 }
+
+// mostMemory is how many bytes all connections together may hold beyond
+// keptBuffer each: what waits for slow readers, and packets that are still to
+// come whole. Whoever asks for more then is dropped.
+const mostMemory = 256 << 20
+
+// budget is what is used of it.
+type budget struct{ used atomic.Int64 }
+
+func (b *budget) take(n int) bool {
+	if b.used.Add(int64(n)) > mostMemory {
+		b.give(n)
+		return false
+	}
+	return true
+}
+
+func (b *budget) give(n int) { b.used.Add(-int64(n)) }

@@ -47,6 +47,7 @@ type conn struct {
 	// Of the goroutine that reads.
 	f       *fanout // borrowed while there is something to do
 	in      *buffer // likewise
+	held    int     // taken from the budget for in
 	need    int     // bytes of the packet that has begun
 	padded  bool    // the length of the packet at hand is not in its shortest form
 	maxIn   int     // bytes of a packet from the client
@@ -100,7 +101,7 @@ func (b *Broker) Serve(nc net.Conn, creds *Credentials) {
 		broker: b, number: b.numbers.Add(1), net: nc, sock: sock, creds: creds,
 		maxIn: maxConnect, version: mqtt.V311, maxPacket: maxConnect,
 	}
-	c.out = outbox{net: nc, sock: sock, max: 1 << 20, onError: c.lost, onClose: func() { b.unregister(c) }}
+	c.out = outbox{net: nc, sock: sock, max: 1 << 20, most: &b.memory, onError: c.lost, onClose: func() { b.unregister(c) }}
 	c.acks.room.L = &c.acks.mu
 	c.idling = c.idle
 	if err := nc.SetDeadline(time.Time{}); err != nil || !b.register(c) {
@@ -137,8 +138,9 @@ func (c *conn) read() {
 		if c.in == nil {
 			c.in = takeBuffer()
 		}
-		if len(c.in.b) == cap(c.in.b) {
-			c.grow()
+		if len(c.in.b) == cap(c.in.b) && !c.grow() {
+			c.end(Throttled, mqtt.QuotaExceeded, "the server has no memory for large packets now")
+			break
 		}
 		if c.sock == nil {
 			c.idle() // this read may wait
@@ -150,7 +152,7 @@ func (c *conn) read() {
 		n, err := c.net.Read(c.in.b[have:cap(c.in.b)])
 		if n > 0 {
 			c.in.b = c.in.b[:have+n]
-			c.handle()
+			c.handle(n)
 		}
 		if err == nil {
 			continue
@@ -171,8 +173,7 @@ func lossOf(err error) string { return "the connection was lost: " + err.Error()
 // idle is called before the connection waits: it holds nothing then.
 func (c *conn) idle() {
 	if c.in != nil && len(c.in.b) == 0 {
-		c.in.give()
-		c.in = nil
+		c.giveIn()
 	}
 	if c.f != nil {
 		c.f.end()
@@ -193,18 +194,42 @@ func (c *conn) work() *fanout {
 }
 
 // grow makes room for a packet larger than the buffer, in step with what comes,
-// so that nobody gets memory for what he only announces.
-func (c *conn) grow() {
+// so that nobody gets memory for what he only announces. It is false when all
+// connections have too much already.
+func (c *conn) grow() bool {
 	have := len(c.in.b)
-	c.in.room(max(bufferSize, min(2*have, c.need)-have))
+	more := max(bufferSize, min(2*have, c.need)-have)
+	if n := have + more - keptBuffer - c.held; n > 0 {
+		if !c.broker.memory.take(n) {
+			return false
+		}
+		c.held += n
+	}
+	c.in.room(more)
+	return true
 }
 
-// handle handles all whole packets that have come.
-func (c *conn) handle() {
+// giveIn gives the buffer back.
+func (c *conn) giveIn() {
+	if c.in == nil {
+		return
+	}
+	c.in.give()
+	c.in = nil
+	if c.held > 0 {
+		c.broker.memory.give(c.held)
+		c.held = 0
+	}
+}
+
+// dribble is fewer bytes at once than whoever sends a large packet manages.
+const dribble = 1000
+
+// handle handles all whole packets that have come, of which n bytes are new.
+func (c *conn) handle(n int) {
 	f := c.work()
 	b := c.in.b
 	had := len(b)
-	c.active.Store(c.broker.wheel.seconds())
 	c.since += len(b)
 	f.bytesIn += len(b)
 	for len(b) > 0 && c.ended.Load() == nil {
@@ -220,6 +245,9 @@ func (c *conn) handle() {
 		}
 		c.packet(f, h, b[n:n+h.Remaining])
 		b = b[n+h.Remaining:]
+	}
+	if whole := had - len(b); whole > 0 || n >= dribble {
+		c.active.Store(c.broker.wheel.seconds()) // of a packet, not of bytes of it [MQTT-3.1.2-22]
 	}
 	c.in.b = c.in.b[:copy(c.in.b, b)]
 	if c.since >= batchBytes {
@@ -339,10 +367,7 @@ func (c *conn) close() {
 	if c.sock != nil {
 		c.sock.release()
 	}
-	if c.in != nil {
-		c.in.give()
-		c.in = nil
-	}
+	c.giveIn()
 	if c.session != nil {
 		c.leave(c.ended.Load())
 	}

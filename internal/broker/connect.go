@@ -269,6 +269,7 @@ func (c *conn) greet(f *fanout, p *mqtt.Connect, present, assigned bool) {
 // joined begins to send what waits.
 func (c *conn) joined(f *fanout, present bool) {
 	b := c.broker
+	c.active.Store(b.wheel.seconds())
 	if c.keepAlive > 0 {
 		b.wheel.set(&c.alarm, b.wheel.seconds()+(int64(c.keepAlive)*3+1)/2+1)
 	} else {

@@ -67,13 +67,13 @@ func (b *Broker) keepSession(s *session) {
 		out.Connected = c.began.UnixMilli()
 	}
 	if !s.left.IsZero() {
-		out.Disconnected = s.left.UnixMilli()
+		out.Disconnected = s.left.Add(b.shift()).UnixMilli()
 	}
 	for _, sub := range s.subs {
 		out.Subscriptions = append(out.Subscriptions, msglog.Subscription{Filter: sub.name(), Options: sub.options(), ID: sub.id})
 	}
 	if s.will != nil {
-		out.Will, out.WillAt = appendMessage(nil, s.will, nil, s.left), s.willAt.UnixMilli()
+		out.Will, out.WillAt = b.appendMessage(nil, s.will, nil, s.left), s.willAt.Add(b.shift()).UnixMilli()
 	}
 	b.append(func(l *msglog.Batch) { l.PutSession(&out) }, nil)
 }
@@ -95,20 +95,20 @@ const stored = 1
 
 // encode is the message as it is stored. It is good until f encodes again.
 func (f *fanout) encode() []byte {
-	f.one = appendMessage(f.one[:0], f.m, &f.packed, f.broker.Now())
+	f.one = f.broker.appendMessage(f.one[:0], f.m, &f.packed, f.broker.Now())
 	return f.one
 }
 
 // appendMessage appends a message as it is stored: version, when it expires and
 // when it came (ms, 0: never), and the PUBLISH of MQTT 5 that it is.
-func appendMessage(to []byte, m *Message, p *mqtt.Publish, at time.Time) []byte {
+func (b *Broker) appendMessage(to []byte, m *Message, p *mqtt.Publish, at time.Time) []byte {
 	if p == nil {
 		p = &mqtt.Publish{}
 	}
 	to = append(to, stored)
 	expires := int64(0)
 	if !m.Expires.IsZero() {
-		expires = m.Expires.UnixMilli()
+		expires = m.Expires.Add(b.shift()).UnixMilli()
 	}
 	to = binary.AppendVarint(to, expires)
 	to = binary.AppendVarint(to, at.UnixMilli())
@@ -121,27 +121,27 @@ func appendMessage(to []byte, m *Message, p *mqtt.Publish, at time.Time) []byte 
 }
 
 // readMessage reads what appendMessage wrote. It keeps slices into data.
-func readMessage(data []byte) (m *Message, at time.Time, err error) {
+func (b *Broker) readMessage(data []byte) (m *Message, at time.Time, err error) {
 	if len(data) == 0 || data[0] != stored {
 		return nil, at, errors.New("a stored message of another version")
 	}
-	b := data[1:]
-	expires, n := binary.Varint(b)
+	rest := data[1:]
+	expires, n := binary.Varint(rest)
 	if n <= 0 {
 		return nil, at, errors.New("a stored message is cut off")
 	}
-	b = b[n:]
-	ms, n := binary.Varint(b)
+	rest = rest[n:]
+	ms, n := binary.Varint(rest)
 	if n <= 0 {
 		return nil, at, errors.New("a stored message is cut off")
 	}
-	b = b[n:]
-	h, n, err := mqtt.Frame(b, 0)
-	if err != nil || n == 0 || n+h.Remaining != len(b) {
+	rest = rest[n:]
+	h, n, err := mqtt.Frame(rest, 0)
+	if err != nil || n == 0 || n+h.Remaining != len(rest) {
 		return nil, at, fmt.Errorf("a stored message is damaged: %w", err)
 	}
 	var p mqtt.Publish
-	if err := p.Decode(mqtt.V5, h.Flags, b[n:]); err != nil {
+	if err := p.Decode(mqtt.V5, h.Flags, rest[n:]); err != nil {
 		return nil, at, fmt.Errorf("a stored message: %w", err)
 	}
 	m = &Message{Topic: string(p.Topic), Payload: p.Payload, QoS: p.QoS, Retain: p.Retain}
@@ -149,7 +149,7 @@ func readMessage(data []byte) (m *Message, at time.Time, err error) {
 		m.Props = &p.Props
 	}
 	if expires != 0 {
-		m.Expires = time.UnixMilli(expires)
+		m.Expires = time.UnixMilli(expires).Add(-b.shift())
 	}
 	return m, time.UnixMilli(ms), nil
 }
@@ -176,7 +176,7 @@ func (s *session) fetch(it *item) bool {
 // put gives an item its message.
 func (s *session) put(it *item, data []byte, err error) {
 	if err == nil {
-		it.m, _, err = readMessage(data)
+		it.m, _, err = s.space.broker.readMessage(data)
 	}
 	if err != nil {
 		it.gone = true
@@ -244,7 +244,7 @@ func (s *session) load() {
 // load takes up what the log has: sessions with all that they had, and the
 // retained messages.
 func (b *Broker) load(ctx context.Context) error {
-	now := b.Now()
+	now := b.clock()
 	var groups []*msglog.Loaded
 	var over []msglog.SessionID
 	b.loading = true
@@ -259,7 +259,7 @@ func (b *Broker) load(ctx context.Context) error {
 		}
 		return nil
 	}, func(at msglog.RetainedTopic, data []byte) error {
-		m, modified, err := readMessage(data)
+		m, modified, err := b.readMessage(data)
 		if err != nil {
 			return fmt.Errorf("the retained message of %s: %w", at.Topic, err)
 		}
@@ -319,7 +319,7 @@ func (b *Broker) restore(l *msglog.Loaded, now time.Time) {
 		s.left = time.UnixMilli(l.Disconnected)
 	}
 	if len(l.Will) > 0 {
-		if m, _, err := readMessage(l.Will); err == nil {
+		if m, _, err := b.readMessage(l.Will); err == nil {
 			m.Account, m.Region = l.Account, l.Region
 			s.will, s.willAt = m, time.UnixMilli(l.WillAt)
 		}

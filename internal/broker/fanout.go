@@ -104,7 +104,7 @@ func (f *fanout) frame(c *conn, qos byte, retain bool) (out []byte, id int, ok b
 		f.topic = f.packed.Topic
 		f.packed.QoS, f.packed.Retain = qos, retain
 		if !f.m.Expires.IsZero() {
-			f.m.remains(&f.packed, f.broker.Now())
+			f.m.remains(&f.packed, f.broker.clock())
 		}
 		at.from = len(f.arena)
 		f.arena, at.id = mqtt.AppendPublish(f.arena, c.version, &f.packed)
@@ -123,7 +123,7 @@ func (f *fanout) single(c *conn, m *Message, it item, id uint16, dup bool) (out 
 	f.topic = f.packed.Topic
 	f.packed.QoS, f.packed.Retain, f.packed.PacketID, f.packed.Dup = it.qos, it.retain, id, dup
 	f.packed.Props.SubscriptionIDs = it.ids
-	m.remains(&f.packed, f.broker.Now())
+	m.remains(&f.packed, f.broker.clock())
 	f.one, _ = mqtt.AppendPublish(f.one[:0], c.version, &f.packed)
 	return f.one, len(f.one) <= c.maxPacket
 }

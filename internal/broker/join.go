@@ -119,11 +119,11 @@ func (c *conn) leave(e *ending) {
 	}
 	if mine {
 		s.conn.Store(nil)
-		s.left = b.Now()
+		s.left = b.clock()
 		if others := s.rest(); len(others) > 0 {
 			go sp.again(others)
 		}
-		sp.part(c.known, e, s.left)
+		sp.part(c.known, e, b.Now())
 		if will != nil && c.willDelay > 0 && s.expiry > 0 {
 			s.will, s.willAt = will, s.left.Add(time.Duration(c.willDelay)*time.Second)
 			will = nil
@@ -188,7 +188,7 @@ func (s *session) expireAfter(seconds uint32) {
 // schedule sets the alarm for what comes first: the will, or the session's end.
 func (s *session) schedule() {
 	w := &s.space.broker.wheel
-	d := s.space.broker.Now()
+	d := s.space.broker.clock()
 	switch {
 	case s.will != nil && (s.expiry == forever || s.willAt.Before(s.expires())):
 		w.set(&s.alarm, w.after(s.willAt.Sub(d)))
@@ -202,7 +202,7 @@ func (s *session) expires() time.Time { return s.left.Add(time.Duration(s.expiry
 
 // due publishes the will or ends the session, as far as it is time.
 func (s *session) due() {
-	sp, now := s.space, s.space.broker.Now()
+	sp, now := s.space, s.space.broker.clock()
 	var after []*Message
 	sp.mu.Lock()
 	s.mu.Lock()

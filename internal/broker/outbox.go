@@ -15,12 +15,15 @@ type outbox struct {
 	net  net.Conn
 	sock *socket // nil: writes may wait
 	max  int     // bytes that may wait; more than that is an overflow
+	most *budget // of all connections
 
 	aliases *mqtt.Aliases // of topics; nil: the client wants none
 	longest int           // packet that it takes, for them
 
 	mu      sync.Mutex
 	buf     *buffer // nil: nothing waits
+	held    int     // taken from the budget for buf
+	leaving int     // the same for what is being written
 	writing bool    // somebody writes; what is added meanwhile goes with it
 	dirty   bool    // whoever made it so will flush
 	spoken  bool    // the CONNACK was added
@@ -50,7 +53,7 @@ func (o *outbox) room(n int) added {
 	}
 	if o.buf == nil {
 		o.buf = takeBuffer()
-	} else if len(o.buf.b)+n > o.max && len(o.buf.b) > 0 {
+	} else if size := len(o.buf.b) + n; size > o.max && len(o.buf.b) > 0 || !o.hold(size) {
 		return overflow
 	}
 	if o.dirty {
@@ -58,6 +61,28 @@ func (o *outbox) room(n int) added {
 	}
 	o.dirty = true
 	return dirtied
+}
+
+// hold takes from the budget what so many bytes need, a few at a time.
+func (o *outbox) hold(size int) bool {
+	n := size - o.held - keptBuffer
+	if n <= 0 {
+		return true
+	}
+	n = (n + keptBuffer - 1) &^ (keptBuffer - 1)
+	if !o.most.take(n) {
+		return false
+	}
+	o.held += n
+	return true
+}
+
+// left gives back what was taken for what has been written.
+func (o *outbox) left() {
+	if o.leaving > 0 {
+		o.most.give(o.leaving)
+		o.leaving = 0
+	}
 }
 
 // add adds an encoded PUBLISH.
@@ -180,11 +205,13 @@ func (o *outbox) write() {
 		o.failed(o.sock.drain())
 	}
 	o.mu.Lock()
+	o.left()
 	for o.buf != nil {
 		if o.round() {
 			o.mu.Unlock()
 			o.failed(o.sock.drain())
 			o.mu.Lock()
+			o.left()
 		}
 	}
 	o.rest()
@@ -227,6 +254,7 @@ func (o *outbox) linger() {
 func (o *outbox) round() (blocked bool) {
 	buf := o.buf
 	o.buf = nil
+	o.leaving, o.held = o.leaving+o.held, 0
 	broken := o.broken
 	o.mu.Unlock()
 	var err error
@@ -246,6 +274,9 @@ func (o *outbox) round() (blocked bool) {
 	buf.give()
 	o.failed(err)
 	o.mu.Lock()
+	if !blocked {
+		o.left()
+	}
 	return blocked
 }
 

@@ -240,7 +240,7 @@ func (c *conn) accept(f *fanout, e *entry, p *mqtt.Publish) error {
 	if c.version == mqtt.V5 && hasProps(&p.Props) {
 		m.Props = &p.Props
 		if x := p.Props.MessageExpiry; x.Set {
-			m.Expires = c.broker.Now().Add(c.limits.messageExpiry(x.Value))
+			m.Expires = c.broker.clock().Add(c.limits.messageExpiry(x.Value))
 		}
 	}
 	c.logPublish(e.topic, "")

@@ -58,7 +58,7 @@ func (sp *space) retainedFor(to []retainedSend, sub *subscription) []retainedSen
 	if topic.HasWildcard(sub.filter) && !sp.limits.RetainedWildcard {
 		return to
 	}
-	now := sp.broker.Now()
+	now := sp.broker.clock()
 	sp.retained.Match(sub.filter, sp.rules, func(_ string, r *retained) {
 		if !r.m.expired(now) {
 			to = append(to, retainedSend{r.m, sub})

@@ -148,7 +148,7 @@ func message(ctx context.Context, b *Broker, l *Limits, in *content) (*Message, 
 			return nil, iotdata.ErrInvalidRequestException("The message expiry is out of range.")
 		}
 		p.MessageExpiry = mqtt.Some(uint32(*in.expiry))
-		m.Expires = b.Now().Add(l.messageExpiry(uint32(*in.expiry)))
+		m.Expires = b.clock().Add(l.messageExpiry(uint32(*in.expiry)))
 	}
 	if hasProps(&p) {
 		m.Props = &p
@@ -199,7 +199,7 @@ func (s *Service) GetRetainedMessage(ctx context.Context, in *iotdata.GetRetaine
 	sp.mu.RLock()
 	r, ok := sp.retained.Get(in.Topic)
 	sp.mu.RUnlock()
-	if !ok || r.m.expired(sp.broker.Now()) {
+	if !ok || r.m.expired(sp.broker.clock()) {
 		return nil, iotdata.ErrResourceNotFoundException("No retained message exists for topic %s", in.Topic)
 	}
 	qos, modified := int64(r.m.QoS), r.modified.UnixMilli()
@@ -228,7 +228,7 @@ func (s *Service) ListRetainedMessages(ctx context.Context, in *iotdata.ListReta
 		return nil, err
 	}
 	sp := s.here(ctx)
-	now := sp.broker.Now()
+	now := sp.broker.clock()
 	sp.mu.RLock()
 	defer sp.mu.RUnlock()
 	sp.retained.All(func(name string, r *retained) {

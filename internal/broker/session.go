@@ -246,7 +246,7 @@ func (s *session) sendNext(c *conn, f *fanout) bool {
 	it := s.queue.pop()
 	switch {
 	case it.m == nil: // the log does not have it any more
-	case it.m.expired(s.space.broker.Now()):
+	case it.m.expired(s.space.broker.clock()):
 		s.settled(&it)
 	case !it.checked && !c.mayReceive(it.m.Topic):
 		s.settled(&it)

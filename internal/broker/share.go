@@ -283,7 +283,7 @@ func (g *group) pump() {
 		g.mu.Unlock()
 		f.begin(it.m)
 		f.kept = it.m
-		if it.m.expired(g.space.broker.Now()) {
+		if it.m.expired(g.space.broker.clock()) {
 			p.to.session.settled(&it)
 		} else {
 			p.deliver(f, it.seq)
@@ -301,7 +301,7 @@ func (g *group) fetch(seq uint64) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := readMessage(data)
+	m, _, err := b.readMessage(data)
 	if err == nil {
 		m.Account, m.Region = g.space.account, g.space.region
 	}
