@@ -11,5 +11,7 @@ export const words: Record<string, string> = {
   "Next: Tags": "Next", // tags and review are one step
   // Where the tutorial has no step for tags.
   "Review Policy": "Skip to Review policy",
+  // The menu has it by what it opens, under the heading of Test.
+  Test: "MQTT test client",
   "Download the CSV file": "Download .csv file",
 };

@@ -10,7 +10,7 @@ export interface Message {
   topic: string;
   payload: Uint8Array;
   qos: 0 | 1 | 2;
-  retain: boolean;
+  retain: boolean; // it was kept, and comes because of a new subscription
   properties: NonNullable<IPublishPacket["properties"]>;
   at: Date;
 }
@@ -225,7 +225,7 @@ export class Connection {
 
 function ask(client: MqttClient, filter: string, qos: 0 | 1, rh: 0 | 2): Promise<void> {
   return new Promise((done, failed) => {
-    client.subscribe(filter, { qos, rh, rap: true }, (e, _, packet) => {
+    client.subscribe(filter, { qos, rh }, (e, _, packet) => {
       if (e) failed(refusal(e, packet));
       else done();
     });

@@ -1,5 +1,6 @@
 import { iam } from "./iam/service";
+import { iot } from "./iot/service";
 import type { Service } from "./service";
 
 /** The services of the console, in the order of the home page. */
-export const services: Service[] = [iam];
+export const services: Service[] = [iam, iot];

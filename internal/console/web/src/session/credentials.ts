@@ -22,14 +22,26 @@ export function credentials(): Promise<AwsCredentialIdentity> {
       return { accessKeyId: k.accessKeyId, secretAccessKey: k.secretAccessKey, sessionToken: k.sessionToken, expiration };
     },
     (e: unknown) => {
-      forget();
+      drop();
       throw e;
     },
   );
   return kept;
 }
 
-export function forget(): void {
+function drop(): void {
   kept = undefined;
   until = 0;
+}
+
+const ends = new Set<() => void>();
+
+/** whenForgotten says what else ends with a session: what was opened with its credentials. */
+export function whenForgotten(f: () => void): void {
+  ends.add(f);
+}
+
+export function forget(): void {
+  drop();
+  for (const f of ends) f();
 }
