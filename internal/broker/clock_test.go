@@ -26,9 +26,9 @@ func TestClockIsSet(t *testing.T) {
 			leaves.Props.SessionExpiry, leaves.Will.Props.Delay = mqtt.Some[uint32](100), mqtt.Some[uint32](40)
 			c, _ := r.connect(leaves)
 			c.subscribe("a", 1)
+			began := time.Now()
 			_ = c.nc.Close()
 			r.settle(func(sp *space) bool { return sp.sessions["c"].conn.Load() == nil })
-			began := time.Now()
 			expires := pub("a", "x", 1, 1)
 			expires.Retain = true
 			expires.Props.MessageExpiry = mqtt.Some[uint32](100)

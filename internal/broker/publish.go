@@ -420,7 +420,7 @@ func (f *fanout) publishOwn(sp *space, m *Message) {
 func (f *fanout) publishWill(sp *space, will *Message) {
 	m := *will
 	if m.Props != nil && m.Props.MessageExpiry.Set {
-		m.Expires = f.broker.Now().Add(sp.limits.messageExpiry(m.Props.MessageExpiry.Value))
+		m.Expires = f.broker.clock().Add(sp.limits.messageExpiry(m.Props.MessageExpiry.Value))
 	}
 	f.publishOwn(sp, &m)
 }
