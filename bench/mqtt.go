@@ -56,6 +56,7 @@ type figures struct {
 	cpu    float64 // of the broker: seconds for a million of them, or milliseconds a connection
 	p99    float64 // ms; with a rate only
 	kib    float64 // of memory for each connection
+	more   float64 // the same, for each further one
 	others float64 // seconds that neither broker nor load has had, of each second
 }
 
@@ -78,7 +79,7 @@ func messages(which string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-18s %-10s %12s %14s %10s %10s %12s\n", "scenario", "broker", "delivered/s", "CPU s/million", "p99 ms", "KiB/conn.", "others' CPU")
+	fmt.Printf("%-18s %-10s %12s %14s %10s %10s %10s %12s\n", "scenario", "broker", "delivered/s", "CPU s/million", "p99 ms", "KiB/conn.", "each more", "others' CPU")
 	show := func(name string, measure func(*peer) (figures, error)) error {
 		all := map[*peer][]figures{}
 		for range *rounds {
@@ -106,16 +107,21 @@ func messages(which string) error {
 				}
 				return fmt.Sprintf(format, v)
 			}
-			fmt.Printf("%-18s %-10s %12s %14s %10s %10s %12s\n", name, b.name,
+			fmt.Printf("%-18s %-10s %12s %14s %10s %10s %10s %12s\n", name, b.name,
 				text("%.0f", mid(func(f figures) float64 { return f.rate })), text("%.2f", mid(func(f figures) float64 { return f.cpu })),
 				text("%.1f", mid(func(f figures) float64 { return f.p99 })), text("%.1f", mid(func(f figures) float64 { return f.kib })),
-				text("%.2f", mid(func(f figures) float64 { return f.others })))
+				text("%.1f", mid(func(f figures) float64 { return f.more })), text("%.2f", mid(func(f figures) float64 { return f.others })))
 		}
 		return nil
 	}
 	if wanted("idle") {
 		err := show("idle", func(b *peer) (figures, error) { return idleConnections(b, own) })
 		if err != nil {
+			return err
+		}
+	}
+	for _, b := range brokers {
+		if err := b.rest(); err != nil {
 			return err
 		}
 	}

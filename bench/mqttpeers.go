@@ -260,6 +260,24 @@ log_type error
 	return p, run()
 }
 
+// rest waits until the broker does nothing of its own, three minutes at most:
+// after its start thingd makes keys beforehand.
+func (p *peer) rest() error {
+	const quiet = 8 * time.Second
+	for range 3 * time.Minute / quiet {
+		before, err := processorTime(p.pid)
+		if err != nil {
+			return err
+		}
+		time.Sleep(quiet)
+		after, err := processorTime(p.pid)
+		if err != nil || after-before < quiet/100 {
+			return err
+		}
+	}
+	return nil
+}
+
 // profile writes what the broker does with its processor time in the next
 // seconds, and what it allocates, to files, if it can tell and that is wanted.
 func (p *peer) profile(scenario string) (finish func() error) {
