@@ -1,6 +1,6 @@
-/** download saves a text that this page has as a file, without asking the server. */
-export function download(name: string, text: string, kind = "text/plain"): void {
-  const url = URL.createObjectURL(new Blob([text], { type: kind }));
+/** download saves what this page has as a file, without asking the server. */
+export function download(name: string, content: BlobPart, kind = "text/plain"): void {
+  const url = URL.createObjectURL(new Blob([content], { type: kind }));
   const a = document.createElement("a");
   a.href = url;
   a.download = name;

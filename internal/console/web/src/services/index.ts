@@ -3,4 +3,4 @@ import { iot } from "./iot/service";
 import type { Service } from "./service";
 
 /** The services of the console, in the order of the home page. */
-export const services: Service[] = [iam, iot];
+export const services: Service[] = [iot, iam];

@@ -1,0 +1,43 @@
+import Button from "@cloudscape-design/components/button";
+import { useState, type ReactNode } from "react";
+import { useLoad, type Loaded } from "../../kit/load";
+import type { Page } from "./api";
+
+export interface Many<T> extends Loaded<T[]> {
+  /** Says that there are more, with a button that gets them; nothing when that is all. */
+  note?: ReactNode;
+}
+
+/** How many of a long list are asked for at first, and how many more each time. */
+const step = 1000;
+
+/** useMany is useLoad for a list that may be too long to be shown whole. */
+export function useMany<T>(page: (next?: string) => Promise<Page<T>>, deps: unknown[], what: string, every?: number): Many<T> {
+  const [limit, setLimit] = useState(step);
+  const { data, ...rest } = useLoad(
+    async () => {
+      const items: T[] = [];
+      let next: string | undefined;
+      do {
+        const p = await page(next);
+        items.push(...p.items);
+        next = p.next;
+      } while (next && items.length < limit);
+      return { items, more: next !== undefined };
+    },
+    [...deps, limit],
+    every,
+  );
+  return {
+    ...rest,
+    data: data?.items,
+    note: data?.more && (
+      <>
+        The first {data.items.length.toLocaleString("en-US")} {what} are shown.{" "}
+        <Button variant="inline-link" loading={rest.loading} onClick={() => setLimit((n) => n + step)}>
+          Load more
+        </Button>
+      </>
+    ),
+  };
+}

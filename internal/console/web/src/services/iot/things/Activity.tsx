@@ -1,0 +1,56 @@
+import Container from "@cloudscape-design/components/container";
+import Header from "@cloudscape-design/components/header";
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import { GetThingConnectivityDataCommand } from "@aws-sdk/client-iot";
+import { ListSubscriptionsCommand } from "@aws-sdk/client-iot-data-plane";
+import { all } from "../../../session/aws";
+import { Part } from "../../../kit/DetailPage";
+import { ago, time } from "../../../kit/format";
+import { List } from "../../../kit/ListPage";
+import { useLoad } from "../../../kit/load";
+import { send, sendData, unless } from "../api";
+
+/** Activity is what a thing's client does: its connection, and what it is subscribed to. */
+export function Activity({ name }: { name: string }) {
+  const connection = useLoad(() => send(new GetThingConnectivityDataCommand({ thingName: name })), [name], 3_000);
+  const subscriptions = useLoad(
+    async () =>
+      (await unless("ResourceNotFoundException", () =>
+        all((nextToken) => sendData(new ListSubscriptionsCommand({ clientId: name, nextToken })), (p) => p.subscriptions, (p) => p.nextToken),
+      )) ?? [],
+    [name],
+    5_000,
+  );
+  return (
+    <SpaceBetween size="l">
+      <Container header={<Header variant="h2" description="Of the MQTT client whose id is the thing's name.">Connection</Header>}>
+        <Part of={connection}>
+          {(c) => (
+            <KeyValuePairs
+              columns={3}
+              minColumnWidth={200}
+              items={[
+                { label: "Status", value: <StatusIndicator type={c.connected ? "success" : "stopped"}>{c.connected ? "Connected" : "Disconnected"}</StatusIndicator> },
+                { label: c.connected ? "Connected since" : "Last change", value: c.timestamp ? `${time(c.timestamp)} · ${ago(c.timestamp)}` : "Never connected" },
+                { label: "Disconnect reason", value: c.connected || !c.disconnectReason ? "-" : c.disconnectReason.toLowerCase().replaceAll("_", " ") },
+              ]}
+            />
+          )}
+        </Part>
+      </Container>
+      <List
+        variant="container"
+        title="Subscriptions"
+        items={subscriptions}
+        id={(s) => s.topicFilter ?? ""}
+        columns={[
+          { id: "filter", header: "Topic filter", text: (s) => s.topicFilter },
+          { id: "qos", header: "QoS", text: (s) => s.qos, width: 110 },
+        ]}
+        empty={{ title: "No subscriptions", text: "The thing's client is subscribed to nothing." }}
+      />
+    </SpaceBetween>
+  );
+}

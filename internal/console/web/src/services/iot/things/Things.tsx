@@ -1,0 +1,122 @@
+import Button from "@cloudscape-design/components/button";
+import ButtonDropdown from "@cloudscape-design/components/button-dropdown";
+import Input from "@cloudscape-design/components/input";
+import Select from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import type { ThingAttribute } from "@aws-sdk/client-iot";
+import { useEffect, useState } from "react";
+import { useNotify } from "../../../frame/notices";
+import { go } from "../../../frame/route";
+import { ConfirmModal } from "../../../kit/ConfirmModal";
+import { List } from "../../../kit/ListPage";
+import { useLoad } from "../../../kit/load";
+import { deleteThing, listTypes, pageOfThings, type ThingFilter } from "../api";
+import { thingColumns, thingLink } from "../columns";
+import { useMany } from "../many";
+
+/** Things is the list of the account's things. */
+export function Things() {
+  const notify = useNotify();
+  const [filter, setFilter] = useState<ThingFilter>({});
+  const things = useMany((next) => pageOfThings(filter, next), [filter.type, filter.attribute, filter.value], "things", 15_000);
+  const [selected, select] = useState<ThingAttribute[]>([]);
+  const [doomed, doom] = useState(false);
+  return (
+    <>
+      <List
+        title="Things"
+        description={<SpaceBetween size="xxs">{["An IoT thing is a representation and record of your physical device in the cloud.", things.note]}</SpaceBetween>}
+        items={things}
+        id={(t) => t.thingName ?? ""}
+        columns={[
+          ...thingColumns,
+          { id: "attributes", header: "Attributes", text: (t) => Object.entries(t.attributes ?? {}).map(([k, v]) => `${k}=${v}`).join(", ") },
+          { id: "version", header: "Version", text: (t) => t.version, width: 110 },
+        ]}
+        filter="Search things"
+        narrow={<Narrow onChange={setFilter} />}
+        empty={
+          filter.type || filter.attribute
+            ? { title: "No things found", text: "No thing has this type and attribute." }
+            : { title: "You don't have any things yet", text: "A thing is the representation of a device in the cloud.", action: <Button href="#/iot/things/create">Register a thing</Button> }
+        }
+        select="multi"
+        selected={selected}
+        onSelect={select}
+        actions={(still) => (
+          <>
+            <Button disabled={still.length !== 1} onClick={() => go(thingLink(still[0]?.thingName ?? "") + "/edit")}>
+              Edit
+            </Button>
+            <Button disabled={still.length === 0} onClick={() => doom(true)}>
+              Delete
+            </Button>
+            <ButtonDropdown
+              variant="primary"
+              mainAction={{ text: "Create", onClick: () => go("#/iot/things/create") }}
+              ariaLabel="More ways to create things"
+              items={[
+                { id: "create-single", text: "Create single thing" },
+                { id: "create-many", text: "Create many things at once" },
+              ]}
+              onItemClick={({ detail }) => go(`#/iot/things/${detail.id}`)}
+            />
+          </>
+        )}
+      />
+      {doomed && (
+        <DeleteThings
+          names={selected.map((t) => t.thingName ?? "")}
+          onDismiss={() => doom(false)}
+          onDeleted={() => {
+            notify({ type: "success", content: selected.length === 1 ? `Thing ${selected[0]?.thingName} deleted.` : `${selected.length} things deleted.` });
+            select([]);
+            return things.reload();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+/** Narrow asks the server for less: things of a type, things with an attribute. */
+function Narrow({ onChange }: { onChange: (f: ThingFilter) => void }) {
+  const types = useLoad(listTypes, []);
+  const [filter, set] = useState<ThingFilter>({});
+  useEffect(() => {
+    // An attribute is asked for together with its value.
+    const timer = setTimeout(() => onChange(filter.attribute && filter.value ? filter : { type: filter.type }), 300);
+    return () => clearTimeout(timer);
+  }, [filter, onChange]);
+  const options = [{ value: "", label: "All thing types" }, ...(types.data ?? []).map((t) => ({ value: t.thingTypeName ?? "", label: t.thingTypeName ?? "" }))];
+  return (
+    <SpaceBetween direction="horizontal" size="s">
+      <Select
+        ariaLabel="Filter by thing type"
+        options={options}
+        selectedOption={options.find((o) => o.value === (filter.type ?? "")) ?? null}
+        onChange={({ detail }) => set((f) => ({ ...f, type: detail.selectedOption.value || undefined }))}
+      />
+      <Input ariaLabel="Attribute key" placeholder="Attribute key" value={filter.attribute ?? ""} onChange={({ detail }) => set((f) => ({ ...f, attribute: detail.value.trim() }))} />
+      <Input ariaLabel="Attribute value" placeholder="Attribute value" value={filter.value ?? ""} onChange={({ detail }) => set((f) => ({ ...f, value: detail.value.trim() }))} />
+    </SpaceBetween>
+  );
+}
+
+export function DeleteThings({ names, onDismiss, onDeleted }: { names: string[]; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+  const [first = ""] = names;
+  return (
+    <ConfirmModal
+      title={names.length === 1 ? `Delete ${first}?` : `Delete ${names.length} things?`}
+      verb="Delete"
+      typed={names.length === 1 ? first : "delete"}
+      onDismiss={onDismiss}
+      onConfirm={async () => {
+        for (const name of names) await deleteThing(name);
+        await onDeleted();
+      }}
+    >
+      Certificates are detached and stay, shadows are deleted. This cannot be undone.
+    </ConfirmModal>
+  );
+}
