@@ -29,7 +29,7 @@ func running(t *testing.T) *config.Running {
 	}
 	r := &config.Running{
 		Dir:         filepath.Join(t.TempDir(), "it's data"),
-		Endpoints:   config.Endpoints{API: "http://127.0.0.1:4566", Device: "localhost:8443", Ops: "127.0.0.1:9464", Region: "eu-west-1", PID: 1},
+		Endpoints:   config.Endpoints{API: "http://127.0.0.1:4566", Device: "localhost:8443", MQTT: "localhost:8883", Ops: "127.0.0.1:9464", Region: "eu-west-1", PID: 1},
 		Credentials: config.RootCredentials{AccountID: "111122223333", AccessKeyID: "AKIA0000000000000000", SecretAccessKey: "sec/ret+", Region: "eu-west-1"},
 	}
 	if err := os.Mkdir(r.Dir, 0o700); err != nil {
@@ -160,6 +160,7 @@ export AWS_CA_BUNDLE=` + dir + `/server-root.pem'
 export THINGD_DATA=` + dir + `'
 export THINGD_CA_FILE=` + dir + `/server-root.pem'
 export THINGD_DEVICE_ADDRESS=localhost:8443
+export THINGD_MQTT_ADDRESS=localhost:8883
 export THINGD_OPS_ADDRESS=127.0.0.1:9464
 `
 	if code != 0 || stdout != want || stderr != "" {

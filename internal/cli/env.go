@@ -52,6 +52,7 @@ func exports(r *config.Running, environ []string) string {
 		{"THINGD_DATA", r.Dir},
 		{"THINGD_CA_FILE", filepath.Join(r.Dir, config.ServerRootFile)},
 		{"THINGD_DEVICE_ADDRESS", r.Endpoints.Device},
+		{"THINGD_MQTT_ADDRESS", r.Endpoints.MQTT}, // empty: MQTT is off
 		{"THINGD_OPS_ADDRESS", r.Endpoints.Ops},
 	} {
 		fmt.Fprintf(&b, "export %s=%s\n", v[0], config.ShellQuote(v[1]))
