@@ -38,6 +38,9 @@ var (
 // that runs the tests has other things to do as well.
 const messageWithin = 5 * time.Second
 
+// inWithin is how long a good client may have to try until it is connected: handshakes wait in line with those of a flood.
+const inWithin = 45 * time.Second
+
 // TestGoodBesideHostileMQTT has good clients publish to themselves beside connections that are half open, slow, garbage,
 // too large, of nobody's certificate, too many, and of clients that ask for all and read nothing. The good ones lose
 // nothing, get it in time, and newcomers get in; the server's memory stays bounded.
@@ -394,8 +397,8 @@ func (g *goodClient) run(until time.Time) error {
 	p.Props.SessionExpiry = mqtt.Some[uint32](300)
 	var c *mqttPeer
 	var err error
-	for deadline := time.Now().Add(messageWithin); ; time.Sleep(200 * time.Millisecond) {
-		// The account's connects may be used up for a moment.
+	for deadline := time.Now().Add(inWithin); ; time.Sleep(200 * time.Millisecond) {
+		// Its handshake may have come too late, or the account's connects be used up for a moment.
 		if c, _, err = connectPeer(g.s.at.MQTT, g.device, p); err == nil || time.Now().After(deadline) {
 			break
 		}
@@ -409,14 +412,14 @@ func (g *goodClient) run(until time.Time) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- g.receive(c) }()
-	for time.Now().Before(until) {
+	for first := true; first || time.Now().Before(until); first = false {
 		g.n++
 		name := fmt.Sprint(g.id, " ", g.n)
 		g.mu.Lock()
 		g.waits[name] = time.Now()
 		g.mu.Unlock()
 		if err := c.send(&mqtt.Publish{Topic: []byte("good/" + g.id), Payload: []byte(name), QoS: 1, PacketID: uint16(g.n)}); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", err, <-done)
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
@@ -434,7 +437,7 @@ func (g *goodClient) run(until time.Time) error {
 	default:
 	}
 	if err := c.send(&mqtt.Disconnect{}); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", err, <-done)
 	}
 	<-done
 	return nil

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Kills the server a hundred times (KILL_ROUNDS) in the middle of its work, has
+# MQTT clients do their worst by the thousand beside good ones (HOSTILE, GOOD),
 # the registry's writers race a thousand times (RACE_ROUNDS), and then runs the
 # tests under the race detector, in changing order, until the time is over:
 # scripts/soak.sh 1h. Fails at the first failure.
@@ -24,6 +25,8 @@ if [ -z "${THINGD_TEST_POSTGRES:-}" ]; then
 	trap 'exit 130' INT TERM
 fi
 go test -count 1 -timeout 60m ./e2e -run TestKill -v -kill-rounds "${KILL_ROUNDS:-100}"
+go test -count 1 -timeout 60m ./e2e -run 'TestGoodBesideHostileMQTT|TestConnectsLeaveNothing' -v \
+	-mqtt-hostile "${HOSTILE:-10000}" -mqtt-good "${GOOD:-1000}" -connects 10000
 go test -count 1 -timeout 60m ./internal/registry -run 'NotRaced' -race-rounds "${RACE_ROUNDS:-1000}"
 round=0
 while [ "$(date +%s)" -lt "$end" ]; do
