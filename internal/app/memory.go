@@ -11,7 +11,7 @@ import (
 // server to which nobody has anything to say collects its garbage only every two
 // minutes.
 func (a *App) releaseMemory(ctx context.Context) {
-	const storm = 256 // connections that have come or gone: fewer do not matter
+	const few = 100 // connections that have come or gone: fewer do not matter
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	last, released := 0, 0
@@ -22,9 +22,9 @@ func (a *App) releaseMemory(ctx context.Context) {
 		case <-tick.C:
 		}
 		n := a.broker.Load().Stats().Connections
-		over := apart(n, last) <= max(storm, n/20)
+		over := apart(n, last) <= max(few/10, n/200)
 		last = n
-		if over && apart(n, released) > max(storm, n/10) {
+		if over && apart(n, released) > max(few, n/20) {
 			debug.FreeOSMemory()
 			released = n
 		}
