@@ -1,6 +1,11 @@
 /** download saves what this page has as a file, without asking the server. */
 export function download(name: string, content: BlobPart, kind = "text/plain"): void {
-  const url = URL.createObjectURL(new Blob([content], { type: kind }));
+  saveBlob(name, new Blob([content], { type: kind }));
+}
+
+/** saveBlob saves bytes that this page has as a file. */
+export function saveBlob(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
   const a = document.createElement("a");
   a.href = url;
   a.download = name;

@@ -1,4 +1,5 @@
 import Button from "@cloudscape-design/components/button";
+import Container from "@cloudscape-design/components/container";
 import ContentLayout from "@cloudscape-design/components/content-layout";
 import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import Header from "@cloudscape-design/components/header";
@@ -59,15 +60,17 @@ export function MqttTestClient() {
     >
       <SpaceBetween size="l">
         <Details client={client} />
-        <Tabs
-          variant="container"
-          activeTabId={tab}
-          onChange={({ detail }) => setTab(detail.activeTabId)}
-          tabs={[
-            { id: "subscribe", label: "Subscribe", contentRenderStrategy: "lazy", content: <SubscribeForm client={client} start={subscribe ?? ""} /> },
-            { id: "publish", label: "Publish", contentRenderStrategy: "lazy", content: <PublishForm client={client} start={publish ?? ""} /> },
-          ]}
-        />
+        {/* Tabs in a container of their own kind forget what was entered in them. */}
+        <Container>
+          <Tabs
+            activeTabId={tab}
+            onChange={({ detail }) => setTab(detail.activeTabId)}
+            tabs={[
+              { id: "subscribe", label: "Subscribe", contentRenderStrategy: "lazy", content: <SubscribeForm client={client} start={subscribe ?? ""} /> },
+              { id: "publish", label: "Publish", contentRenderStrategy: "lazy", content: <PublishForm client={client} start={publish ?? ""} /> },
+            ]}
+          />
+        </Container>
         <Subscriptions client={client} />
       </SpaceBetween>
     </ContentLayout>
