@@ -274,7 +274,8 @@ func (l *listener) identify(c *rawConn) (conn net.Conn, mqtt func(), reason stri
 	if l.only && l.tls == nil {
 		return l.handOn(c, nil)
 	}
-	if err := c.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+	c.due = time.Now().Add(handshakeTimeout)
+	if err := c.SetDeadline(c.due); err != nil {
 		return nil, nil, "closed", err
 	}
 	first := byte(0x16)
@@ -357,8 +358,9 @@ func (r *readyListener) Addr() net.Addr { return r.ln.Addr() }
 type rawConn struct {
 	net.Conn
 	first    [1]byte
-	peeked   bool // first is yet to be read
-	gate     gate // that the handshake under way has passed; nil: none is
+	peeked   bool      // first is yet to be read
+	gate     gate      // that the handshake under way has passed; nil: none is
+	due      time.Time // when the handshake has to be over
 	released func()
 	once     sync.Once
 
@@ -379,13 +381,24 @@ func (c *rawConn) peek() (byte, error) {
 
 // handshake does the TLS handshake of a connection.
 func (c *rawConn) handshake(t *tls.Conn, g gate) error {
-	g.enter()
+	c.enter(g)
 	c.gate = g
 	defer func() {
 		c.gate = nil
 		g.leave()
 	}()
 	return t.Handshake()
+}
+
+// enter passes the gate. What the server keeps a client waiting does not count
+// as the client's: in a storm those who have waited longest would be dropped.
+func (c *rawConn) enter(g gate) {
+	began := time.Now()
+	g.enter()
+	if waited := time.Since(began); waited > 50*time.Millisecond {
+		c.due = c.due.Add(waited)
+		_ = c.SetDeadline(c.due) // a connection that is gone says so when it is read
+	}
 }
 
 // Read reads on, from the first byte.
@@ -397,7 +410,7 @@ func (c *rawConn) Read(p []byte) (int, error) {
 	}
 	if c.gate != nil {
 		c.gate.leave()
-		defer c.gate.enter()
+		defer c.enter(c.gate)
 	}
 	return c.Conn.Read(p)
 }
