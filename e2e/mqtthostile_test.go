@@ -34,9 +34,12 @@ var (
 	goodMQTT    = flag.Int("mqtt-good", 30, "good MQTT clients beside them")
 )
 
-// messageWithin is how late the message of a good client may be, of them all, while others do their worst: the machine
-// that runs the tests has other things to do as well.
-const messageWithin = 5 * time.Second
+// messageWithin is how late nineteen in twenty messages of good clients may be while others do their worst, and lateWithin
+// the rest: who is hostile runs on the same machine, and takes most of it.
+const (
+	messageWithin = 2 * time.Second
+	lateWithin    = 30 * time.Second
+)
 
 // inWithin is how long a good client may have to try until it is connected: handshakes wait in line with those of a flood.
 const inWithin = 45 * time.Second
@@ -66,14 +69,16 @@ func TestGoodBesideHostileMQTT(t *testing.T) {
 			for _, g := range good {
 				lost += len(g.waits)
 			}
-			t.Logf("messages came after %v in the middle, %v at most; before, after %v and %v; %d MB at the peak", late[len(late)/2], late[len(late)-1], calm[len(calm)/2], calm[len(calm)-1], s.peakMemory(t))
+			most := late[len(late)*19/20]
+			t.Logf("messages came after %v in the middle, %v of nineteen in twenty, %v at most; before, after %v and %v; %d MB at the peak",
+				late[len(late)/2], most, late[len(late)-1], calm[len(calm)/2], calm[len(calm)-1], s.peakMemory(t))
 			for kind := range h.attempts {
 				if h.attempts[kind].Load() == 0 {
 					t.Errorf("%s: nobody got as far", h.assaults[kind].name)
 				}
 			}
-			if most := late[len(late)-1]; most > messageWithin || lost > 0 {
-				t.Errorf("%d messages are lost, one came after %v", lost, most)
+			if most > messageWithin || lost > 0 {
+				t.Errorf("%d messages are lost, one in twenty came after %v and more", lost, most)
 			}
 			if mb := s.peakMemory(t); mb > 900+*hostileMQTT/10 { // 256 MiB for slow readers, as much again until it is collected
 				t.Errorf("the server used %d MB at its peak", mb)
@@ -423,7 +428,7 @@ func (g *goodClient) run(until time.Time) error {
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	for deadline := time.Now().Add(messageWithin); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(lateWithin); ; time.Sleep(5 * time.Millisecond) {
 		g.mu.Lock()
 		n := len(g.waits)
 		g.mu.Unlock()
