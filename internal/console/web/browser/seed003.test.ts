@@ -1,7 +1,10 @@
-// "AWS IOT Core tutorial with Python, part 1", steps 1 and 2, as written: an IAM
-// policy and a user by the root user, who is then signed out by the sign-in URL.
+// "AWS IOT Core tutorial with Python, part 1", steps 1 to 6, as written: an IAM
+// policy and a user by the root user, who is then signed out by the sign-in URL;
+// by the user a thing, a policy and a certificate, with whose files a client connects.
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { click, fill, named, paste, says, settled, signInAsRoot, tick, useServer, type Visit } from "./console";
+import { endpointOf, row, save, talk } from "./device";
 
 const policy = `       {
          "Version": "2012-10-17",
@@ -29,6 +32,25 @@ const policy = `       {
                "tag:getResources"
              ],
              "Resource": "*"
+           }
+         ]
+       }
+`;
+
+const devicePolicy = `       {
+         "Version": "2012-10-17",
+         "Statement": [
+           {
+             "Effect": "Allow",
+             "Action": [
+               "iot:Connect",
+               "iot:Publish",
+               "iot:Subscribe",
+               "iot:Receive"
+             ],
+             "Resource": [
+               "*"
+             ]
            }
          ]
        }
@@ -135,6 +157,95 @@ describe("IoT Core tutorial, part 1", () => {
     await fill(page, "Password", "Gr33n-Tomatoes");
     await click(page, "Sign in", "button");
     await page.getByRole("button", { name: /MyIoTUser @ / }).first().waitFor();
+  });
+
+  test("step 3: create an IoT thing", async () => {
+    const { page } = visit;
+    const menu = page.getByRole("navigation");
+
+    // 1. Services, IoT Core. 2. Get started. 3. Expand Manage. 4. Things.
+    await click(page, "Services", "button");
+    await page.getByRole("menuitem", { name: /^IoT Core/ }).click();
+    await click(page, "Get started");
+    await page.getByRole("heading", { name: "Connect one device" }).waitFor();
+    await menu.getByText("Manage", { exact: true }).waitFor();
+    await click(menu, "Things", "link");
+
+    // 5. Register a thing. 6. Create a single thing. 7. The name, Next. 8. Without certificate.
+    await click(page, "Register a thing");
+    await click(page, "Create a single thing");
+    await click(page, "Next");
+    await says(page, "Enter a thing name.");
+    await fill(page, "Name", "MyIotThing");
+    await click(page, "Next");
+    await click(page, "Create thing without certificate");
+    await says(page, "Thing MyIotThing created.");
+    await named(page, "MyIotThing", "link").waitFor();
+  });
+
+  test("step 4: create an IoT policy", async () => {
+    const { page } = visit;
+    const menu = page.getByRole("navigation");
+
+    // 1. Expand Secure. 2. Policies. 3. Create a policy. 4. The name. 5. Advanced mode.
+    await menu.getByText("Secure", { exact: true }).waitFor();
+    await click(menu, "Policies", "link");
+    await click(page, "Create a policy");
+    await fill(page, "Name", "MyIotPolicy");
+    await click(page, "Advanced mode");
+
+    // 6. The syntax as the tutorial shows it lacks a comma: the editor says where. 7. Create.
+    await paste(page, "Policy document", skeleton);
+    await says(page, 'Ln 3, Col 2: Expected "," or "}", found "Statement"');
+    await paste(page, "Policy document", devicePolicy);
+    await page.getByRole("button", { name: "Create", exact: true }).click();
+    await says(page, "Policy MyIotPolicy created.");
+    await named(page, "MyIotPolicy", "link").waitFor();
+  });
+
+  test("steps 5 and 6: create a certificate, and attach policy and thing", async () => {
+    const { page } = visit;
+    const menu = page.getByRole("navigation");
+
+    // 1. Secure, Certificates. 2. Create a certificate. 3. Create certificate.
+    await click(menu, "Certificates", "link");
+    await click(page, "Create a certificate");
+    await click(page, "Create certificate");
+    await page.getByRole("heading", { name: "Certificate created!" }).waitFor();
+
+    // 4. Activate; the certificate and the private key, renamed; Done.
+    await click(page, "Activate");
+    await page.getByText("Active", { exact: true }).filter({ visible: true }).waitFor();
+    const files = { certificate: join(server.dir, "certificate.pem.crt"), privateKey: join(server.dir, "private.pem.key"), root: join(server.dir, "root.pem") };
+    const id = (await save(page, row(page, "A certificate for this thing"), files.certificate)).slice(0, 10);
+    await save(page, row(page, "A private key"), files.privateKey);
+    await save(page, page.getByRole("button", { name: "Download: A root CA for AWS IoT" }), files.root);
+    await click(page, "Done");
+    const certificate = page.getByRole("link", { name: new RegExp(`^${id}`) });
+    await certificate.waitFor();
+    await page.getByRole("button", { name: "Refresh certificates" }).click();
+    await page.getByRole("table", { name: "Certificates" }).getByText("Active", { exact: true }).waitFor();
+
+    // Step 6. The certificate; Actions > Attach policy, a check mark, Attach; the thing likewise.
+    await certificate.click();
+    await click(page, "Actions", "button");
+    await click(page, "Attach policy", "menuitem");
+    await tick(page.getByRole("dialog"), "Select MyIotPolicy");
+    await click(page.getByRole("dialog"), "Attach");
+    await says(page, "MyIotPolicy attached.");
+    await click(page, "Actions", "button");
+    await click(page, "Attach thing", "menuitem");
+    await tick(page.getByRole("dialog"), "Select MyIotThing");
+    await click(page.getByRole("dialog"), "Attach");
+    await says(page, "MyIotThing attached.");
+
+    // 6. Policies and Things show both.
+    await click(page, "Policies", "tab");
+    await named(page, "MyIotPolicy", "link").waitFor();
+    await click(page, "Things", "tab");
+    await named(page, "MyIotThing", "link").waitFor();
+
+    await talk(server, files, await endpointOf(page), "mytesttopic");
   });
 
   test("the user sees what the policy allows, and no more", async () => {

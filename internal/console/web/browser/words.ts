@@ -14,4 +14,6 @@ export const words: Record<string, string> = {
   // The menu has it by what it opens, under the heading of Test.
   Test: "MQTT test client",
   "Download the CSV file": "Download .csv file",
+  // A thing's certificates are a tab of their own.
+  Security: "Certificates",
 };

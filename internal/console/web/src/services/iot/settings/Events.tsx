@@ -13,19 +13,19 @@ import { ErrorBox } from "../../../kit/ErrorBox";
 import { useLoad } from "../../../kit/load";
 import { send } from "../api";
 
-/** The events in AWS's words, and where they are published. */
-const events: { type: EventType; name: string; topic: string }[] = [
+/** The events in AWS's words, and where they are published. Those without a topic can be switched, and are not published yet. */
+const events: { type: EventType; name: string; topic?: string }[] = [
   { type: "THING", name: "Thing: created, updated, deleted", topic: "$aws/events/thing/+/+" },
   { type: "THING_GROUP", name: "Thing group: created, updated, deleted", topic: "$aws/events/thingGroup/+/+" },
-  { type: "THING_GROUP_MEMBERSHIP", name: "Thing group membership: added, removed", topic: "$aws/events/thingGroupMembership/#" },
-  { type: "THING_GROUP_HIERARCHY", name: "Thing group hierarchy: added, removed", topic: "$aws/events/thingGroupHierarchy/#" },
+  { type: "THING_GROUP_MEMBERSHIP", name: "Thing group membership: added, removed", topic: "$aws/events/thingGroupMembership/thingGroup/+/thing/+/+" },
+  { type: "THING_GROUP_HIERARCHY", name: "Thing group hierarchy: added, removed", topic: "$aws/events/thingGroupHierarchy/thingGroup/+/childThingGroup/+/+" },
   { type: "THING_TYPE", name: "Thing type: created, updated, deleted", topic: "$aws/events/thingType/+/+" },
-  { type: "THING_TYPE_ASSOCIATION", name: "Thing type association: added, removed", topic: "$aws/events/thingTypeAssociation/#" },
-  { type: "POLICY", name: "Policy: created, updated, deleted", topic: "$aws/events/policy/#" },
-  { type: "CERTIFICATE", name: "Certificate: created, updated, deleted", topic: "$aws/events/certificates/#" },
-  { type: "CA_CERTIFICATE", name: "CA certificate: registered, updated, deleted", topic: "$aws/events/certificates/registered/#" },
-  { type: "JOB", name: "Job: completed, canceled, deleted", topic: "$aws/events/job/#" },
-  { type: "JOB_EXECUTION", name: "Job execution: success, failed and others", topic: "$aws/events/jobExecution/#" },
+  { type: "THING_TYPE_ASSOCIATION", name: "Thing type association: added, removed", topic: "$aws/events/thingTypeAssociation/thing/+/thingType/+/+" },
+  { type: "POLICY", name: "Policy: created, updated, deleted" },
+  { type: "CERTIFICATE", name: "Certificate: created, updated, deleted" },
+  { type: "CA_CERTIFICATE", name: "CA certificate: registered, updated, deleted" },
+  { type: "JOB", name: "Job: completed, canceled, deleted" },
+  { type: "JOB_EXECUTION", name: "Job execution: success, failed and others" },
 ];
 
 /** Events shows which events of the registry are published, and switches them. */
@@ -64,7 +64,7 @@ export function Events() {
             minWidth: 110,
             cell: (e) => <StatusIndicator type={on.data?.[e.type]?.Enabled ? "success" : "stopped"}>{on.data?.[e.type]?.Enabled ? "On" : "Off"}</StatusIndicator>,
           },
-          { id: "topic", header: "MQTT topic", cell: (e) => <span className="words">{e.topic}</span>, minWidth: 180 },
+          { id: "topic", header: "MQTT topic", cell: (e) => <span className="words">{e.topic ?? "Not published yet"}</span>, minWidth: 180 },
         ]}
         empty={<Box textAlign="center">Not known</Box>}
       />
@@ -80,7 +80,7 @@ export function Events() {
           }}
         >
           {events.map((e) => (
-            <Toggle key={e.type} checked={edited[e.type] ?? false} onChange={({ detail }) => edit({ ...edited, [e.type]: detail.checked })} description={e.topic}>
+            <Toggle key={e.type} checked={edited[e.type] ?? false} onChange={({ detail }) => edit({ ...edited, [e.type]: detail.checked })} description={e.topic ?? "Not published yet"}>
               {e.name}
             </Toggle>
           ))}
