@@ -61,6 +61,14 @@ func TestConsoleWithoutSignature(t *testing.T) {
 		{"GET", "/certificates", ""},
 		{"GET", "/endpoint", ""},
 		{"POST", "/listStreams", "{}"},
+		{"POST", "/listFragments", `{"StreamName":"x"}`},
+		{"POST", "/getMediaForFragmentList", `{"StreamName":"x","Fragments":["1"]}`},
+		{"POST", "/getMedia", `{"StreamName":"x"}`},
+		{"GET", "/things/x/shadow", ""},
+		{"GET", "/retainedMessage", ""},
+		{"POST", "/topics/x", "{}"},
+		{"GET", "/things/x/connectivity-data", ""},
+		{"GET", "/mqtt", ""},
 		{"GET", "/thingd/accounts", ""},
 		{"GET", "/thingd/refusals", ""},
 		{"POST", "/assets/x.js", ""},
@@ -69,5 +77,20 @@ func TestConsoleWithoutSignature(t *testing.T) {
 		if a := get(tt.method, tt.path, tt.body, cookie); a.StatusCode != http.StatusForbidden {
 			t.Errorf("%s %s %s: %s", tt.method, tt.path, tt.body, a.Status)
 		}
+	}
+
+	// MQTT over WebSocket from the console's own page, with the cookie.
+	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/mqtt", nil)
+	for k, v := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Protocol": "mqtt",
+		"Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin",
+	} {
+		r.Header.Set(k, v)
+	}
+	r.AddCookie(cookie)
+	w := httptest.NewRecorder()
+	g.app.server.Handler.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "Missing Authentication Token") {
+		t.Errorf("/mqtt with a cookie: %d %s", w.Code, w.Body)
 	}
 }

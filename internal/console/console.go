@@ -26,7 +26,8 @@ const (
 // policy lets a page have what comes from here: no script, style or frame that
 // somebody else put in runs, and nobody can lay a frame around it. Images and
 // fonts may be in data: URLs (Cloudscape's are); what was made in the page
-// itself, such as downloads and video, has blob: URLs.
+// itself, such as downloads and video, has blob: URLs. To connect to 'self' is to
+// connect to ws: and wss: of this server too (CSP 3, 6.7.2.8).
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; " +
 	"connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"

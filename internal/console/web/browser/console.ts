@@ -22,7 +22,7 @@ export interface Visit {
   complaints: string[];
 }
 
-const binary = process.env.THINGD_BIN ?? resolve(import.meta.dirname, "../../../../bin/thingd");
+export const binary = process.env.THINGD_BIN ?? resolve(import.meta.dirname, "../../../../bin/thingd");
 const browsers = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /** useServer starts both before the tests of a file, and ends them after. */
