@@ -1,6 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { eventsOf, happened, messagesOf } from "./activity";
 import { changes } from "./changes";
+import type { Message } from "./connection";
 import { kura } from "./kura";
 import { indented, show } from "./payload";
 import { signed } from "./sign";
@@ -130,4 +132,49 @@ test("what has changed in a shadow", () => {
   ]);
   expect(changes(undefined, undefined)).toEqual([]);
   expect(changes({ a: { b: 1 } }, { a: 2 })).toEqual([{ path: "a", from: '{"b":1}', to: "2" }]);
+});
+
+describe("what happens to a thing", () => {
+  const message = (topic: string, payload: object | string): Message => ({
+    topic,
+    payload: new TextEncoder().encode(typeof payload === "string" ? payload : JSON.stringify(payload)),
+    qos: 0,
+    retain: false,
+    properties: {},
+    at: new Date(0),
+  });
+  const of = (topic: string, payload: object | string, clients = ["lamp"]) => happened("lamp", clients, message(topic, payload));
+
+  test.each([
+    ["$aws/events/presence/connected/lamp", { eventType: "connected", ipAddress: "10.0.0.7" }, "Connection", "Client lamp connected from 10.0.0.7"],
+    ["$aws/events/presence/disconnected/lamp", { eventType: "disconnected", disconnectReason: "CONNECTION_LOST" }, "Connection", "Client lamp disconnected: CONNECTION_LOST"],
+    ["$aws/events/presence/connect_failed/lamp", { eventType: "connect_failed", connectFailureReason: "AUTHORIZATION_FAILED" }, "Connection", "Client lamp could not connect: AUTHORIZATION_FAILED"],
+    ["$aws/events/subscriptions/subscribed/lamp", { eventType: "subscribed", topics: ["a/#", "b"] }, "Subscription", "Client lamp subscribed to a/#, b"],
+    ["$aws/things/lamp/shadow/name/night/update/rejected", { code: 409, message: "Version conflict" }, "Shadow", "Shadow night refused: 409 Version conflict"],
+    ["$aws/things/lamp/shadow/delete/accepted", { version: 3 }, "Shadow", "Classic Shadow deleted"],
+    ["$aws/things/lamp/shadow/update/delta", { state: { on: true } }, "Shadow", "Classic Shadow differs from what is desired"],
+    ["house/lamp/state", "on", "Message", "house/lamp/state"],
+  ])("%s", (topic, payload, kind, what) => expect(of(topic, payload)).toMatchObject({ kind, what }));
+
+  test("an update of a shadow, value by value", () => {
+    const documents = { previous: { state: { reported: { on: false } }, version: 4 }, current: { state: { reported: { on: true } }, version: 5 } };
+    expect(of("$aws/things/lamp/shadow/update/documents", documents)).toMatchObject({
+      what: "Classic Shadow updated to version 5",
+      changes: [{ path: "reported.on", from: "false", to: "true" }],
+    });
+  });
+  test("what is not told", () => {
+    expect(of("$aws/things/lamp/shadow/get", "")).toBeUndefined();
+    expect(of("$aws/things/lamp/shadow/update/accepted", {})).toBeUndefined();
+    expect(of("$aws/things/other/shadow/update/delta", {})).toBeUndefined();
+    expect(of("$aws/events/presence/connected/lamp", "broken")).toBeUndefined();
+    expect(of("$aws/events/presence/connected/other", { eventType: "connected" })).toBeUndefined();
+    expect(of("$aws/events/presence/connected/other", { eventType: "connected" }, ["lamp", "other"])?.what).toBe("Client other connected");
+  });
+  test("the topics of it", () => {
+    const filters = [...eventsOf("lamp", ["lamp"]), ...messagesOf("lamp")];
+    for (const topic of ["$aws/events/presence/disconnected/lamp", "$aws/things/lamp/shadow/name/x/update/documents", "lamp/t", "acme/lamp/W1/A1"]) {
+      expect(filters.some((f) => matches(f, topic))).toBe(true);
+    }
+  });
 });
