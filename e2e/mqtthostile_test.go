@@ -34,15 +34,17 @@ var (
 	goodMQTT    = flag.Int("mqtt-good", 30, "good MQTT clients beside them")
 )
 
-// messageWithin is how late nineteen in twenty messages of good clients may be while others do their worst, and lateWithin
-// the rest: who is hostile runs on the same machine, and takes most of it.
+// messageWithin is how late the messages of good clients may be in the middle while others do their worst, mostWithin nineteen
+// in twenty, lateWithin the rest: who is hostile runs in this very process and takes most of the machine, and under AWS's limits
+// most of what the account may do.
 const (
-	messageWithin = 2 * time.Second
+	messageWithin = time.Second
+	mostWithin    = 10 * time.Second
 	lateWithin    = 30 * time.Second
 )
 
 // inWithin is how long a good client may have to try until it is connected: handshakes wait in line with those of a flood.
-const inWithin = 45 * time.Second
+const inWithin = 2 * time.Minute
 
 // TestGoodBesideHostileMQTT has good clients publish to themselves beside connections that are half open, slow, garbage,
 // too large, of nobody's certificate, too many, and of clients that ask for all and read nothing. The good ones lose
@@ -77,8 +79,8 @@ func TestGoodBesideHostileMQTT(t *testing.T) {
 					t.Errorf("%s: nobody got as far", h.assaults[kind].name)
 				}
 			}
-			if most > messageWithin || lost > 0 {
-				t.Errorf("%d messages are lost, one in twenty came after %v and more", lost, most)
+			if late[len(late)/2] > messageWithin || most > mostWithin || lost > 0 {
+				t.Errorf("%d messages are lost, or they came too late", lost)
 			}
 			if mb := s.peakMemory(t); mb > 900+*hostileMQTT/10 { // 256 MiB for slow readers, as much again until it is collected
 				t.Errorf("the server used %d MB at its peak", mb)
