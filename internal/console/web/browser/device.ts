@@ -42,12 +42,12 @@ export function mqttPort(server: Server): string {
 const connection = (server: Server, f: Files, host: string, id: string) => ["--cafile", f.root, "--cert", f.certificate, "--key", f.privateKey, "-h", host, "-p", mqttPort(server), "-V", "mqttv5", "-i", id, "-q", "1"];
 
 /** talk has two clients with the device's keys: what one publishes the other is sent. */
-export async function talk(server: Server, f: Files, host: string, topic: string): Promise<void> {
+export async function talk(server: Server, f: Files, host: string, topic: string, [first, second] = ["listener", "speaker"]): Promise<void> {
   let heard: { code: number; said: string } | undefined;
-  const listener = run("mosquitto_sub", [...connection(server, f, host, "listener"), "-t", topic, "-C", "1", "-W", "60"]).then((h) => (heard = h));
+  const listener = run("mosquitto_sub", [...connection(server, f, host, first), "-t", topic, "-C", "1", "-W", "60"]).then((h) => (heard = h));
   do {
     // Its subscription may still be on its way.
-    const pub = await run("mosquitto_pub", [...connection(server, f, host, "speaker"), "-t", topic, "-m", "hello from the device"]);
+    const pub = await run("mosquitto_pub", [...connection(server, f, host, second), "-t", topic, "-m", "hello from the device"]);
     expect(pub).toEqual({ code: 0, said: "" });
   } while (!heard);
   await listener;

@@ -95,7 +95,7 @@ export function List<T>(p: Props<T>) {
         sortingComparator: (a: T, b: T) => compare(c.text(a), c.text(b)),
         isRowHeader: n === 0,
         width: c.width,
-        minWidth: n === 0 ? 160 : 110,
+        minWidth: n === 0 ? 160 : Math.min(Math.max(c.width ?? 0, 110), 140),
       }))}
       wrapLines
       selectionType={p.select}

@@ -22,16 +22,6 @@ export const send: iam.IAMClient["send"] = ((command: never) => client().send(co
 /** A document as IAM sends it, percent-encoded. */
 export const decoded = (document: string | undefined): string => (document === undefined ? "" : decodeURIComponent(document));
 
-/** A document on lines of its own, where it was written on one. */
-export function laidOut(document: string): string {
-  if (document.includes("\n")) return document;
-  try {
-    return JSON.stringify(JSON.parse(document), null, 4);
-  } catch {
-    return document;
-  }
-}
-
 /** mayChangePassword lets a user change the password that he is given, as he must at his first sign-in. */
 export const mayChangePassword = (UserName: string) => send(new iam.AttachUserPolicyCommand({ UserName, PolicyArn: "arn:aws:iam::aws:policy/IAMUserChangePassword" }));
 

@@ -23,7 +23,7 @@ export function AttachedPolicies({ target, policies, whose }: { target: string; 
         columns={policyColumns}
         one="policy"
         whose={whose}
-        empty={`No policies are attached to ${whose}. Without one nothing is allowed.`}
+        empty={`No policies are attached to ${whose}.${target.includes(":cert/") ? " Without one nothing is allowed." : ""}`}
         attach="Attach policies"
         onAttach={() => ask(true)}
         onDetach={(p) => detachPolicy(p.policyName ?? "", target)}

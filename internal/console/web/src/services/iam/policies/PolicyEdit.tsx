@@ -10,8 +10,9 @@ import { go, to } from "../../../frame/route";
 import { Part } from "../../../kit/DetailPage";
 import { FormPage } from "../../../kit/FormPage";
 import { useLoad } from "../../../kit/load";
+import { laidOut } from "../../../policy/layout";
 import type { Params } from "../../service";
-import { decoded, laidOut, send } from "../api";
+import { decoded, send } from "../api";
 import { PolicyEditor, useDocument } from "../PolicyEditor";
 
 /** PolicyEdit makes a new version of a managed policy. */

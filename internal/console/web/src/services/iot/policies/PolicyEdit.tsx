@@ -7,6 +7,7 @@ import { go, usePlace } from "../../../frame/route";
 import { Part } from "../../../kit/DetailPage";
 import { FormPage } from "../../../kit/FormPage";
 import { useLoad } from "../../../kit/load";
+import { laidOut } from "../../../policy/layout";
 import type { Params } from "../../service";
 import { listVersions, send } from "../api";
 import { policyLink } from "../columns";
@@ -21,7 +22,7 @@ export function PolicyEdit({ params: { name = "" } }: { params: Params }) {
       version ? send(new GetPolicyVersionCommand({ policyName: name, policyVersionId: version })) : send(new GetPolicyCommand({ policyName: name })),
       listVersions(name),
     ]);
-    return { document: p.policyDocument ?? "", full: versions.length >= 5 };
+    return { document: laidOut(p.policyDocument ?? ""), full: versions.length >= 5 };
   }, [name, version]);
   return <Part of={now}>{({ document, full }) => <Form name={name} start={document} full={full} />}</Part>;
 }

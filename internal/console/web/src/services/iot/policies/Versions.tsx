@@ -14,6 +14,7 @@ import { time } from "../../../kit/format";
 import { JsonEditor } from "../../../kit/JsonEditor";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
+import { laidOut } from "../../../policy/layout";
 import { listVersions, send } from "../api";
 
 interface Props {
@@ -29,7 +30,7 @@ export function Versions({ name, active, onChanged }: Props) {
   const [selected, select] = useState<PolicyVersion[]>([]);
   const [asking, ask] = useState<"default" | "delete">();
   const id = selected[0]?.versionId ?? active;
-  const document = useLoad(async () => (await send(new GetPolicyVersionCommand({ policyName: name, policyVersionId: id }))).policyDocument ?? "", [name, id]);
+  const document = useLoad(async () => laidOut((await send(new GetPolicyVersionCommand({ policyName: name, policyVersionId: id }))).policyDocument ?? ""), [name, id]);
   const done = async (text: string) => {
     notify({ type: "success", content: text });
     select([]);

@@ -33,8 +33,8 @@ export function Activity({ name }: { name: string }) {
               minColumnWidth={200}
               items={[
                 { label: "Status", value: <StatusIndicator type={c.connected ? "success" : "stopped"}>{c.connected ? "Connected" : "Disconnected"}</StatusIndicator> },
-                { label: c.connected ? "Connected since" : "Last change", value: c.timestamp ? `${time(c.timestamp)} · ${ago(c.timestamp)}` : "Never connected" },
-                { label: "Disconnect reason", value: c.connected || !c.disconnectReason ? "-" : c.disconnectReason.toLowerCase().replaceAll("_", " ") },
+                { label: c.connected ? "Connected since" : "Last change", value: c.timestamp?.getTime() ? `${time(c.timestamp)} · ${ago(c.timestamp)}` : "Never connected" },
+                { label: "Disconnect reason", value: c.connected || !c.disconnectReason || !c.timestamp?.getTime() ? "-" : c.disconnectReason.toLowerCase().replaceAll("_", " ") },
               ]}
             />
           )}
