@@ -4,4 +4,4 @@ import { kinesisvideo } from "./kinesisvideo/service";
 import type { Service } from "./service";
 
 /** The services of the console, in the order of the home page. */
-export const services: Service[] = [iot, kinesisvideo, iam];
+export const services: Service[] = [iam, iot, kinesisvideo];
