@@ -187,8 +187,7 @@ func (r *vectorRig) certificate(t *testing.T, v *iotVector) (pair tls.Certificat
 		caKey, ca := r.authority(t)
 		der, err := x509.CreateCertificate(rand.Reader, device, ca, &key.PublicKey, caKey)
 		r.ok(t, err)
-		sum := sha256.Sum256(der)
-		id = hex.EncodeToString(sum[:])
+		id = idOf(der)
 		pair = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 		r.dial(t, pair, "localhost").Say("CONNECT v5 id=first clean")
 		waitFor(t, "the registration", func() bool {
@@ -204,6 +203,12 @@ func (r *vectorRig) certificate(t *testing.T, v *iotVector) (pair tls.Certificat
 	})
 	r.ok(t, err)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, *out.CertificateId, *out.CertificateArn
+}
+
+// idOf is the id of a certificate.
+func idOf(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
 }
 
 func asPEM(der []byte) string {
