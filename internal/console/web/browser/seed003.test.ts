@@ -253,6 +253,16 @@ describe("IoT Core tutorial, part 1", () => {
     await page.goto(server.url + "/#/iam/users");
     await named(page, "MyIoTUser", "link").waitFor();
 
+    // thingd's own operations are other than iot's; what was made for one that is refused does not stay.
+    await page.goto(server.url + "/#/iot/connect");
+    await fill(page, "Thing name", "another");
+    await fill(page, "Password of the key stores", "changeit");
+    await click(page, "Create connection kit", "button");
+    await says(page, /is not authorized to perform: thingd:CreateDeviceKit on resource/);
+    await page.goto(server.url + "/#/iot/policies");
+    await named(page, "MyIotPolicy", "link").waitFor();
+    expect(await named(page, "another-Policy", "link").count()).toBe(0);
+
     // As root, nothing of IAM is left to the user; from then on each screen says why it is empty.
     const root = await server.visit();
     await signInAsRoot(server, root.page);

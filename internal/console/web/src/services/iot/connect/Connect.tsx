@@ -12,7 +12,7 @@ import Multiselect from "@cloudscape-design/components/multiselect";
 import RadioGroup from "@cloudscape-design/components/radio-group";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { CreatePolicyCommand } from "@aws-sdk/client-iot";
+import { CreatePolicyCommand, DeletePolicyCommand } from "@aws-sdk/client-iot";
 import { useState } from "react";
 import { go } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
@@ -29,6 +29,7 @@ import { endpoint, listAliases, listPolicies, pageOfThings, send } from "../api"
 import { thingLink } from "../columns";
 import { useMany } from "../many";
 import { aliasPattern, nameFault, thingRule } from "../names";
+import { thingExists } from "../things/properties";
 import { startPolicy } from "./startPolicy";
 
 /** What CreateDeviceKit answers (internal/api/overlay/thingd.json). */
@@ -55,9 +56,10 @@ export function Connect() {
   const [password, setPassword] = useState("");
   const [tried, setTried] = useState(false);
   const [kit, setKit] = useState<Kit>();
+  const [taken, setTaken] = useState<string>();
 
   const fault = {
-    name: nameFault(name, "thing name"),
+    name: nameFault(name, "thing name") ?? (how === "new" && taken === name ? `There is a thing ${name} already.` : undefined),
     policies: make === "own" && chosen.length > 10 ? "Ten policies at most." : undefined,
     alias: alias ? nameFault(alias, "role alias", aliasPattern) : undefined,
     stream: stream && !/^[a-zA-Z0-9_.-]{1,256}$/.test(stream) ? "Up to 256 letters, digits, and _ . -" : undefined,
@@ -75,27 +77,25 @@ export function Connect() {
         return Object.values(fault).every((f) => !f);
       }}
       onSubmit={async () => {
-        let PolicyNames = chosen;
-        if (make === "start") {
-          const policyName = `${name}-Policy`;
-          try {
-            await send(new CreatePolicyCommand({ policyName, policyDocument: startPolicy(region(), who.account, name) }));
-          } catch (e) {
-            // Of an earlier kit of this thing, or somebody's own: it stays as it is.
-            if (!isCode(e, "ResourceAlreadyExistsException")) throw e;
-          }
-          PolicyNames = [policyName];
+        // The operation takes a thing that is there for what it was to make.
+        if (how === "new" && (await thingExists(name))) return setTaken(name);
+        const policyName = `${name}-Policy`;
+        const madePolicy = make === "start" && (await makePolicy(policyName, startPolicy(region(), who.account, name)));
+        try {
+          setKit(
+            await own<Kit>("POST", "/thingd/device-kits", {
+              ThingName: name,
+              CreateThing: how === "new",
+              PolicyNames: make === "start" ? [policyName] : chosen,
+              RoleAlias: alias || undefined,
+              StreamName: stream || undefined,
+              Password: password,
+            }),
+          );
+        } catch (e) {
+          if (madePolicy) await send(new DeletePolicyCommand({ policyName })).catch(() => {}); // what went wrong first is told
+          throw e;
         }
-        setKit(
-          await own<Kit>("POST", "/thingd/device-kits", {
-            ThingName: name,
-            CreateThing: how === "new",
-            PolicyNames,
-            RoleAlias: alias || undefined,
-            StreamName: stream || undefined,
-            Password: password,
-          }),
-        );
       }}
     >
       <Container header={<Header variant="h2">Prepare your device</Header>}>
@@ -184,6 +184,17 @@ export function Connect() {
       </Container>
     </FormPage>
   );
+}
+
+/** makePolicy makes a policy unless there is one of its name, of an earlier kit or somebody's own, which stays as it is. It says whether it did. */
+async function makePolicy(policyName: string, policyDocument: string): Promise<boolean> {
+  try {
+    await send(new CreatePolicyCommand({ policyName, policyDocument }));
+    return true;
+  } catch (e) {
+    if (!isCode(e, "ResourceAlreadyExistsException")) throw e;
+    return false;
+  }
 }
 
 function Made({ kit, onMore }: { kit: Kit; onMore: () => void }) {
