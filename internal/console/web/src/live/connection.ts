@@ -128,7 +128,11 @@ export class Connection {
     ended.catch(() => {});
     this.waiting.add(fail);
     try {
-      await Promise.race([f(client), ended]);
+      const answer = f(client).catch((e: unknown) => {
+        if (this.client === client) throw e;
+        return ended; // the library says that it is closed; this says why
+      });
+      await Promise.race([answer, ended]);
     } finally {
       this.waiting.delete(fail);
     }

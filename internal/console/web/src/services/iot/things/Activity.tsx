@@ -1,20 +1,17 @@
-import Container from "@cloudscape-design/components/container";
-import Header from "@cloudscape-design/components/header";
-import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
-import { GetThingConnectivityDataCommand } from "@aws-sdk/client-iot";
+import Spinner from "@cloudscape-design/components/spinner";
 import { ListSubscriptionsCommand } from "@aws-sdk/client-iot-data-plane";
 import { all } from "../../../session/aws";
-import { Part } from "../../../kit/DetailPage";
-import { ago, time } from "../../../kit/format";
+import { lazy, Suspense } from "react";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
-import { send, sendData, unless } from "../api";
+import { sendData, unless } from "../api";
 
-/** Activity is what a thing's client does: its connection, and what it is subscribed to. */
+// It brings the MQTT client along.
+const Live = lazy(() => import("../../../live/Activity").then((m) => ({ default: m.Activity })));
+
+/** Activity is what happens to a thing as it happens, and what its client is subscribed to. */
 export function Activity({ name }: { name: string }) {
-  const connection = useLoad(() => send(new GetThingConnectivityDataCommand({ thingName: name })), [name], 3_000);
   const subscriptions = useLoad(
     async () =>
       (await unless("ResourceNotFoundException", () =>
@@ -40,6 +37,9 @@ export function Activity({ name }: { name: string }) {
           )}
         </Part>
       </Container>
+      <Suspense fallback={<Spinner />}>
+        <Live thing={name} />
+      </Suspense>
       <List
         variant="container"
         title="Subscriptions"
