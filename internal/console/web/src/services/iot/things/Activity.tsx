@@ -22,21 +22,6 @@ export function Activity({ name }: { name: string }) {
   );
   return (
     <SpaceBetween size="l">
-      <Container header={<Header variant="h2" description="Of the MQTT client whose id is the thing's name.">Connection</Header>}>
-        <Part of={connection}>
-          {(c) => (
-            <KeyValuePairs
-              columns={3}
-              minColumnWidth={200}
-              items={[
-                { label: "Status", value: <StatusIndicator type={c.connected ? "success" : "stopped"}>{c.connected ? "Connected" : "Disconnected"}</StatusIndicator> },
-                { label: c.connected ? "Connected since" : "Last change", value: c.timestamp?.getTime() ? `${time(c.timestamp)} · ${ago(c.timestamp)}` : "Never connected" },
-                { label: "Disconnect reason", value: c.connected || !c.disconnectReason || !c.timestamp?.getTime() ? "-" : c.disconnectReason.toLowerCase().replaceAll("_", " ") },
-              ]}
-            />
-          )}
-        </Part>
-      </Container>
       <Suspense fallback={<Spinner />}>
         <Live thing={name} />
       </Suspense>
