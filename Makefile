@@ -26,7 +26,7 @@ console: ## Build the console's files, which the next build of the binary takes 
 	scripts/console.sh
 
 .PHONY: test
-test: ## All that CI asks: generated code, vet, tests on both databases, e2e, the console in a browser, short fuzzing
+test: ## All that CI asks: generated code, vet, tests on both databases, e2e, short fuzzing
 	scripts/test.sh
 
 .PHONY: unit

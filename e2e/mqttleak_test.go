@@ -16,7 +16,7 @@ import (
 	"github.com/thingd/thingd/internal/mqtt"
 )
 
-var leakConnects = flag.Int("connects", 1000, "MQTT connections after which nothing may be left; make soak has many")
+var leakConnects = flag.Int("connects", 300, "MQTT connections after which nothing may be left; make soak has many")
 
 // TestConnectsLeaveNothing opens connections that end in every way there is: goroutines, descriptors and memory are back
 // where they were.

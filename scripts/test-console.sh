@@ -4,6 +4,7 @@
 # (scripts/test-console.sh seed003). CHROMIUM names a browser that is elsewhere.
 set -eu
 cd "$(dirname "$0")/.."
+scripts/test-deps.sh console
 scripts/console.sh required
 THINGD_BIN=${THINGD_BIN:-$(mktemp -d)/thingd}
 export THINGD_BIN

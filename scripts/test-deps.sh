@@ -16,11 +16,14 @@ ffprobe ffmpeg
 javac default-jdk-headless
 node nodejs
 npm npm
-chromium chromium
 mosquitto_sub mosquitto-clients
 python:paho.mqtt python3-paho-mqtt
 jar:mqtt-client libmqtt-client-java
 postgres postgresql'
+
+# The console's tests want a browser too: scripts/test-deps.sh console
+[ "${1:-}" != console ] || needs="$needs
+chromium chromium"
 
 have() {
 	case $1 in
