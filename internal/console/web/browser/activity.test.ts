@@ -21,7 +21,7 @@ describe("live", () => {
     await page.goto(server.url + "/#/iot/things/details/lamp?tab=activity");
     await page.getByText("Never connected", { exact: true }).waitFor();
     const log = page.getByRole("log", { name: "Activity" });
-    await page.getByText("Connected", { exact: true }).waitFor(); // the console itself, to the server
+    await page.getByText("Live", { exact: true }).waitFor();
 
     const device = await mqtt.connectAsync(await signed(server.url, "us-east-1", keys()), { protocolVersion: 5, clientId: "lamp", reconnectPeriod: 0 });
     await log.getByText(/Client lamp connected from 127\.0\.0\.1/).waitFor();

@@ -91,7 +91,7 @@ export function Activity({ thing, clients = [thing] }: Props) {
             description="What happens while this page is open, the newest first."
             actions={
               <SpaceBetween direction="horizontal" size="xs" alignItems="center">
-                <Status state={state} />
+                <Status state={state} on="Live" />
                 <Button onClick={() => (paused ? resume() : pause(true))}>{paused ? "Resume" : "Pause"}</Button>
                 <Button
                   onClick={() => {

@@ -1,11 +1,11 @@
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { State } from "./connection";
 
-/** Whether there is a connection, in a word. */
-export function Status({ state }: { state: State }) {
+/** Whether there is a connection, in a word; on says how it is called that there is. */
+export function Status({ state, on = "Connected" }: { state: State; on?: string }) {
   switch (state.of) {
     case "connected":
-      return <StatusIndicator type="success">Connected</StatusIndicator>;
+      return <StatusIndicator type="success">{on}</StatusIndicator>;
     case "connecting":
       return <StatusIndicator type="in-progress">Connecting</StatusIndicator>;
     case "waiting":

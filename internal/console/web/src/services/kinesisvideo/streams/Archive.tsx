@@ -146,7 +146,7 @@ export function Archive({ name, kept }: { name: string; kept: number }) {
         title="Fragments"
         items={{ ...loaded, data: found.loading && list.length === 0 ? undefined : list }}
         id={(f) => f.number}
-        page={20}
+        page={10}
         columns={[
           { id: "producer", header: "Producer timestamp", text: (f) => f.producer, cell: (f) => clock(new Date(f.producer)) },
           { id: "server", header: "Server timestamp", text: (f) => f.server, cell: (f) => clock(new Date(f.server)) },

@@ -64,7 +64,7 @@ export function StreamCreate() {
             ]}
           />
           {custom && (
-            <>
+            <SpaceBetween size="m">
               <FormField
                 label="Data retention, in hours"
                 description="How long video is kept. With 0 it can be watched live, and nothing is kept."
@@ -78,7 +78,7 @@ export function StreamCreate() {
               <FormField label="Media type - optional" description="The media types of the stream. Producers set it by themselves too." errorText={tried && wrong.media}>
                 <Input value={media} onChange={({ detail }) => setMedia(detail.value)} placeholder="video/h264" />
               </FormField>
-            </>
+            </SpaceBetween>
           )}
         </SpaceBetween>
       </Container>
