@@ -17,7 +17,7 @@ const dialog = (page: Page) => page.getByRole("dialog").filter({ visible: true }
 
 /** select picks an option of a Cloudscape select. */
 async function select(page: Page, label: string, option: string): Promise<void> {
-  await page.getByRole("button", { name: label }).filter({ visible: true }).first().click();
+  await page.getByRole("button", { name: new RegExp(`^${label}(?! -)\\b`) }).filter({ visible: true }).first().click();
   await page.getByRole("option", { name: option }).filter({ visible: true }).first().click();
 }
 
@@ -145,11 +145,11 @@ describe("IoT Core", () => {
     await click(page, "Save as new version", "button");
     await says(page, "Version 2 of kit-1-Policy saved and active.");
     await says(page, "Active version: 2");
-    await tick(page, "Select 1");
+    await page.getByRole("radio", { name: "Select 1" }).check({ force: true });
     await click(page, "Set as active", "button");
     await click(dialog(page), "Set as active", "button");
     await says(page, "Version 1 of kit-1-Policy is active.");
-    await tick(page, "Select 2");
+    await page.getByRole("radio", { name: "Select 2" }).check({ force: true });
     await click(page, "Delete version", "button");
     await click(dialog(page), "Delete", "button");
     await says(page, "Version 2 of kit-1-Policy deleted.");
@@ -200,7 +200,7 @@ describe("IoT Core", () => {
     await click(page, "Register certificates", "button");
     await says(page, "Certificate registered.");
     await open(`/certificate-authorities/details/${ca}`);
-    await page.getByRole("table", { name: "Certificates" }).getByText("Inactive").waitFor();
+    await page.getByRole("table", { name: "Certificates" }).getByText("Inactive", { exact: true }).first().waitFor();
     const link = page.getByRole("table", { name: "Certificates" }).getByRole("link").first();
     const id = await link.innerText();
     await link.click();
@@ -279,6 +279,8 @@ describe("IoT Core", () => {
     await says(page, "Event-based messages updated.");
     await page.getByRole("row", { name: /^Thing: created/ }).getByText("On", { exact: true }).waitFor();
     await click(page, "Manage logs", "button");
+    await dialog(page).getByRole("combobox", { name: "Role" }).fill(`arn:aws:iam::${server.root.accountId}:role/logs`);
+    await page.keyboard.press("Tab");
     await click(dialog(page), "Update", "button");
     await says(page, "Logs updated.");
     await click(page, "Add log level", "button");

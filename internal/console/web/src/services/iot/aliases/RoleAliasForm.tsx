@@ -3,9 +3,7 @@ import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
-import Autosuggest from "@cloudscape-design/components/autosuggest";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
 import { CreateRoleAliasCommand, DescribeRoleAliasCommand, UpdateRoleAliasCommand } from "@aws-sdk/client-iot";
 import { useState } from "react";
 import { useNotify } from "../../../frame/notices";
@@ -13,13 +11,11 @@ import { go } from "../../../frame/route";
 import { Part } from "../../../kit/DetailPage";
 import { FormPage } from "../../../kit/FormPage";
 import { useLoad } from "../../../kit/load";
-import { all, aws } from "../../../session/aws";
 import type { Params } from "../../service";
 import { send } from "../api";
 import { aliasPattern, nameFault } from "../names";
+import { roleFault, RoleInput, useRoles } from "../RoleInput";
 import { aliasLink } from "./RoleAliases";
-
-const listRoles = () => all((Marker) => aws(IAMClient).send(new ListRolesCommand({ Marker })), (p) => p.Roles, (p) => p.Marker);
 
 /** RoleAliasCreate makes a role alias. */
 export function RoleAliasCreate() {
@@ -34,7 +30,7 @@ export function RoleAliasEdit({ params: { name = "" } }: { params: Params }) {
 
 function Form({ name: old, start }: { name?: string; start: { role: string; seconds: string } }) {
   const notify = useNotify();
-  const roles = useLoad(listRoles, []);
+  const roles = useRoles();
   const [name, setName] = useState(old ?? "");
   const [role, setRole] = useState(start.role);
   const [seconds, setSeconds] = useState(start.seconds);
@@ -42,7 +38,7 @@ function Form({ name: old, start }: { name?: string; start: { role: string; seco
   const n = Number(seconds);
   const fault = {
     name: nameFault(name, "role alias name", aliasPattern),
-    role: /^arn:[^:]+:iam::\d{12}:role\/.+/.test(role) ? undefined : "Enter the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME",
+    role: roleFault(role),
     seconds: Number.isInteger(n) && n >= 900 && n <= 43200 ? undefined : "A whole number of seconds, from 900 (15 minutes) to 43200 (12 hours).",
   };
   const chosen = roles.data?.find((r) => r.Arn === role);
@@ -70,16 +66,7 @@ function Form({ name: old, start }: { name?: string; start: { role: string; seco
             <Input value={name} onChange={({ detail }) => setName(detail.value)} disabled={!!old} autoComplete={false} />
           </FormField>
           <FormField label="Role" description="An IAM role that trusts credentials.iot.amazonaws.com." errorText={tried && fault.role}>
-            <Autosuggest
-              value={role}
-              onChange={({ detail }) => setRole(detail.value.trim())}
-              options={(roles.data ?? []).map((r) => ({ value: r.Arn ?? "", description: r.Description }))}
-              enteredTextLabel={(v) => `Use "${v}"`}
-              placeholder="arn:aws:iam::ACCOUNT:role/NAME"
-              ariaLabel="Role"
-              statusType={roles.loading ? "loading" : "finished"}
-              empty="No roles"
-            />
+            <RoleInput roles={roles} value={role} onChange={setRole} />
           </FormField>
           {!trusts && <Alert type="warning">The role's trust policy does not name credentials.iot.amazonaws.com: devices cannot take it.</Alert>}
           <FormField label="Credential duration (seconds)" errorText={tried && fault.seconds}>

@@ -25,6 +25,7 @@ import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { all } from "../../../session/aws";
 import { send, unless } from "../api";
+import { roleFault, RoleInput, useRoles } from "../RoleInput";
 
 const levels: { value: LogLevel; label: string }[] = [
   { value: "DEBUG", label: "Debug (most verbosity)" },
@@ -55,7 +56,6 @@ export function Logs() {
     [],
   );
   const [asking, ask] = useState<"manage" | "add">();
-  const [level, setLevel] = useState<LogLevel>("ERROR");
   const [selected, select] = useState<LogTargetConfiguration[]>([]);
   const now = options.data?.disableAllLogs ? "DISABLED" : options.data?.defaultLogLevel;
   return (
@@ -66,13 +66,7 @@ export function Logs() {
             variant="h2"
             description="What happens to devices (connections, messages, refusals) is logged in the form of AWS IoT's logs, in a file of the server."
             actions={
-              <Button
-                disabled={!options.data}
-                onClick={() => {
-                  setLevel(now ?? "ERROR");
-                  ask("manage");
-                }}
-              >
+              <Button disabled={!options.data} onClick={() => ask("manage")}>
                 Manage logs
               </Button>
             }
@@ -81,7 +75,7 @@ export function Logs() {
           </Header>
         }
       >
-        <Part of={options}>{() => <KeyValuePairs columns={2} minColumnWidth={220} items={[{ label: "Log level", value: now ? labelOf(now) : "Not configured" }, { label: "Role", value: <span className="words">{options.data?.roleArn ?? "None is needed here"}</span> }]} />}</Part>
+        <Part of={options}>{() => <KeyValuePairs columns={2} minColumnWidth={220} items={[{ label: "Log level", value: now ? labelOf(now) : "Not configured" }, { label: "Role", value: <span className="words">{options.data?.roleArn ?? "-"}</span> }]} />}</Part>
       </Container>
       <List
         variant="container"
@@ -121,24 +115,45 @@ export function Logs() {
         )}
       />
       {asking === "manage" && (
-        <ConfirmModal
-          title="Manage logs"
-          verb="Update"
+        <Manage
+          level={now ?? "ERROR"}
+          role={options.data?.roleArn ?? ""}
           onDismiss={() => ask(undefined)}
-          onConfirm={async () => {
-            const off = level === "DISABLED";
-            await send(new SetV2LoggingOptionsCommand({ defaultLogLevel: off ? undefined : level, disableAllLogs: off, roleArn: options.data?.roleArn }));
+          onDone={async () => {
             notify({ type: "success", content: "Logs updated." });
             await options.reload();
           }}
-        >
-          <FormField label="Log level">
-            <Select ariaLabel="Log level" options={levels} selectedOption={levels.find((l) => l.value === level) ?? null} onChange={({ detail }) => setLevel(detail.selectedOption.value as LogLevel)} />
-          </FormField>
-        </ConfirmModal>
+        />
       )}
       {asking === "add" && <AddLevel onDismiss={() => ask(undefined)} onDone={special.reload} />}
     </>
+  );
+}
+
+function Manage({ level: was, role: old, onDismiss, onDone }: { level: LogLevel; role: string; onDismiss: () => void; onDone: () => Promise<void> }) {
+  const roles = useRoles();
+  const [level, setLevel] = useState(was);
+  const [role, setRole] = useState(old);
+  const off = level === "DISABLED";
+  const fault = off && !role ? undefined : roleFault(role);
+  return (
+    <ConfirmModal
+      title="Manage logs"
+      verb="Update"
+      ready={!fault}
+      onDismiss={onDismiss}
+      onConfirm={async () => {
+        await send(new SetV2LoggingOptionsCommand({ defaultLogLevel: off ? undefined : level, disableAllLogs: off, roleArn: role || undefined }));
+        await onDone();
+      }}
+    >
+      <FormField label="Log level">
+        <Select ariaLabel="Log level" options={levels} selectedOption={levels.find((l) => l.value === level) ?? null} onChange={({ detail }) => setLevel(detail.selectedOption.value as LogLevel)} />
+      </FormField>
+      <FormField label="Role" description="AWS IoT asks for one. Here the log is a file of the server, and any role of the account will do." errorText={role && fault}>
+        <RoleInput roles={roles} value={role} onChange={setRole} />
+      </FormField>
+    </ConfirmModal>
   );
 }
 
