@@ -157,7 +157,7 @@ describe("IoT Core", () => {
     // What the server alone finds wrong is marked in the editor too.
     await click(page, "Edit active version");
     await page.getByRole("heading", { name: "Edit kit-1-Policy" }).waitFor();
-    await paste(page, "Policy document", '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot"}]}');
+    await paste(page, "Policy document", '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*","Condition":{"Nonsense":{"aws:SourceIp":"x"}}}]}');
     await click(page, "Save as new version", "button");
     await says(page, /^MalformedPolicyException/);
     await open("/policies/details/kit-1-Policy?tab=targets");
