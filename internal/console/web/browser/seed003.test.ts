@@ -262,6 +262,8 @@ describe("IoT Core tutorial, part 1", () => {
     await page.goto(server.url + "/#/iot/policies");
     await named(page, "MyIotPolicy", "link").waitFor();
     expect(await named(page, "another-Policy", "link").count()).toBe(0);
+    await page.goto(server.url + "/#/iam/users");
+    await named(page, "MyIoTUser", "link").waitFor();
 
     // As root, nothing of IAM is left to the user; from then on each screen says why it is empty.
     const root = await server.visit();
