@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/thingd/thingd/internal/api/iotdata"
+	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/iotlog"
 	"github.com/thingd/thingd/internal/shadow/document"
@@ -21,7 +22,7 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 	if thing == "" {
 		return nil, fmt.Errorf("shadow: %s has nothing to resolve", op.Name)
 	}
-	resource := "arn:aws:iot:" + awsapi.Region(ctx) + ":" + awsapi.Account(ctx) + ":thing/" + thing
+	resource := arn.New("iot", awsapi.Region(ctx), awsapi.Account(ctx), "thing/"+thing)
 	if name != "" {
 		resource += "/" + name
 	}

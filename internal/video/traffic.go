@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/thingd/thingd/internal/api/kvmedia"
 	"github.com/thingd/thingd/internal/awsapi"
 )
@@ -19,10 +21,10 @@ type traffic struct {
 // use is what goes on at one stream.
 type use struct {
 	mu       sync.Mutex
-	calls    map[string]*bucket // by operation
-	open     map[string]int     // connections, by operation
-	bytes    bucket
-	started  bucket // fragments
+	calls    map[string]*rate.Limiter // by operation
+	open     map[string]int           // connections, by operation
+	bytes    *rate.Limiter
+	started  *rate.Limiter // fragments
 	sessions map[*session]struct{}
 	touched  time.Time
 }
@@ -30,26 +32,8 @@ type use struct {
 // burst is how much of a rate may come at once.
 const burst = 10 * time.Second
 
-// bucket is a rate's account: when what was taken of it so far would be paid for.
-type bucket struct{ paid time.Time }
-
-// take takes what costs so much time at the rate, and says how long to wait for it.
-func (b *bucket) take(now time.Time, cost time.Duration) (wait time.Duration) {
-	if b.paid.Before(now) {
-		b.paid = now
-	}
-	b.paid = b.paid.Add(cost)
-	return b.paid.Sub(now) - burst
-}
-
-// takeNow takes it if there is no wait.
-func (b *bucket) takeNow(now time.Time, cost time.Duration) bool {
-	was := b.paid
-	if b.take(now, cost) > 0 {
-		b.paid = was
-		return false
-	}
-	return true
+func newLimiter(perSecond int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perSecond), perSecond*int(burst/time.Second))
 }
 
 // of is the use of a stream, locked.
@@ -61,7 +45,7 @@ func (t *traffic) of(stream string) *use {
 		if t.streams == nil {
 			t.streams = map[string]*use{}
 		}
-		u = &use{calls: map[string]*bucket{}, open: map[string]int{}, sessions: map[*session]struct{}{}}
+		u = &use{calls: map[string]*rate.Limiter{}, open: map[string]int{}, sessions: map[*session]struct{}{}}
 		t.streams[stream] = u
 	}
 	u.mu.Lock()
@@ -95,12 +79,10 @@ func (s *Service) admit(ctx context.Context, st *Stream) error {
 	u := s.traffic.of(st.ID)
 	defer u.mu.Unlock()
 	if calls := s.Limits.Calls; calls > 0 {
-		b := u.calls[op.Name]
-		if b == nil {
-			b = &bucket{}
-			u.calls[op.Name] = b
+		if u.calls[op.Name] == nil {
+			u.calls[op.Name] = newLimiter(calls)
 		}
-		if !b.takeNow(time.Now(), time.Second/time.Duration(calls)) {
+		if !u.calls[op.Name].Allow() {
 			return kvmedia.ErrClientLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed client calls. Try making the call later.")
 		}
 	}
@@ -154,13 +136,18 @@ func (s *Service) pace(stream string, bytes, fragments int) time.Duration {
 	}
 	u := s.traffic.of(stream)
 	defer u.mu.Unlock()
-	now := time.Now()
 	var wait time.Duration
 	if l := s.Limits.Bytes; l > 0 && bytes > 0 {
-		wait = u.bytes.take(now, time.Duration(bytes)*time.Second/time.Duration(l))
+		if u.bytes == nil {
+			u.bytes = newLimiter(int(l))
+		}
+		wait = u.bytes.ReserveN(time.Now(), bytes).Delay()
 	}
 	if l := s.Limits.Fragments; l > 0 && fragments > 0 {
-		wait = max(wait, u.started.take(now, time.Duration(fragments)*time.Second/time.Duration(l)))
+		if u.started == nil {
+			u.started = newLimiter(l)
+		}
+		wait = max(wait, u.started.ReserveN(time.Now(), fragments).Delay())
 	}
 	return wait
 }
