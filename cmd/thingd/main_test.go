@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"thingd": main})
+	// Scripts wait, for servers and for time to pass, as much as they compute.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	testscript.Main(m, map[string]func(){"thingd": main, "aws": runAWS})
 }
 
 // TestScripts runs testdata/script: the seeds' labs and the command's own
@@ -39,6 +44,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cli := startAWSCLI(t)
 	servers := &serverTable{m: map[*testscript.TestScript]*running{}}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -50,6 +56,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("MEDIA", media)
 			e.Setenv("CLIENTS", clients)
 			e.Setenv("AWS_PAGER", "")
+			e.Setenv(awsReal, cli.real)
+			e.Setenv(awsSocket, cli.socket)
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			// Tool versions chosen by the developer's shell, such as pyenv's.
 			for _, k := range []string{"PYENV_ROOT", "PYENV_VERSION"} {
