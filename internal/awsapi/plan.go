@@ -89,6 +89,7 @@ func (a absences) under(start int, path string) {
 type fieldPlan struct {
 	index     int
 	name      string // wire name
+	member    string // the model's name
 	path      string // as validation errors spell it: lower camel case
 	loc       location
 	required  bool
@@ -96,6 +97,7 @@ type fieldPlan struct {
 	pointer   bool // the Go field is a pointer to the value
 	secret    bool // never to be logged or recorded
 	flattened bool
+	token     bool // clients make one up where none is given
 	time      string
 	val       *valuePlan
 }
@@ -196,7 +198,7 @@ func (s *Service) structOf(t reflect.Type) (*structPlan, error) {
 		sf := t.Field(i)
 		f := &p.fields[i]
 		parts := strings.Split(sf.Tag.Get("aws"), ",")
-		f.index, f.name = i, parts[0]
+		f.index, f.name, f.member = i, parts[0], parts[0]
 		f.path = strings.ToLower(sf.Name[:1]) + sf.Name[1:]
 		for _, opt := range parts[1:] {
 			switch {
@@ -206,8 +208,12 @@ func (s *Service) structOf(t reflect.Type) (*structPlan, error) {
 				f.jsonvalue = true
 			case opt == "flattened":
 				f.flattened = true
+			case opt == "idempotency":
+				f.token = true
 			case strings.HasPrefix(opt, "time="):
 				f.time = opt[len("time="):]
+			case strings.HasPrefix(opt, "member="):
+				f.member = opt[len("member="):]
 			default:
 				f.loc = locations[opt]
 			}

@@ -1062,12 +1062,12 @@ type InputRestJsonJson1InputShape struct {
 
 // InputRestJsonJson2InputShape is the shape of that name.
 type InputRestJsonJson2InputShape struct {
-	Foo *string `aws:"PipelineId,uri" shape:"StringType"`
+	Foo *string `aws:"PipelineId,uri,member=Foo" shape:"StringType"`
 }
 
 // InputRestJsonJson3InputShape is the shape of that name.
 type InputRestJsonJson3InputShape struct {
-	Items []string `aws:"item,querystring" shape:"StringList"`
+	Items []string `aws:"item,querystring,member=Items" shape:"StringList"`
 }
 
 // InputRestJsonJson4InputShape is the shape of that name.
@@ -1084,7 +1084,7 @@ type InputRestJsonJson5InputShape struct {
 
 // InputRestJsonJson6InputShape is the shape of that name.
 type InputRestJsonJson6InputShape struct {
-	BoolQuery *bool `aws:"bool-query,querystring" shape:"BoolType"`
+	BoolQuery *bool `aws:"bool-query,querystring,member=BoolQuery" shape:"BoolType"`
 }
 
 // InputRestJsonJson7InputShape is the shape of that name.
@@ -1111,7 +1111,7 @@ type InputRestJsonJson8StructType struct {
 // InputRestJsonJson9InputShape is the shape of that name.
 type InputRestJsonJson9InputShape struct {
 	Ascending  *string                       `aws:"Ascending,querystring" shape:"StringType"`
-	Checksum   *string                       `aws:"x-amz-checksum,header" shape:"StringType"`
+	Checksum   *string                       `aws:"x-amz-checksum,header,member=Checksum" shape:"StringType"`
 	Config     *InputRestJsonJson9StructType `aws:"Config" shape:"StructType"`
 	PageToken  *string                       `aws:"PageToken,querystring" shape:"StringType"`
 	PipelineId *string                       `aws:"PipelineId,uri" shape:"StringType"`
@@ -1126,7 +1126,7 @@ type InputRestJsonJson9StructType struct {
 // InputRestJsonJson10InputShape is the shape of that name.
 type InputRestJsonJson10InputShape struct {
 	Body      io.ReadCloser `aws:"body,payload" shape:"Stream"`
-	Checksum  *string       `aws:"x-amz-sha256-tree-hash,header" shape:"StringType"`
+	Checksum  *string       `aws:"x-amz-sha256-tree-hash,header,member=checksum" shape:"StringType"`
 	VaultName string        `aws:"vaultName,uri,required" shape:"StringType"`
 }
 
@@ -1153,7 +1153,7 @@ type InputRestJsonJson13InputShape struct {
 
 // InputRestJsonJson14InputShape is the shape of that name.
 type InputRestJsonJson14InputShape struct {
-	Foo *string `aws:"param-name,querystring" shape:"Foo"`
+	Foo *string `aws:"param-name,querystring,member=foo" shape:"Foo"`
 }
 
 // InputRestJsonJson15InputShape is the shape of that name.
@@ -1172,19 +1172,19 @@ type InputRestJsonJson15RecursiveStructType struct {
 // InputRestJsonJson16InputShape is the shape of that name.
 type InputRestJsonJson16InputShape struct {
 	TimeArg            *time.Time `aws:"TimeArg" shape:"TimestampType"`
-	TimeArgInHeader    *time.Time `aws:"x-amz-timearg,header" shape:"TimestampType"`
-	TimeArgInQuery     *time.Time `aws:"TimeQuery,querystring" shape:"TimestampType"`
+	TimeArgInHeader    *time.Time `aws:"x-amz-timearg,header,member=TimeArgInHeader" shape:"TimestampType"`
+	TimeArgInQuery     *time.Time `aws:"TimeQuery,querystring,member=TimeArgInQuery" shape:"TimestampType"`
 	TimeCustom         *time.Time `aws:"TimeCustom,time=iso8601" shape:"TimestampType"`
-	TimeCustomInHeader *time.Time `aws:"x-amz-timecustom-header,header,time=unixTimestamp" shape:"TimestampType"`
-	TimeCustomInQuery  *time.Time `aws:"TimeCustomQuery,querystring,time=unixTimestamp" shape:"TimestampType"`
+	TimeCustomInHeader *time.Time `aws:"x-amz-timecustom-header,header,time=unixTimestamp,member=TimeCustomInHeader" shape:"TimestampType"`
+	TimeCustomInQuery  *time.Time `aws:"TimeCustomQuery,querystring,time=unixTimestamp,member=TimeCustomInQuery" shape:"TimestampType"`
 	TimeFormat         *time.Time `aws:"TimeFormat" shape:"TimestampFormatRfcType"`
-	TimeFormatInHeader *time.Time `aws:"x-amz-timeformat-header,header" shape:"TimestampFormatUnixType"`
-	TimeFormatInQuery  *time.Time `aws:"TimeFormatQuery,querystring" shape:"TimestampFormatUnixType"`
+	TimeFormatInHeader *time.Time `aws:"x-amz-timeformat-header,header,member=TimeFormatInHeader" shape:"TimestampFormatUnixType"`
+	TimeFormatInQuery  *time.Time `aws:"TimeFormatQuery,querystring,member=TimeFormatInQuery" shape:"TimestampFormatUnixType"`
 }
 
 // InputRestJsonJson17InputShape is the shape of that name.
 type InputRestJsonJson17InputShape struct {
-	TimeArg *time.Time `aws:"timestamp_location" shape:"TimestampType"`
+	TimeArg *time.Time `aws:"timestamp_location,member=TimeArg" shape:"TimestampType"`
 }
 
 // InputRestJsonJson18InputShape is the shape of that name.
@@ -1206,17 +1206,17 @@ type InputRestJsonJson20BodyStructure struct {
 // InputRestJsonJson20InputShape is the shape of that name.
 type InputRestJsonJson20InputShape struct {
 	Body        *InputRestJsonJson20BodyStructure `aws:"Body,payload" shape:"BodyStructure"`
-	HeaderField *string                           `aws:"X-Amz-Foo,header,jsonvalue" shape:"StringType"`
-	QueryField  *string                           `aws:"Bar,querystring,jsonvalue" shape:"StringType"`
+	HeaderField *string                           `aws:"X-Amz-Foo,header,jsonvalue,member=HeaderField" shape:"StringType"`
+	QueryField  *string                           `aws:"Bar,querystring,jsonvalue,member=QueryField" shape:"StringType"`
 }
 
 // InputRestJsonJson21InputShape is the shape of that name.
 type InputRestJsonJson21InputShape struct {
 	FooEnum        *string  `aws:"FooEnum" shape:"EnumType"`
-	HeaderEnum     *string  `aws:"x-amz-enum,header" shape:"EnumType"`
+	HeaderEnum     *string  `aws:"x-amz-enum,header,member=HeaderEnum" shape:"EnumType"`
 	ListEnums      []string `aws:"ListEnums" shape:"EnumList"`
-	QueryFooEnum   *string  `aws:"Enum,querystring" shape:"EnumType"`
-	QueryListEnums []string `aws:"List,querystring" shape:"EnumList"`
+	QueryFooEnum   *string  `aws:"Enum,querystring,member=QueryFooEnum" shape:"EnumType"`
+	QueryListEnums []string `aws:"List,querystring,member=QueryListEnums" shape:"EnumList"`
 }
 
 // InputRestJsonJson22MemberRefInputShape is the shape of that name.
@@ -1250,7 +1250,7 @@ type InputRestJsonJson23Struct struct {
 
 // InputRestJsonJson24NoPayloadRequest is the shape of that name.
 type InputRestJsonJson24NoPayloadRequest struct {
-	TestId *string `aws:"x-amz-test-id,header" shape:"TestId"`
+	TestId *string `aws:"x-amz-test-id,header,member=testId" shape:"TestId"`
 }
 
 // InputRestJsonJson24PayloadConfig is the shape of that name.
@@ -1260,14 +1260,14 @@ type InputRestJsonJson24PayloadConfig struct {
 
 // InputRestJsonJson24TestBlobPayloadRequest is the shape of that name.
 type InputRestJsonJson24TestBlobPayloadRequest struct {
-	ContentType *string `aws:"Content-Type,header" shape:"String"`
+	ContentType *string `aws:"Content-Type,header,member=contentType" shape:"String"`
 	Data        []byte  `aws:"data,payload" shape:"Blob"`
 }
 
 // InputRestJsonJson24TestBodyRequest is the shape of that name.
 type InputRestJsonJson24TestBodyRequest struct {
 	TestConfig *InputRestJsonJson24TestConfig `aws:"testConfig" shape:"TestConfig"`
-	TestId     *string                        `aws:"x-amz-test-id,header" shape:"TestId"`
+	TestId     *string                        `aws:"x-amz-test-id,header,member=testId" shape:"TestId"`
 }
 
 // InputRestJsonJson24TestConfig is the shape of that name.
@@ -1278,7 +1278,7 @@ type InputRestJsonJson24TestConfig struct {
 // InputRestJsonJson24TestPayloadRequest is the shape of that name.
 type InputRestJsonJson24TestPayloadRequest struct {
 	PayloadConfig *InputRestJsonJson24PayloadConfig `aws:"payloadConfig,payload" shape:"PayloadConfig"`
-	TestId        *string                           `aws:"x-amz-test-id,header" shape:"TestId"`
+	TestId        *string                           `aws:"x-amz-test-id,header,member=testId" shape:"TestId"`
 }
 
 // OutputQueryJson0OutputShape is the shape of that name.
@@ -1288,7 +1288,7 @@ type OutputQueryJson0OutputShape struct {
 	FalseBool *bool      `aws:"FalseBool" shape:"BooleanType"`
 	Float     *float64   `aws:"Float" shape:"FloatType"`
 	Long      *int64     `aws:"Long" shape:"LongType"`
-	Num       *int64     `aws:"FooNum" shape:"IntegerType"`
+	Num       *int64     `aws:"FooNum,member=Num" shape:"IntegerType"`
 	Str       *string    `aws:"Str" shape:"StringType"`
 	Timestamp *time.Time `aws:"Timestamp" shape:"TimestampType"`
 	TrueBool  *bool      `aws:"TrueBool" shape:"BooleanType"`
@@ -1371,7 +1371,7 @@ type OutputQueryJson11OutputShape struct {
 
 // OutputQueryJson12OutputShape is the shape of that name.
 type OutputQueryJson12OutputShape struct {
-	Map map[string]string `aws:"Attribute" shape:"StringMap"`
+	Map map[string]string `aws:"Attribute,member=Map" shape:"StringMap"`
 }
 
 // OutputQueryJson13OutputShape is the shape of that name.
@@ -1413,7 +1413,7 @@ type OutputRestJsonJson0OutputShape struct {
 	FalseBool         *bool      `aws:"FalseBool" shape:"BooleanType"`
 	Float             *float64   `aws:"Float" shape:"FloatType"`
 	ImaHeader         *string    `aws:"ImaHeader,header" shape:"HeaderShape"`
-	ImaHeaderLocation *string    `aws:"X-Foo,header" shape:"HeaderShape"`
+	ImaHeaderLocation *string    `aws:"X-Foo,header,member=ImaHeaderLocation" shape:"HeaderShape"`
 	Long              *int64     `aws:"Long" shape:"LongType"`
 	Num               *int64     `aws:"Num" shape:"IntegerType"`
 	Status            *int64     `aws:"Status,statusCode" shape:"StatusShape"`
@@ -1437,11 +1437,11 @@ type OutputRestJsonJson1OutputShape struct {
 type OutputRestJsonJson2OutputShape struct {
 	StructMember       *OutputRestJsonJson2TimeContainer `aws:"StructMember" shape:"TimeContainer"`
 	TimeArg            *time.Time                        `aws:"TimeArg" shape:"TimestampType"`
-	TimeArgInHeader    *time.Time                        `aws:"x-amz-timearg,header" shape:"TimestampType"`
+	TimeArgInHeader    *time.Time                        `aws:"x-amz-timearg,header,member=TimeArgInHeader" shape:"TimestampType"`
 	TimeCustom         *time.Time                        `aws:"TimeCustom,time=rfc822" shape:"TimestampType"`
-	TimeCustomInHeader *time.Time                        `aws:"x-amz-timecustom,header,time=unixTimestamp" shape:"TimestampType"`
+	TimeCustomInHeader *time.Time                        `aws:"x-amz-timecustom,header,time=unixTimestamp,member=TimeCustomInHeader" shape:"TimestampType"`
 	TimeFormat         *time.Time                        `aws:"TimeFormat" shape:"TimestampFormatType"`
-	TimeFormatInHeader *time.Time                        `aws:"x-amz-timeformat,header" shape:"TimestampFormatType"`
+	TimeFormatInHeader *time.Time                        `aws:"x-amz-timeformat,header,member=TimeFormatInHeader" shape:"TimestampFormatType"`
 }
 
 // OutputRestJsonJson2TimeContainer is the shape of that name.
@@ -1482,8 +1482,8 @@ type OutputRestJsonJson7OutputShape struct {
 
 // OutputRestJsonJson9OutputShape is the shape of that name.
 type OutputRestJsonJson9OutputShape struct {
-	AllHeaders      map[string]string `aws:",headers" shape:"HeaderMap"`
-	PrefixedHeaders map[string]string `aws:"X-,headers" shape:"HeaderMap"`
+	AllHeaders      map[string]string `aws:",headers,member=AllHeaders" shape:"HeaderMap"`
+	PrefixedHeaders map[string]string `aws:"X-,headers,member=PrefixedHeaders" shape:"HeaderMap"`
 }
 
 // OutputRestJsonJson10BodyStructure is the shape of that name.
@@ -1494,7 +1494,7 @@ type OutputRestJsonJson10BodyStructure struct {
 // OutputRestJsonJson10OutputShape is the shape of that name.
 type OutputRestJsonJson10OutputShape struct {
 	Data   *OutputRestJsonJson10BodyStructure `aws:"Data,payload" shape:"BodyStructure"`
-	Header *string                            `aws:"X-Foo,header" shape:"StringType"`
+	Header *string                            `aws:"X-Foo,header,member=Header" shape:"StringType"`
 }
 
 // OutputRestJsonJson11OutputShape is the shape of that name.
@@ -1506,12 +1506,12 @@ type OutputRestJsonJson11OutputShape struct {
 type OutputRestJsonJson12OutputShape struct {
 	BodyField     *string  `aws:"BodyField,jsonvalue" shape:"StringType"`
 	BodyListField []string `aws:"BodyListField" shape:"ListType"`
-	HeaderField   *string  `aws:"X-Amz-Foo,header,jsonvalue" shape:"StringType"`
+	HeaderField   *string  `aws:"X-Amz-Foo,header,jsonvalue,member=HeaderField" shape:"StringType"`
 }
 
 // OutputRestJsonJson13OutputShape is the shape of that name.
 type OutputRestJsonJson13OutputShape struct {
 	FooEnum    *string  `aws:"FooEnum" shape:"RESTJSONEnumType"`
-	HeaderEnum *string  `aws:"x-amz-enum,header" shape:"RESTJSONEnumType"`
+	HeaderEnum *string  `aws:"x-amz-enum,header,member=HeaderEnum" shape:"RESTJSONEnumType"`
 	ListEnums  []string `aws:"ListEnums" shape:"EnumList"`
 }

@@ -19,6 +19,20 @@ const maxFaults = 10
 // AWS's.
 func (s *Service) validate(op *Operation, in any, absent absences) error {
 	v := &validator{}
+	if err := v.input(op, in, absent); err != nil {
+		return err
+	}
+	return checkTags(in)
+}
+
+// check is what a client looks at before it sends: required members, and
+// minimum lengths and values. Models grow, so the rest is left to the service.
+func (s *Service) check(op *Operation, in any, absent absences) error {
+	v := &validator{client: true}
+	return v.input(op, in, absent)
+}
+
+func (v *validator) input(op *Operation, in any, absent absences) error {
 	if len(absent) > 0 {
 		v.absent = make(map[string]bool, len(absent))
 		for _, path := range absent {
@@ -27,7 +41,7 @@ func (s *Service) validate(op *Operation, in any, absent absences) error {
 	}
 	v.structure(op.in, reflect.ValueOf(in).Elem())
 	if v.n == 0 {
-		return checkTags(in)
+		return nil
 	}
 	noun := "errors"
 	if v.n == 1 {
@@ -40,6 +54,7 @@ type validator struct {
 	absent map[string]bool
 	path   []byte // of the value in hand
 	secret bool   // the value in hand is not to be told
+	client bool   // looks at what check does, alone
 	n      int
 	faults []string
 }
@@ -109,6 +124,9 @@ func (v *validator) text(p *valuePlan, str string) {
 	if s.Min != nil || s.Max != nil {
 		v.length(p, utf8.RuneCountInString(str), text)
 	}
+	if v.client {
+		return
+	}
 	if re := s.pattern(); re != nil && !re.MatchString(str) {
 		v.fault(p, "satisfy regular expression pattern: "+s.Pattern, text)
 	}
@@ -157,7 +175,7 @@ func (v *validator) list(p *valuePlan, val reflect.Value) {
 func (v *validator) length(p *valuePlan, n int, text func() string) {
 	if s := p.shape; s.Min != nil && float64(n) < *s.Min {
 		v.fault(p, "have length greater than or equal to "+limitText(s.Min), text)
-	} else if s.Max != nil && float64(n) > *s.Max {
+	} else if s.Max != nil && float64(n) > *s.Max && !v.client {
 		v.fault(p, "have length less than or equal to "+limitText(s.Max), text)
 	}
 }
@@ -167,7 +185,7 @@ func (v *validator) number(p *valuePlan, n float64, val reflect.Value) {
 	if s.Min != nil && n < *s.Min {
 		v.fault(p, "have value greater than or equal to "+limitText(s.Min), func() string { return valueText(val) })
 	}
-	if s.Max != nil && n > *s.Max {
+	if s.Max != nil && n > *s.Max && !v.client {
 		v.fault(p, "have value less than or equal to "+limitText(s.Max), func() string { return valueText(val) })
 	}
 }

@@ -216,6 +216,9 @@ func (g *generator) field(s *Shape, output bool, member string, ref *Ref) {
 	if ref.TimestampFormat != "" {
 		tag += ",time=" + ref.TimestampFormat
 	}
+	if wire != member { // as clients know it
+		tag += ",member=" + member
+	}
 	typ := g.goType(ref.Shape, required)
 	if s.Payload == member && target.Type == "blob" && (target.Streaming || ref.Streaming) {
 		typ = "io.ReadCloser"

@@ -4787,7 +4787,7 @@ type AttachPolicyRequest struct {
 // AttachPrincipalPolicyRequest is the shape of that name.
 type AttachPrincipalPolicyRequest struct {
 	PolicyName string `aws:"policyName,uri,required" shape:"PolicyName"`
-	Principal  string `aws:"x-amzn-iot-principal,header,required" shape:"Principal"`
+	Principal  string `aws:"x-amzn-iot-principal,header,required,member=principal" shape:"Principal"`
 }
 
 // AttachSecurityProfileRequest is the shape of that name.
@@ -4802,7 +4802,7 @@ type AttachSecurityProfileResponse struct {
 
 // AttachThingPrincipalRequest is the shape of that name.
 type AttachThingPrincipalRequest struct {
-	Principal          string  `aws:"x-amzn-principal,header,required" shape:"Principal"`
+	Principal          string  `aws:"x-amzn-principal,header,required,member=principal" shape:"Principal"`
 	ThingName          string  `aws:"thingName,uri,required" shape:"ThingName"`
 	ThingPrincipalType *string `aws:"thingPrincipalType,querystring" shape:"ThingPrincipalType"`
 }
@@ -5718,7 +5718,7 @@ type CreateTopicRuleDestinationResponse struct {
 // CreateTopicRuleRequest is the shape of that name.
 type CreateTopicRuleRequest struct {
 	RuleName         string           `aws:"ruleName,uri,required" shape:"RuleName"`
-	Tags             *string          `aws:"x-amz-tagging,header" shape:"String"`
+	Tags             *string          `aws:"x-amz-tagging,header,member=tags" shape:"String"`
 	TopicRulePayload TopicRulePayload `aws:"topicRulePayload,payload,required" shape:"TopicRulePayload"`
 }
 
@@ -5770,7 +5770,7 @@ type DeleteBillingGroupResponse struct {
 
 // DeleteCACertificateRequest is the shape of that name.
 type DeleteCACertificateRequest struct {
-	CertificateId string `aws:"caCertificateId,uri,required" shape:"CertificateId"`
+	CertificateId string `aws:"caCertificateId,uri,required,member=certificateId" shape:"CertificateId"`
 }
 
 // DeleteCACertificateResponse is the shape of that name.
@@ -6131,7 +6131,7 @@ type DescribeBillingGroupResponse struct {
 
 // DescribeCACertificateRequest is the shape of that name.
 type DescribeCACertificateRequest struct {
-	CertificateId string `aws:"caCertificateId,uri,required" shape:"CertificateId"`
+	CertificateId string `aws:"caCertificateId,uri,required,member=certificateId" shape:"CertificateId"`
 }
 
 // DescribeCACertificateResponse is the shape of that name.
@@ -6542,7 +6542,7 @@ type DetachPolicyRequest struct {
 // DetachPrincipalPolicyRequest is the shape of that name.
 type DetachPrincipalPolicyRequest struct {
 	PolicyName string `aws:"policyName,uri,required" shape:"PolicyName"`
-	Principal  string `aws:"x-amzn-iot-principal,header,required" shape:"Principal"`
+	Principal  string `aws:"x-amzn-iot-principal,header,required,member=principal" shape:"Principal"`
 }
 
 // DetachSecurityProfileRequest is the shape of that name.
@@ -6557,7 +6557,7 @@ type DetachSecurityProfileResponse struct {
 
 // DetachThingPrincipalRequest is the shape of that name.
 type DetachThingPrincipalRequest struct {
-	Principal string `aws:"x-amzn-principal,header,required" shape:"Principal"`
+	Principal string `aws:"x-amzn-principal,header,required,member=principal" shape:"Principal"`
 	ThingName string `aws:"thingName,uri,required" shape:"ThingName"`
 }
 
@@ -7335,7 +7335,7 @@ type ListAuditTasksResponse struct {
 
 // ListAuthorizersRequest is the shape of that name.
 type ListAuthorizersRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
 	Status         *string `aws:"status,querystring" shape:"AuthorizerStatus"`
@@ -7362,7 +7362,7 @@ type ListBillingGroupsResponse struct {
 
 // ListCACertificatesRequest is the shape of that name.
 type ListCACertificatesRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
 	TemplateName   *string `aws:"templateName,querystring" shape:"TemplateName"`
@@ -7376,7 +7376,7 @@ type ListCACertificatesResponse struct {
 
 // ListCertificateProvidersRequest is the shape of that name.
 type ListCertificateProvidersRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	NextToken      *string `aws:"nextToken,querystring" shape:"Marker"`
 }
 
@@ -7388,7 +7388,7 @@ type ListCertificateProvidersResponse struct {
 
 // ListCertificatesByCARequest is the shape of that name.
 type ListCertificatesByCARequest struct {
-	AscendingOrder  *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder  *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	CaCertificateId string  `aws:"caCertificateId,uri,required" shape:"CertificateId"`
 	Marker          *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize        *int64  `aws:"pageSize,querystring" shape:"PageSize"`
@@ -7402,7 +7402,7 @@ type ListCertificatesByCAResponse struct {
 
 // ListCertificatesRequest is the shape of that name.
 type ListCertificatesRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
 }
@@ -7623,7 +7623,7 @@ type ListOTAUpdatesResponse struct {
 
 // ListOutgoingCertificatesRequest is the shape of that name.
 type ListOutgoingCertificatesRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
 }
@@ -7662,7 +7662,7 @@ type ListPackagesResponse struct {
 
 // ListPoliciesRequest is the shape of that name.
 type ListPoliciesRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
 }
@@ -7675,10 +7675,10 @@ type ListPoliciesResponse struct {
 
 // ListPolicyPrincipalsRequest is the shape of that name.
 type ListPolicyPrincipalsRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
-	PolicyName     string  `aws:"x-amzn-iot-policy,header,required" shape:"PolicyName"`
+	PolicyName     string  `aws:"x-amzn-iot-policy,header,required,member=policyName" shape:"PolicyName"`
 }
 
 // ListPolicyPrincipalsResponse is the shape of that name.
@@ -7699,10 +7699,10 @@ type ListPolicyVersionsResponse struct {
 
 // ListPrincipalPoliciesRequest is the shape of that name.
 type ListPrincipalPoliciesRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
-	Principal      string  `aws:"x-amzn-iot-principal,header,required" shape:"Principal"`
+	Principal      string  `aws:"x-amzn-iot-principal,header,required,member=principal" shape:"Principal"`
 }
 
 // ListPrincipalPoliciesResponse is the shape of that name.
@@ -7715,7 +7715,7 @@ type ListPrincipalPoliciesResponse struct {
 type ListPrincipalThingsRequest struct {
 	MaxResults *int64  `aws:"maxResults,querystring" shape:"RegistryMaxResults"`
 	NextToken  *string `aws:"nextToken,querystring" shape:"NextToken"`
-	Principal  string  `aws:"x-amzn-principal,header,required" shape:"Principal"`
+	Principal  string  `aws:"x-amzn-principal,header,required,member=principal" shape:"Principal"`
 }
 
 // ListPrincipalThingsResponse is the shape of that name.
@@ -7728,7 +7728,7 @@ type ListPrincipalThingsResponse struct {
 type ListPrincipalThingsV2Request struct {
 	MaxResults         *int64  `aws:"maxResults,querystring" shape:"RegistryMaxResults"`
 	NextToken          *string `aws:"nextToken,querystring" shape:"NextToken"`
-	Principal          string  `aws:"x-amzn-principal,header,required" shape:"Principal"`
+	Principal          string  `aws:"x-amzn-principal,header,required,member=principal" shape:"Principal"`
 	ThingPrincipalType *string `aws:"thingPrincipalType,querystring" shape:"ThingPrincipalType"`
 }
 
@@ -7778,7 +7778,7 @@ type ListRelatedResourcesForAuditFindingResponse struct {
 
 // ListRoleAliasesRequest is the shape of that name.
 type ListRoleAliasesRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	Marker         *string `aws:"marker,querystring" shape:"Marker"`
 	PageSize       *int64  `aws:"pageSize,querystring" shape:"PageSize"`
 }
@@ -7831,7 +7831,7 @@ type ListSecurityProfilesResponse struct {
 
 // ListStreamsRequest is the shape of that name.
 type ListStreamsRequest struct {
-	AscendingOrder *bool   `aws:"isAscendingOrder,querystring" shape:"AscendingOrder"`
+	AscendingOrder *bool   `aws:"isAscendingOrder,querystring,member=ascendingOrder" shape:"AscendingOrder"`
 	MaxResults     *int64  `aws:"maxResults,querystring" shape:"MaxResults"`
 	NextToken      *string `aws:"nextToken,querystring" shape:"NextToken"`
 }
@@ -9183,7 +9183,7 @@ type UpdateCACertificateParams struct {
 
 // UpdateCACertificateRequest is the shape of that name.
 type UpdateCACertificateRequest struct {
-	CertificateId             string              `aws:"caCertificateId,uri,required" shape:"CertificateId"`
+	CertificateId             string              `aws:"caCertificateId,uri,required,member=certificateId" shape:"CertificateId"`
 	NewAutoRegistrationStatus *string             `aws:"newAutoRegistrationStatus,querystring" shape:"AutoRegistrationStatus"`
 	NewStatus                 *string             `aws:"newStatus,querystring" shape:"CACertificateStatus"`
 	RegistrationConfig        *RegistrationConfig `aws:"registrationConfig" shape:"RegistrationConfig"`

@@ -232,7 +232,7 @@ type DeleteConnectionRequest struct {
 
 // DeleteThingShadowRequest is the shape of that name.
 type DeleteThingShadowRequest struct {
-	ShadowName *string `aws:"name,querystring" shape:"ShadowName"`
+	ShadowName *string `aws:"name,querystring,member=shadowName" shape:"ShadowName"`
 	ThingName  string  `aws:"thingName,uri,required" shape:"ThingName"`
 }
 
@@ -281,7 +281,7 @@ type GetRetainedMessageResponse struct {
 
 // GetThingShadowRequest is the shape of that name.
 type GetThingShadowRequest struct {
-	ShadowName *string `aws:"name,querystring" shape:"ShadowName"`
+	ShadowName *string `aws:"name,querystring,member=shadowName" shape:"ShadowName"`
 	ThingName  string  `aws:"thingName,uri,required" shape:"ThingName"`
 }
 
@@ -332,15 +332,15 @@ type ListSubscriptionsResponse struct {
 // PublishRequest is the shape of that name.
 type PublishRequest struct {
 	ContentType            *string `aws:"contentType,querystring" shape:"ContentType"`
-	CorrelationData        *string `aws:"x-amz-mqtt5-correlation-data,header" shape:"CorrelationData"`
+	CorrelationData        *string `aws:"x-amz-mqtt5-correlation-data,header,member=correlationData" shape:"CorrelationData"`
 	MessageExpiry          *int64  `aws:"messageExpiry,querystring" shape:"MessageExpiry"`
 	Payload                []byte  `aws:"payload,payload" shape:"Payload"`
-	PayloadFormatIndicator *string `aws:"x-amz-mqtt5-payload-format-indicator,header" shape:"PayloadFormatIndicator"`
+	PayloadFormatIndicator *string `aws:"x-amz-mqtt5-payload-format-indicator,header,member=payloadFormatIndicator" shape:"PayloadFormatIndicator"`
 	Qos                    *int64  `aws:"qos,querystring" shape:"Qos"`
 	ResponseTopic          *string `aws:"responseTopic,querystring" shape:"ResponseTopic"`
 	Retain                 *bool   `aws:"retain,querystring" shape:"Retain"`
 	Topic                  string  `aws:"topic,uri,required" shape:"Topic"`
-	UserProperties         *string `aws:"x-amz-mqtt5-user-properties,header,jsonvalue" shape:"UserProperties"`
+	UserProperties         *string `aws:"x-amz-mqtt5-user-properties,header,jsonvalue,member=userProperties" shape:"UserProperties"`
 }
 
 // PublishResponse is the shape of that name.
@@ -362,13 +362,13 @@ type SendDirectMessageRequest struct {
 	ClientId               string  `aws:"clientId,uri,required" shape:"ConnectionClientId"`
 	Confirmation           *bool   `aws:"confirmation,querystring" shape:"ConnectionBoolean"`
 	ContentType            *string `aws:"contentType,querystring" shape:"ContentType"`
-	CorrelationData        *string `aws:"x-amz-mqtt5-correlation-data,header" shape:"CorrelationData"`
+	CorrelationData        *string `aws:"x-amz-mqtt5-correlation-data,header,member=correlationData" shape:"CorrelationData"`
 	Payload                []byte  `aws:"payload,payload" shape:"Payload"`
-	PayloadFormatIndicator *string `aws:"x-amz-mqtt5-payload-format-indicator,header" shape:"PayloadFormatIndicator"`
+	PayloadFormatIndicator *string `aws:"x-amz-mqtt5-payload-format-indicator,header,member=payloadFormatIndicator" shape:"PayloadFormatIndicator"`
 	ResponseTopic          *string `aws:"responseTopic,querystring" shape:"ResponseTopic"`
 	Timeout                *int64  `aws:"timeout,querystring" shape:"ConfirmationTimeout"`
 	Topic                  string  `aws:"topic,querystring,required" shape:"Topic"`
-	UserProperties         *string `aws:"x-amz-mqtt5-user-properties,header,jsonvalue" shape:"UserProperties"`
+	UserProperties         *string `aws:"x-amz-mqtt5-user-properties,header,jsonvalue,member=userProperties" shape:"UserProperties"`
 }
 
 // SendDirectMessageResponse is the shape of that name.
@@ -386,7 +386,7 @@ type SubscriptionSummary struct {
 // UpdateThingShadowRequest is the shape of that name.
 type UpdateThingShadowRequest struct {
 	Payload    []byte  `aws:"payload,payload,required" shape:"JsonDocument"`
-	ShadowName *string `aws:"name,querystring" shape:"ShadowName"`
+	ShadowName *string `aws:"name,querystring,member=shadowName" shape:"ShadowName"`
 	ThingName  string  `aws:"thingName,uri,required" shape:"ThingName"`
 }
 

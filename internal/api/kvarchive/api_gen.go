@@ -183,7 +183,7 @@ type GetClipInput struct {
 
 // GetClipOutput is the shape of that name.
 type GetClipOutput struct {
-	ContentType *string       `aws:"Content-Type,header" shape:"ContentType"`
+	ContentType *string       `aws:"Content-Type,header,member=ContentType" shape:"ContentType"`
 	Payload     awsapi.Stream `aws:"Payload,payload" shape:"Payload"`
 }
 
@@ -253,7 +253,7 @@ type GetMediaForFragmentListInput struct {
 
 // GetMediaForFragmentListOutput is the shape of that name.
 type GetMediaForFragmentListOutput struct {
-	ContentType *string       `aws:"Content-Type,header" shape:"ContentType"`
+	ContentType *string       `aws:"Content-Type,header,member=ContentType" shape:"ContentType"`
 	Payload     awsapi.Stream `aws:"Payload,payload" shape:"Payload"`
 }
 

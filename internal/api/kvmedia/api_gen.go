@@ -78,18 +78,18 @@ type GetMediaInput struct {
 
 // GetMediaOutput is the shape of that name.
 type GetMediaOutput struct {
-	ContentType *string       `aws:"Content-Type,header" shape:"ContentType"`
+	ContentType *string       `aws:"Content-Type,header,member=ContentType" shape:"ContentType"`
 	Payload     awsapi.Stream `aws:"Payload,payload" shape:"Payload"`
 }
 
 // PutMediaInput is the shape of that name.
 type PutMediaInput struct {
-	FragmentAcknowledgmentRequired *string       `aws:"x-amzn-fragment-acknowledgment-required,header" shape:"ProducerStartTimestamp"`
-	FragmentTimecodeType           string        `aws:"x-amzn-fragment-timecode-type,header,required" shape:"FragmentTimecodeType"`
+	FragmentAcknowledgmentRequired *string       `aws:"x-amzn-fragment-acknowledgment-required,header,member=FragmentAcknowledgmentRequired" shape:"ProducerStartTimestamp"`
+	FragmentTimecodeType           string        `aws:"x-amzn-fragment-timecode-type,header,required,member=FragmentTimecodeType" shape:"FragmentTimecodeType"`
 	Payload                        io.ReadCloser `aws:"Payload,payload" shape:"Payload"`
-	ProducerStartTimestamp         *string       `aws:"x-amzn-producer-start-timestamp,header" shape:"ProducerStartTimestamp"`
-	StreamARN                      *string       `aws:"x-amzn-stream-arn,header" shape:"ResourceARN"`
-	StreamName                     *string       `aws:"x-amzn-stream-name,header" shape:"StreamName"`
+	ProducerStartTimestamp         *string       `aws:"x-amzn-producer-start-timestamp,header,member=ProducerStartTimestamp" shape:"ProducerStartTimestamp"`
+	StreamARN                      *string       `aws:"x-amzn-stream-arn,header,member=StreamARN" shape:"ResourceARN"`
+	StreamName                     *string       `aws:"x-amzn-stream-name,header,member=StreamName" shape:"StreamName"`
 }
 
 // PutMediaOutput is the shape of that name.

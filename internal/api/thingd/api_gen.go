@@ -202,8 +202,8 @@ type ExplainRefusalResponse struct {
 
 // ListAccountsRequest is the shape of that name.
 type ListAccountsRequest struct {
-	MaxResults *int64  `aws:"maxResults,querystring" shape:"MaxResults"`
-	NextToken  *string `aws:"nextToken,querystring" shape:"NextToken"`
+	MaxResults *int64  `aws:"maxResults,querystring,member=MaxResults" shape:"MaxResults"`
+	NextToken  *string `aws:"nextToken,querystring,member=NextToken" shape:"NextToken"`
 }
 
 // ListAccountsResponse is the shape of that name.
@@ -214,8 +214,8 @@ type ListAccountsResponse struct {
 
 // ListRefusalsRequest is the shape of that name.
 type ListRefusalsRequest struct {
-	MaxResults *int64  `aws:"maxResults,querystring" shape:"MaxResults"`
-	NextToken  *string `aws:"nextToken,querystring" shape:"NextToken"`
+	MaxResults *int64  `aws:"maxResults,querystring,member=MaxResults" shape:"MaxResults"`
+	NextToken  *string `aws:"nextToken,querystring,member=NextToken" shape:"NextToken"`
 }
 
 // ListRefusalsResponse is the shape of that name.
