@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/thingd/thingd/internal/api/fleet"
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/api/iotdata"
@@ -39,6 +40,7 @@ import (
 	"github.com/thingd/thingd/internal/credentials"
 	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/explain"
+	simulator "github.com/thingd/thingd/internal/fleet"
 	"github.com/thingd/thingd/internal/identity"
 	"github.com/thingd/thingd/internal/iotlog"
 	"github.com/thingd/thingd/internal/msglog"
@@ -79,6 +81,7 @@ type App struct {
 	registry  *registry.Service
 	shadows   *shadow.Service
 	video     *video.Service
+	fleet     *simulator.Service
 	blobs     *blob.Files
 	server    *server.Server
 	endpoints *endpoints
@@ -257,7 +260,7 @@ func (a *App) startVideo(ctx context.Context) error {
 
 // APIs binds the domains to the services that they serve. docs/COVERAGE.md is
 // made from it.
-func APIs(id *identity.Service, reg *registry.Service, msg *broker.Service, sh *shadow.Service, vid *video.Service) []*awsapi.API {
+func APIs(id *identity.Service, reg *registry.Service, msg *broker.Service, sh *shadow.Service, vid *video.Service, sim *simulator.Service) []*awsapi.API {
 	return []*awsapi.API{
 		iot.Service.Bind(reg, msg),
 		iotdata.Service.Bind(msg, sh),
@@ -268,6 +271,7 @@ func APIs(id *identity.Service, reg *registry.Service, msg *broker.Service, sh *
 		kvmedia.Service.Bind(vid),
 		kvarchive.Service.Bind(vid),
 		thingd.Service.Bind(id, reg),
+		fleet.Service.Bind(sim),
 	}
 }
 
@@ -279,7 +283,7 @@ func (a *App) listen(context.Context) error {
 	}
 	gateway := &awsapi.Gateway{Identity: a.identity, Log: a.logger("api"), Now: a.now, Observe: observe, Refused: a.identity.KeepRefusal}
 	lookup := devices{a.registry, a.now}
-	apis := APIs(a.identity, a.registry, a.messaging(), a.shadows, a.video)
+	apis := APIs(a.identity, a.registry, a.messaging(), a.shadows, a.video, a.fleet)
 	provider := &credentials.Provider{
 		Devices: lookup, Aliases: lookup, Roles: roles{a.identity}, Refusals: a.identity.Refusals, Log: a.logger("credentials"), Now: a.now,
 	}

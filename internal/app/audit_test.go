@@ -21,7 +21,7 @@ func TestRouterRefusalsAreRecorded(t *testing.T) {
 	}
 	r := httptest.NewRequest("POST", "/signin", nil)
 
-	out := newEdge(trail, APIs(nil, nil, nil, nil, nil))
+	out := newEdge(trail, APIs(nil, nil, nil, nil, nil, nil))
 	out.record(server.Refusal{HTTP: r, ID: "2", Service: "iam", Action: "ListUsers", Code: "MissingAuthenticationToken", Message: "m"})
 	out.record(server.Refusal{HTTP: r, ID: "3", Service: "my secret", Action: "hunter2", Code: "NotImplementedException", Message: "m"})
 	if err := trail.Close(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/broker"
+	"github.com/thingd/thingd/internal/fleet"
 	"github.com/thingd/thingd/internal/identity"
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/shadow"
@@ -28,7 +29,7 @@ func TestAuthorizationTable(t *testing.T) {
 		samples[s.action] = true
 	}
 	served := map[string]bool{}
-	for _, a := range APIs(&identity.Service{}, &registry.Service{}, &broker.Service{}, &shadow.Service{}, &video.Service{}) {
+	for _, a := range APIs(&identity.Service{}, &registry.Service{}, &broker.Service{}, &shadow.Service{}, &video.Service{}, &fleet.Service{}) {
 		for _, op := range a.Operations {
 			if !a.Implemented(op.Name) {
 				continue

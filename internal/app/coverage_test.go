@@ -8,6 +8,7 @@ import (
 
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/broker"
+	"github.com/thingd/thingd/internal/fleet"
 	"github.com/thingd/thingd/internal/identity"
 	"github.com/thingd/thingd/internal/registry"
 	"github.com/thingd/thingd/internal/shadow"
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "write docs/COVERAGE.md")
 // are routed by.
 func TestCoverage(t *testing.T) {
 	const file = "../../docs/COVERAGE.md"
-	want := awsapi.Coverage(APIs(&identity.Service{}, &registry.Service{}, &broker.Service{}, &shadow.Service{}, &video.Service{}))
+	want := awsapi.Coverage(APIs(&identity.Service{}, &registry.Service{}, &broker.Service{}, &shadow.Service{}, &video.Service{}, &fleet.Service{}))
 	if *update {
 		if err := os.WriteFile(file, want, 0o644); err != nil {
 			t.Fatal(err)

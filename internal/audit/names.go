@@ -36,7 +36,7 @@ func ReadOnly(operation string) bool {
 var sources = map[string]string{
 	"iot": "iot.amazonaws.com", "iotdata": "iotdata.amazonaws.com", "iotjobs": "iotjobsdata.amazonaws.com",
 	"iam": "iam.amazonaws.com", "sts": "sts.amazonaws.com",
-	"thingd":       "thingd.amazonaws.com",
+	"thingd": "thingd.amazonaws.com", "fleet": "fleet.amazonaws.com",
 	"kinesisvideo": "kinesisvideo.amazonaws.com", "kvmedia": "kinesisvideo.amazonaws.com", "kvarchive": "kinesisvideo.amazonaws.com",
 }
 
@@ -61,6 +61,7 @@ var types = map[string]string{
 	"iot:mitigationaction": "AWS::IoT::MitigationAction", "iot:scheduledaudit": "AWS::IoT::ScheduledAudit",
 	"iot:fleetmetric": "AWS::IoT::FleetMetric", "iot:topic": "AWS::IoT::Topic",
 	"kinesisvideo:stream": "AWS::KinesisVideo::Stream", "kinesisvideo:channel": "AWS::KinesisVideo::SignalingChannel",
+	"fleet:test": "Thingd::Fleet::Test", "fleet:run-setting": "Thingd::Fleet::RunSetting", "fleet:run": "Thingd::Fleet::Run", "fleet:glob": "Thingd::Fleet::GlobValue",
 }
 
 // describe finds the account and the type in an ARN; empty if it does not say.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thingd/thingd/internal/api/fleet"
 	"github.com/thingd/thingd/internal/api/iam"
 	"github.com/thingd/thingd/internal/api/iot"
 	"github.com/thingd/thingd/internal/api/iotdata"
@@ -26,7 +27,7 @@ import (
 var update = flag.Bool("update", false, "write testdata")
 
 var services = []*awsapi.Service{
-	iot.Service, iotdata.Service, iotjobs.Service, iam.Service, sts.Service, kinesisvideo.Service, kvmedia.Service, kvarchive.Service, thingd.Service,
+	iot.Service, iotdata.Service, iotjobs.Service, iam.Service, sts.Service, kinesisvideo.Service, kvmedia.Service, kvarchive.Service, thingd.Service, fleet.Service,
 }
 
 // suspicious are names that a secret could have.
@@ -35,7 +36,7 @@ var suspicious = regexp.MustCompile(`(?i)passw|secret|token|private|seed|code\d*
 // harmless are suspicious names of strings that are no secrets, with the reason.
 // A name that is new belongs here or into awsapi's table of secret members.
 var harmless = map[string]string{
-	"nextToken": "a page", "continuationToken": "a page", "clientRequestToken": "for idempotency", "clientToken": "for idempotency",
+	"nextToken": "a page", "secretSettings": "names", "continuationToken": "a page", "clientRequestToken": "for idempotency", "clientToken": "for idempotency",
 	"globalEndpointTokenVersion": "v1 or v2", "tokenKeyName": "a header's name", "subjectFromWebIdentityToken": "who",
 	"serviceSpecificCredentialId": "an id", "signatureAlgorithm": "a name", "tokenSigningPublicKeys": "public",
 	"code": "of an error", "errorCode": "of an error", "reasonCode": "why", "reasonForNonComplianceCode": "why",

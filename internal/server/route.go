@@ -213,6 +213,9 @@ func looksLike(r *http.Request) string {
 	if strings.HasPrefix(requestPath(r), "/thingd/") {
 		return "thingd"
 	}
+	if strings.HasPrefix(requestPath(r), "/fleet/") {
+		return "fleet"
+	}
 	host, _, _ := strings.Cut(r.Host, ".")
 	switch host {
 	case "iam", "sts", "kinesisvideo":

@@ -30,6 +30,7 @@ var services = []struct{ pkg, model string }{
 	{"kvmedia", "kinesis-video-media/2017-09-30"},
 	{"kvarchive", "kinesis-video-archived-media/2017-09-30"},
 	{"thingd", ""},
+	{"fleet", ""},
 }
 
 func main() {
