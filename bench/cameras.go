@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -67,6 +70,9 @@ func fleetOfCameras() ([]row, error) {
 	}
 	cores := float64(after-before) / float64(time.Since(begin))
 	busy, err := s.resident()
+	if err == nil {
+		err = s.memoryProfiles("cameras")
+	}
 	close(stop)
 	wg.Wait()
 	select {
@@ -88,6 +94,34 @@ func fleetOfCameras() ([]row, error) {
 		{of + "memory of each", fmt.Sprintf("%d KiB", (busy-idle) / *cameras >> 10), fmt.Sprintf("%d MB in all, %d MB before", busy>>20, idle>>20), "64 KiB"},
 		{of + "END_OF_FRAGMENT to PERSISTED, p99", at(0.99).String(), fmt.Sprintf("p50 %v, p999 %v, most %v, of %d", at(0.5), at(0.999), all[len(all)-1].Round(time.Microsecond), len(all)), "5 ms"},
 	}, nil
+}
+
+// memoryProfiles writes what is in the server's memory to files, if that is wanted: what lives of the heap, after a
+// collection, and the stacks of its goroutines.
+func (s *server) memoryProfiles(name string) error {
+	if *profiles == "" {
+		return nil
+	}
+	for kind, query := range map[string]string{"heap": "heap?gc=1", "goroutine": "goroutine", "memory": "heap?debug=1"} {
+		if err := s.profile(query, filepath.Join(*profiles, name+"-"+kind+".pprof")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) profile(query, file string) error {
+	resp, err := http.Get("http://" + s.at.Ops + "/debug/pprof/" + query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, resp.Body)
+	return errors.Join(err, out.Close())
 }
 
 // film sends as a camera does until stop is closed, and reports each fragment's wait.

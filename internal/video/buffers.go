@@ -8,8 +8,10 @@ import (
 const (
 	// bufferSize is how much is read and written at once of producers that send faster than cameras do.
 	bufferSize = 32 << 10
-	// idleBuffer is what a connection keeps while it waits for bytes.
-	idleBuffer = 4 << 10
+	// smallBuffer is the same of cameras.
+	smallBuffer = 8 << 10
+	// firstBytes is what a connection waits with.
+	firstBytes = 64
 
 	// A producer is faster than a camera when so many reads in a row did not have to wait: more than a key frame, or
 	// what a camera has sent while the disk stalled.
@@ -22,9 +24,9 @@ const (
 // concurrent use.
 type buffers struct{ small, large sync.Pool }
 
-// get is an empty buffer: with a capacity of bufferSize, or of 2*idleBuffer.
+// get is an empty buffer: with a capacity of bufferSize, or of smallBuffer.
 func (p *buffers) get(large bool) *[]byte {
-	pool, size := &p.small, 2*idleBuffer
+	pool, size := &p.small, smallBuffer
 	if large {
 		pool, size = &p.large, bufferSize
 	}
@@ -42,4 +44,61 @@ func (p *buffers) put(b *[]byte) {
 	} else {
 		p.small.Put(b)
 	}
+}
+
+// bodyReader reads a session's body.
+type bodyReader struct {
+	x      *session
+	first  [firstBytes]byte
+	lent   *[]byte
+	streak int // reads that did not have to wait
+}
+
+// next answers what comes next of the body, which is good until the following call. It waits with a few bytes, and takes
+// a buffer once they are full: there are more then, mostly.
+func (r *bodyReader) next() ([]byte, error) {
+	if !r.fast() {
+		r.done()
+	} else if r.lent == nil {
+		r.lent = r.x.s.buffers.get(true)
+	}
+	b := r.first[:]
+	if r.lent != nil {
+		b = (*r.lent)[:cap(*r.lent)]
+	}
+	began := r.x.now()
+	n, err := r.x.receive(b)
+	if r.streak++; time.Duration(r.x.now()-began) > waited {
+		r.streak = 0
+	}
+	if r.lent != nil || n < len(b) || err != nil {
+		return b[:n], err
+	}
+	r.lent = r.x.s.buffers.get(false)
+	b = (*r.lent)[:cap(*r.lent)]
+	copy(b, r.first[:])
+	more, err := r.x.receive(b[n:])
+	return b[:n+more], err
+}
+
+// fast says that the producer is faster than cameras are.
+func (r *bodyReader) fast() bool { return r.streak >= fastStreak }
+
+// done gives back what is lent.
+func (r *bodyReader) done() {
+	if r.lent != nil {
+		r.x.s.buffers.put(r.lent)
+		r.lent = nil
+	}
+}
+
+// receive is one Read of the body. It is known meanwhile since when it waits.
+func (x *session) receive(b []byte) (int, error) {
+	x.reading.Store(x.now())
+	n, err := x.body.Read(b)
+	x.reading.Store(0)
+	if n > 0 {
+		x.arrives.CompareAndSwap(0, x.now())
+	}
+	return n, err
 }

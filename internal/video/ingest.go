@@ -34,23 +34,15 @@ type session struct {
 	in     *incoming // nil between fragments
 	last   int64     // timecode of the last fragment, -1 before the first
 
-	queue   chan pending  // complete fragments on their way to the persister
-	stopped chan struct{} // the persister takes no more
-	reading atomic.Int64  // since when the reader waits for bytes, in nanoseconds from began; 0 when it does not
-	arrives atomic.Int64  // likewise, since when a fragment or a header arrives
+	queue   queue // complete fragments on their way to the index
+	silence silence
+	reading atomic.Int64 // since when the reader waits for bytes, in nanoseconds from began; 0 when it does not
+	arrives atomic.Int64 // likewise, since when a fragment or a header arrives
 	began   time.Time
 }
 
 // now is the time for reading and arrives.
 func (x *session) now() int64 { return int64(time.Since(x.began)) + 1 }
-
-// pending is a fragment whose bytes are all written, up to end of its chunk.
-type pending struct {
-	fragment
-	timecode int64
-	chunk    *chunk
-	end      int64
-}
 
 // errClosing says that the service is being closed.
 var errClosing = errors.New("service is closing")
@@ -61,27 +53,20 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 	x := &session{
 		s: s, st: st, relative: relative, start: start, last: -1,
 		log:  s.Log.With("stream", st.Name, "account", st.Account),
-		acks: acks{w: w}, body: body, queue: make(chan pending, 8), stopped: make(chan struct{}), began: time.Now(),
+		acks: acks{w: w}, body: body, began: time.Now(),
 	}
 	x.parser = mkv.NewParser(x.event)
-	if x.ctx = s.enter(); x.ctx == nil {
+	x.queue.changed.L = &x.queue.mu
+	if x.ctx = s.running(); x.ctx == nil {
 		return errClosing
 	}
 	s.traffic.enter(x)
 	defer s.traffic.leave(x)
-	var persistErr error
-	go func() {
-		defer s.wg.Done()
-		defer close(x.stopped)
-		persistErr = x.persist()
-		if persistErr != nil {
-			interrupt(body)
-		}
-	}()
 	for _, over := range []context.Context{x.ctx, ctx} { // we end, or the client has gone or may not go on
 		stop := context.AfterFunc(over, func() { interrupt(body) })
 		defer stop()
 	}
+	defer x.watch()()
 
 	defer func() {
 		if s.arriving.leave(st.ID, x) {
@@ -89,10 +74,7 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 		}
 	}()
 	err := x.read(ctx)
-	<-x.stopped
-	for p := range x.queue { // what a persister that failed has left
-		err = errors.Join(err, p.chunk.release())
-	}
+	persistErr := x.persisted()
 	// Of two faults the persister's concerns the older fragment, and it has told the producer.
 	if ack, ok := errors.AsType[*ackError](err); ok && persistErr == nil {
 		if ack.id == 5001 {
@@ -119,41 +101,18 @@ func interrupt(body io.Reader) {
 	}
 }
 
-// read parses the body to its end, and then ends the persister's work, whatever happens. What is there of a fragment
-// when the body breaks off is dropped: the producer sends it again.
+// read parses the body to its end. What is there of a fragment when the body breaks off is dropped: the producer sends it
+// again.
 func (x *session) read(ctx context.Context) error {
-	defer close(x.queue)
-	idle := make([]byte, idleBuffer)
-	buf := idle
-	var lent *[]byte
-	defer func() {
-		if lent != nil {
-			x.s.buffers.put(lent)
-		}
-	}()
-	for streak := 0; ; {
-		since := x.now()
-		x.reading.Store(since)
-		n, err := x.body.Read(buf)
-		x.reading.Store(0)
-		now := x.now()
-		if streak++; time.Duration(now-since) > waited {
-			streak = 0
-		}
-		if n > 0 {
-			x.arrives.CompareAndSwap(0, now)
-			if err := x.take(buf[:n], lent != nil); err != nil {
+	r := &bodyReader{x: x}
+	defer r.done()
+	for {
+		b, err := r.next()
+		if len(b) > 0 {
+			if err := x.take(b, r.fast()); err != nil {
 				return x.fault(err)
 			}
-			x.pause(x.s.pace(x.st.ID, n, 0))
-		}
-		switch {
-		case lent == nil && streak >= fastStreak:
-			lent = x.s.buffers.get(true)
-			buf = (*lent)[:cap(*lent)]
-		case lent != nil && streak == 0:
-			x.s.buffers.put(lent)
-			lent, buf = nil, idle
+			x.pause(x.s.pace(x.st.ID, len(b), 0))
 		}
 		switch {
 		case err == io.EOF:
@@ -390,10 +349,5 @@ func (x *session) finish() error {
 	x.in = nil
 	x.arrives.Store(0)
 	c.refs.Add(1)
-	select {
-	case x.queue <- pending{fragment: in.fragment, timecode: in.timecode, chunk: c, end: c.size}:
-		return nil
-	case <-x.stopped:
-		return errors.Join(errClosing, c.release())
-	}
+	return x.hand(pending{fragment: in.fragment, timecode: in.timecode, chunk: c, end: c.size})
 }

@@ -3,73 +3,103 @@ package video
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
-// persist makes fragments durable as they come, all that wait at once: their bytes first, then, in one transaction,
-// their rows, and only then the acknowledgements. It ends when the queue is closed, when the service closes and
-// the queue is empty, or with an error that the producer has been told.
-func (x *session) persist() error {
-	idle := time.NewTicker(x.s.IdlePut / 3)
-	defer idle.Stop()
-	closing := x.ctx.Done()
-	for {
-		select {
-		case first, ok := <-x.queue:
-			if !ok {
-				return nil
-			}
-			if err := x.store(x.batch(first)); err != nil {
-				return err
-			}
-		case <-idle.C:
-			// "IDLE" tells a producer that is silent that the connection still stands.
-			since, arrives := x.reading.Load(), x.arrives.Load()
-			silent := time.Duration(x.now() - since)
-			switch {
-			case since == 0:
-			case silent >= x.s.IdlePut, arrives > 0 && time.Duration(x.now()-arrives) > fragmentTime:
-				interrupt(x.body)
-			case silent >= x.s.IdlePut/6:
-				_ = x.acks.idle() // a producer that has gone shows when the body is read
-			}
-		case <-closing:
-			select {
-			case first, ok := <-x.queue:
-				if !ok {
-					return nil
-				}
-				if err := x.store(x.batch(first)); err != nil {
-					return err
-				}
-			default:
-				return errClosing
-			}
+// mostWaiting is how many complete fragments of a connection wait to be persisted before its body is read no further.
+const mostWaiting = 8
+
+// pending is a fragment whose bytes are all written, up to end of its chunk.
+type pending struct {
+	fragment
+	timecode int64
+	chunk    *chunk
+	end      int64
+}
+
+// queue has a connection's complete fragments. A goroutine, the persister, is there only while it has any: a camera has
+// none most of the time, and stacks would be most of what a connection takes.
+type queue struct {
+	mu      sync.Mutex
+	changed sync.Cond // by the persister; its L is mu
+	waiting []pending
+	busy    bool  // the persister runs
+	err     error // what ended it, and was told to the producer: nothing more is persisted
+}
+
+// hand gives a complete fragment to the persister. It waits while too many are there.
+func (x *session) hand(p pending) error {
+	q := &x.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) >= mostWaiting && q.err == nil {
+		q.changed.Wait()
+	}
+	switch {
+	case q.err != nil:
+		return errors.Join(errClosing, p.chunk.release())
+	case !q.busy:
+		if x.s.enter() == nil {
+			return errors.Join(errClosing, p.chunk.release())
 		}
+		q.busy = true
+		go x.persist()
+	}
+	q.waiting = append(q.waiting, p)
+	return nil
+}
+
+// persisted waits for the persister's end, and answers what went wrong.
+func (x *session) persisted() error {
+	q := &x.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.busy {
+		q.changed.Wait()
+	}
+	return q.err
+}
+
+// persist makes fragments durable, all that wait at once, until none is left or the producer was told of an error.
+func (x *session) persist() {
+	defer x.s.wg.Done()
+	var err error
+	for batch := x.batch(nil); batch != nil; batch = x.batch(err) {
+		err = x.store(batch)
 	}
 }
 
-// batch is first and what else waits, as far as it is in the same chunk.
-func (x *session) batch(first pending) (batch []pending, next *pending) {
-	batch = append(batch, first)
-	for {
-		select {
-		case p, ok := <-x.queue:
-			if !ok {
-				return batch, nil
-			}
-			if p.chunk != first.chunk {
-				return batch, &p
-			}
-			batch = append(batch, p)
-		default:
-			return batch, nil
+// batch takes from the queue what waits, as far as it is in one chunk. It is nil, and the persister has ended, when that is
+// nothing, or err ended the connection.
+func (x *session) batch(err error) []pending {
+	q := &x.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	defer q.changed.Broadcast()
+	if err != nil {
+		for _, p := range q.waiting {
+			x.release(p.chunk)
 		}
+		q.waiting, q.err = nil, err
+		interrupt(x.body)
 	}
+	if len(q.waiting) == 0 {
+		q.waiting, q.busy = nil, false
+		return nil
+	}
+	n := 1
+	for n < len(q.waiting) && q.waiting[n].chunk == q.waiting[0].chunk {
+		n++
+	}
+	batch := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	return batch
 }
 
-// store persists a batch, and then next, the first fragment of another chunk.
-func (x *session) store(batch []pending, next *pending) error {
+// store persists fragments of one chunk: their bytes first, then, in one transaction, their rows, and only then come the
+// acknowledgements. Its error is one that the producer has been told.
+func (x *session) store(batch []pending) error {
 	c := batch[0].chunk
 	end := batch[len(batch)-1].end
 	rows := make([]fragment, len(batch))
@@ -103,15 +133,14 @@ func (x *session) store(batch []pending, next *pending) error {
 		if err == nil {
 			_ = x.acks.fragment("PERSISTED", p.timecode, p.number) // a producer that has gone shows when the body is read
 		}
-		if e := p.chunk.release(); e != nil {
-			x.log.Error("chunk cannot be ended", "chunk", p.chunk.name, "err", e)
-		}
+		x.release(p.chunk)
 	}
-	if next == nil {
-		return err
+	return err
+}
+
+// release lets go of a chunk. What cannot be ended of it, the reaper does.
+func (x *session) release(c *chunk) {
+	if err := c.release(); err != nil {
+		x.log.Error("chunk cannot be ended", "chunk", c.name, "err", err)
 	}
-	if err != nil {
-		return errors.Join(err, next.chunk.release())
-	}
-	return x.store([]pending{*next}, nil)
 }
