@@ -31,7 +31,13 @@ type Model struct {
 	Run *RunSettings `json:"run,omitempty"`
 	// MinIterations is below what number of iterations the model is of no use.
 	MinIterations int `json:"minIterations,omitempty"`
+
+	lines map[string]int // FirstLine by stage, of a model in one file
 }
+
+// FirstLine is the line at which a stage ("" is the script) begins in the one
+// file that the model was loaded from, else 1: errors name lines of the file.
+func (m *Model) FirstLine(stage string) int { return max(m.lines[stage], 1) }
 
 // Names of the stages that every model may have.
 const (
@@ -101,13 +107,16 @@ type Will struct {
 }
 
 // Parse reads a model's JSON document. Unknown members are errors: they are
-// most often misspelt ones.
+// most often misspelt ones. All faults of the model are told at once.
 func Parse(document []byte) (*Model, error) {
 	var m Model
 	if err := strict(document, &m); err != nil {
 		return nil, err
 	}
-	return &m, m.Validate()
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return &m, nil
 }
 
 // JSON is the model's document.

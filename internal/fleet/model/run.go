@@ -1,9 +1,17 @@
 package model
 
 import (
-	"encoding/json"
-	"fmt"
+	"errors"
+	"strings"
 	"time"
+)
+
+// Limits of run settings.
+const (
+	maxClients    = 100_000
+	maxIterations = 1_000_000_000
+	maxAtOnce     = 10_000
+	maxTime       = Duration(365 * 24 * time.Hour)
 )
 
 // RunSettings say how often and how fast a model is run. The zero value is one
@@ -55,27 +63,45 @@ type Network struct {
 	DisconnectEvery Duration `json:"disconnectEvery,omitempty"`
 }
 
-// Duration is a time.Duration, in JSON as text: "1.5s", "2m".
-type Duration time.Duration
+// Validate tells all faults of run settings at once.
+func (r *RunSettings) Validate() error {
+	var f faults
+	r.validate("", &f)
+	return errors.Join(f...)
+}
 
-// MarshalJSON writes the duration as time.Duration spells it.
-func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
-
-// UnmarshalJSON reads what time.ParseDuration takes, or a number of seconds.
-func (d *Duration) UnmarshalJSON(b []byte) error {
-	var seconds float64
-	if json.Unmarshal(b, &seconds) == nil {
-		*d = Duration(seconds * float64(time.Second))
-		return nil
+func (r *RunSettings) validate(at string, f *faults) {
+	f.between(at+"clients", r.Clients, 0, maxClients)
+	f.between(at+"iterations", r.Iterations, 0, maxIterations)
+	f.between(at+"offset", r.Offset, 0, maxIterations)
+	f.between(at+"connectLimit", r.ConnectLimit, 0, maxAtOnce)
+	f.between(at+"requestLimit", r.RequestLimit, 0, maxAtOnce)
+	for _, x := range []struct {
+		member string
+		value  Duration
+	}{
+		{"interval", r.Interval}, {"jitter", r.Jitter}, {"rampUp", r.RampUp}, {"gap", r.Gap}, {"duration", r.Duration},
+		{"network.latency", r.Network.Latency}, {"network.jitter", r.Network.Jitter}, {"network.disconnectEvery", r.Network.DisconnectEvery},
+	} {
+		if x.value < 0 || x.value > maxTime {
+			f.add(at+x.member, "is %s, it must be between 0s and %s", x.value, maxTime)
+		}
 	}
-	var text string
-	if err := json.Unmarshal(b, &text); err != nil {
-		return fmt.Errorf("%s is no duration such as \"1.5s\"", b)
+	if r.RampUp > 0 && r.Gap > 0 {
+		f.add(at+"gap", "rampUp says already when devices start: give one of them")
 	}
-	v, err := time.ParseDuration(text)
-	if err != nil {
-		return fmt.Errorf("%q is no duration such as \"1.5s\"", text)
+	if !(r.Network.Loss >= 0 && r.Network.Loss <= 1) {
+		f.add(at+"network.loss", "is %v, it is a share from 0 to 1", r.Network.Loss)
 	}
-	*d = Duration(v)
-	return nil
+	if r.Time != "" {
+		f.oneOf(at+"time", r.Time, "real", "virtual")
+	}
+	if len(r.Thresholds) > maxThresholds {
+		f.add(at+"thresholds", "are %d, at most %d can be", len(r.Thresholds), maxThresholds)
+	}
+	for _, t := range r.Thresholds {
+		if strings.TrimSpace(t) == "" || len(t) > maxThreshold {
+			f.add(at+"thresholds", `%s is no condition such as "publish_ms p(99) < 50"`, quoted(t))
+		}
+	}
 }

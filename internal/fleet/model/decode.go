@@ -1,0 +1,129 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// strict decodes one JSON value and nothing else, and says where it cannot.
+func strict(document []byte, into any) error {
+	if len(document) > maxDocument {
+		return fmt.Errorf("the document has %d bytes, at most %d can be", len(document), maxDocument)
+	}
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return explained(document, into, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: something stands after the document", place(document, d.InputOffset()))
+	}
+	return nil
+}
+
+// explained is an error of encoding/json for those who wrote the document.
+func explained(document []byte, into any, err error) error {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("%s: %w", place(document, syntax.Offset), err)
+	}
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if mismatch.Field == "" {
+			return fmt.Errorf("%s: a %s stands where %s belongs", place(document, mismatch.Offset), mismatch.Value, wanted(mismatch.Type))
+		}
+		return fmt.Errorf("%s: a %s stands where %s belongs", mismatch.Field, mismatch.Value, wanted(mismatch.Type))
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: the document ends too early", place(document, int64(len(document))))
+	}
+	// encoding/json has no type for this error.
+	if _, name, ok := strings.Cut(err.Error(), "json: unknown field "); ok {
+		name = strings.Trim(name, `"`)
+		return fmt.Errorf("there is no member %s%s", quoted(name), meant(name, members(reflect.TypeOf(into))))
+	}
+	return err
+}
+
+// place is line and column of what was read last.
+func place(document []byte, offset int64) string {
+	before := document[:min(max(offset-1, 0), int64(len(document)))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	return fmt.Sprintf("line %d, column %d", line, len(before)-bytes.LastIndexByte(before, '\n'))
+}
+
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
+}
+
+// members are the names of all members of a type, however deep.
+func members(t reflect.Type) []string {
+	var out []string
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			out = append(append(out, name), members(t.Field(i).Type)...)
+		}
+	}
+	return out
+}
+
+// meant is a question about the name that is nearest to a misspelt one.
+func meant(name string, names []string) string {
+	slices.Sort(names)
+	best, nearest := 3, "" // two slips at most
+	for _, n := range names {
+		if d := slips(strings.ToLower(name), strings.ToLower(n)); d < best && d < len(n) {
+			best, nearest = d, n
+		}
+	}
+	if nearest == "" {
+		return ""
+	}
+	return fmt.Sprintf("; is %q meant?", nearest)
+}
+
+// slips is the edit distance of two short names, 99 of long ones.
+func slips(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 99
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,358 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/file"
+	"github.com/dop251/goja/parser"
+	"github.com/dop251/goja/token"
+	"github.com/dop251/goja/unistring"
+)
+
+// maxNesting bounds how deep brackets stand in each other: parsers recurse.
+const maxNesting = 1000
+
+// CheckNesting refuses JavaScript whose brackets stand too deep in each other
+// to be parsed. It counts those in texts and comments as well.
+func CheckNesting(source string) error {
+	depth := 0
+	for i := range len(source) {
+		switch source[i] {
+		case '(', '[', '{':
+			if depth++; depth > maxNesting {
+				return fmt.Errorf("line %d: brackets stand more than %d deep", strings.Count(source[:i], "\n")+1, maxNesting)
+			}
+		case ')', ']', '}':
+			depth = max(depth-1, 0)
+		}
+	}
+	return nil
+}
+
+// parseFile reads the form of one file: a constant named model with all
+// members but stages and script, functions named as stages, and the script,
+// which is everything else.
+func parseFile(name, source string) (*Model, error) {
+	if err := CheckNesting(source); err != nil {
+		return nil, err
+	}
+	// Without the option the parser reads files that sourceMappingURL names.
+	program, err := parser.ParseFile(nil, name, source, 0, parser.WithDisableSourceMaps)
+	if err != nil {
+		if list, ok := errors.AsType[parser.ErrorList](err); ok && len(list) > 0 {
+			return nil, fmt.Errorf("line %d, column %d: SyntaxError: %s", list[0].Position.Line, list[0].Position.Column, list[0].Message)
+		}
+		return nil, err
+	}
+	r := fileReader{source: source, file: program.File}
+	document, err := r.document(program)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{lines: map[string]int{}}
+	if err := strict(document, m); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if m.Stages != nil || m.Script != "" {
+		return nil, errors.New("model: stages and script are the functions and the rest of the file")
+	}
+	if err := r.stages(program, m); err != nil {
+		return nil, err
+	}
+	m.Script, m.lines[""] = r.rest()
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+type fileReader struct {
+	source string
+	file   *file.File
+	cut    [][2]int // what does not belong to the script, in order
+}
+
+func (r *fileReader) text(n ast.Node) string { return r.source[n.Idx0()-1 : n.Idx1()-1] }
+
+func (r *fileReader) at(n ast.Node) int { return r.file.Position(int(n.Idx0()) - 1).Line }
+
+// remove takes a node out of the script, with the semicolon behind it.
+func (r *fileReader) remove(n ast.Node) {
+	end := int(n.Idx1()) - 1
+	if rest := strings.TrimLeft(r.source[end:], " \t"); strings.HasPrefix(rest, ";") {
+		end = len(r.source) - len(rest) + 1
+	}
+	r.cut = append(r.cut, [2]int{int(n.Idx0()) - 1, end})
+}
+
+// document is the constant model as JSON.
+func (r *fileReader) document(program *ast.Program) ([]byte, error) {
+	var document []byte
+	for _, s := range program.Body {
+		var list []*ast.Binding
+		switch s := s.(type) {
+		case *ast.LexicalDeclaration:
+			list = s.List
+		case *ast.VariableStatement:
+			list = s.List
+		}
+		for _, b := range list {
+			if id, ok := b.Target.(*ast.Identifier); !ok || id.Name != "model" {
+				continue
+			}
+			switch {
+			case document != nil:
+				return nil, fmt.Errorf("line %d: model is there twice", r.at(s))
+			case len(list) > 1:
+				return nil, fmt.Errorf("line %d: model must be declared by itself: const model = {…}", r.at(s))
+			case b.Initializer == nil:
+				return nil, fmt.Errorf("line %d: model has no value: const model = {…}", r.at(s))
+			}
+			var out bytes.Buffer
+			if err := r.value(&out, b.Initializer); err != nil {
+				return nil, err
+			}
+			document = out.Bytes()
+			r.remove(s)
+		}
+	}
+	if document == nil {
+		return nil, errors.New("there is no model: const model = {name: …}")
+	}
+	return document, nil
+}
+
+// value writes an expression of plain values as JSON.
+func (r *fileReader) value(out *bytes.Buffer, e ast.Expression) error {
+	switch e := e.(type) {
+	case *ast.ObjectLiteral:
+		out.WriteByte('{')
+		for i, p := range e.Value {
+			keyed, ok := p.(*ast.PropertyKeyed)
+			if !ok || keyed.Computed || keyed.Kind != ast.PropertyKindValue {
+				return r.notPlain(p)
+			}
+			var key string
+			switch k := keyed.Key.(type) {
+			case *ast.StringLiteral:
+				key = k.Value.String()
+			case *ast.Identifier:
+				key = k.Name.String()
+			default:
+				return r.notPlain(p)
+			}
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			quote(out, key)
+			out.WriteByte(':')
+			if err := r.value(out, keyed.Value); err != nil {
+				return err
+			}
+		}
+		out.WriteByte('}')
+	case *ast.ArrayLiteral:
+		out.WriteByte('[')
+		for i, v := range e.Value {
+			if v == nil {
+				return r.notPlain(e)
+			}
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			if err := r.value(out, v); err != nil {
+				return err
+			}
+		}
+		out.WriteByte(']')
+	case *ast.NumberLiteral:
+		return r.number(out, e, e.Value)
+	case *ast.BooleanLiteral:
+		fmt.Fprint(out, e.Value)
+	case *ast.NullLiteral:
+		out.WriteString("null")
+	case *ast.UnaryExpression:
+		n, ok := e.Operand.(*ast.NumberLiteral)
+		if !ok || e.Operator != token.MINUS {
+			return r.notPlain(e)
+		}
+		out.WriteByte('-')
+		return r.number(out, e, n.Value)
+	default:
+		text, ok := plainText(e)
+		if !ok {
+			return r.notPlain(e)
+		}
+		quote(out, text)
+	}
+	return nil
+}
+
+func (r *fileReader) number(out *bytes.Buffer, at ast.Node, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return r.notPlain(at)
+	}
+	out.Write(b)
+	return nil
+}
+
+// plainText is a string, also one written as a template without expressions,
+// or as several with + between.
+func plainText(e ast.Expression) (string, bool) {
+	switch e := e.(type) {
+	case *ast.StringLiteral:
+		return e.Value.String(), true
+	case *ast.TemplateLiteral:
+		if e.Tag == nil && len(e.Elements) == 1 && e.Elements[0].Valid {
+			return e.Elements[0].Parsed.String(), true
+		}
+	case *ast.BinaryExpression:
+		left, ok := plainText(e.Left)
+		right, also := plainText(e.Right)
+		return left + right, ok && also && e.Operator == token.PLUS
+	}
+	return "", false
+}
+
+func quote(out *bytes.Buffer, s string) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings can be marshalled
+	}
+	out.Write(b)
+}
+
+func (r *fileReader) notPlain(n ast.Node) error {
+	return fmt.Errorf("line %d: model may hold plain values alone, as JSON does: %s is none", r.at(n), quoted(r.text(n)))
+}
+
+// stages takes the functions that are named as stages.
+func (r *fileReader) stages(program *ast.Program, m *Model) error {
+	names := map[unistring.String]bool{StageInit: true, StageRunning: true, StageFinished: true, StageMessage: true}
+	for _, n := range m.Sequence {
+		names[unistring.NewFromString(n)] = true
+	}
+	m.Stages = map[string]string{}
+	for _, s := range program.Body {
+		d, ok := s.(*ast.FunctionDeclaration)
+		if !ok || d.Function.Name == nil || !names[d.Function.Name.Name] {
+			continue
+		}
+		fn, name := d.Function, d.Function.Name.Name.String()
+		if _, ok := m.Stages[name]; ok {
+			return fmt.Errorf("line %d: function %s is there twice", r.at(s), name)
+		}
+		if fn.Generator {
+			return fmt.Errorf("line %d: function* %s: a stage is a plain or an async function", r.at(s), name)
+		}
+		parameter := ""
+		if list := fn.ParameterList; len(list.List) > 0 || list.Rest != nil {
+			id, ok := (*ast.Identifier)(nil), false
+			if len(list.List) == 1 && list.Rest == nil && list.List[0].Initializer == nil {
+				id, ok = list.List[0].Target.(*ast.Identifier)
+			}
+			if !ok || name != StageMessage {
+				return fmt.Errorf("line %d: function %s: stages have no parameters, but message, which may have one", r.at(s), name)
+			}
+			if parameter = id.Name.String(); parameter != "message" {
+				parameter = "var " + parameter + " = message; "
+			} else {
+				parameter = ""
+			}
+		}
+		body := r.source[fn.Body.LeftBrace : fn.Body.RightBrace-1]
+		line := r.file.Position(int(fn.Body.LeftBrace)).Line
+		// A body begins in the line below its brace, most often.
+		if first, rest, ok := strings.Cut(body, "\n"); ok && strings.TrimSpace(first) == "" && parameter == "" {
+			body, line = rest, line+1
+		}
+		m.Stages[name] = parameter + dedented(body)
+		m.lines[name] = line
+		r.remove(s)
+	}
+	return nil
+}
+
+// dedented takes the indentation that all lines have, and white space at the
+// end. Code with a template literal stays as it is: lines may be in one.
+func dedented(body string) string {
+	body = strings.TrimRight(body, " \t\r\n")
+	if body == "" || strings.Contains(body, "`") {
+		return body
+	}
+	lines := strings.Split(body, "\n")
+	common := -1
+	for _, l := range lines {
+		if rest := strings.TrimLeft(l, " \t"); rest != "" && rest != "\r" && (common < 0 || len(l)-len(rest) < common) {
+			common = len(l) - len(rest)
+		}
+	}
+	for i, l := range lines {
+		lines[i] = l[min(max(common, 0), len(l)-len(strings.TrimLeft(l, " \t"))):]
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// rest is the script and its first line: what was not taken for something
+// else, in its lines.
+func (r *fileReader) rest() (string, int) {
+	slices.SortFunc(r.cut, func(a, b [2]int) int { return a[0] - b[0] })
+	var out strings.Builder
+	from := 0
+	for _, c := range r.cut {
+		out.WriteString(r.source[from:c[0]])
+		out.WriteString(strings.Repeat("\n", strings.Count(r.source[c[0]:c[1]], "\n")))
+		from = c[1]
+	}
+	out.WriteString(r.source[from:])
+	script := strings.TrimRight(out.String(), " \t\r\n")
+	if script == "" {
+		return "", 1
+	}
+	begin := len(script) - len(strings.TrimLeft(script, " \t\r\n"))
+	begin = strings.LastIndexByte(script[:begin], '\n') + 1
+	return script[begin:] + "\n", strings.Count(script[:begin], "\n") + 1
+}
+
+// file is the model in the form of one file.
+func (m *Model) file() []byte {
+	rest := *m
+	rest.Script, rest.Stages = "", nil
+	document, err := json.MarshalIndent(folderDocument{rest, nil}, "", "  ")
+	if err != nil {
+		panic(err) // strings, numbers and booleans alone
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "const model = %s;\n", document)
+	if m.Script != "" {
+		fmt.Fprintf(&out, "\n%s\n", strings.TrimRight(m.Script, " \t\r\n"))
+	}
+	for _, name := range m.stageNames() {
+		async := ""
+		if strings.Contains(m.Stages[name], "await") {
+			async = "async "
+		}
+		body := strings.TrimRight(m.Stages[name], " \t\r\n")
+		if !strings.Contains(body, "`") {
+			body = strings.ReplaceAll("  "+strings.ReplaceAll(body, "\n", "\n  "), "\n  \n", "\n\n")
+		}
+		fmt.Fprintf(&out, "\n%sfunction %s() {\n%s\n}\n", async, name, body)
+	}
+	return out.Bytes()
+}
+
+// stageNames are the stages in the order in which they run.
+func (m *Model) stageNames() []string {
+	order := append(append([]string{StageInit}, m.Sequence...), StageRunning, StageMessage, StageFinished)
+	names := slices.Sorted(maps.Keys(m.Stages))
+	slices.SortStableFunc(names, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return names
+}
