@@ -27,10 +27,11 @@ type Client struct {
 	// HTTP makes the requests; nil stands for NewHTTP(nil, nil). It must not
 	// follow redirects, which a signature does not survive.
 	HTTP *http.Client
-	// InFlight bounds the requests on their way at once, one of its units each;
-	// nil stands for 16 of the client's own. Between attempts a call holds none.
+	// InFlight bounds the calls on their way at once, one of its units each; nil
+	// stands for 16 of the client's own. A call keeps its unit while it pauses:
+	// a service that throttles is not asked by ever more callers meanwhile.
 	InFlight *semaphore.Weighted
-	// Attempts is how often a call is tried at most; 0 stands for 8.
+	// Attempts is how often a call is tried at most; 0 stands for 10.
 	Attempts int
 
 	state state

@@ -23,7 +23,7 @@ import (
 
 const (
 	defaultInFlight = 16
-	defaultAttempts = 8
+	defaultAttempts = 10
 	attemptTimeout  = time.Minute
 	maxAnswer       = 16 << 20
 )
@@ -38,15 +38,19 @@ type state struct {
 
 // NewHTTP is an HTTP client for calls: it keeps as many connections as calls
 // are in flight, follows no redirects and trusts roots, nil being the system's.
-// dial opens its connections, nil being the net package's.
+// dial opens its connections, past any proxy; nil is the net package's, which
+// goes by HTTPS_PROXY and its like.
 func NewHTTP(roots *x509.CertPool, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
-	if dial == nil {
+	proxy := http.ProxyFromEnvironment
+	if dial != nil {
+		proxy = nil // where connections go is its business
+	} else {
 		dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: roots},
+			Proxy: proxy, DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: roots},
 			TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 2 * defaultInFlight, IdleConnTimeout: 90 * time.Second,
 		},
 	}
@@ -87,6 +91,10 @@ func (c *Client) Do(ctx context.Context, call Call) (json.RawMessage, error) {
 	if attempts <= 0 {
 		attempts = defaultAttempts
 	}
+	if err := c.state.inFlight.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", p.s.Name, p.op.Name, err)
+	}
+	defer c.state.inFlight.Release(1)
 	for n := 1; ; n++ {
 		result, err := c.attempt(ctx, p)
 		if err == nil {
@@ -153,10 +161,6 @@ func (c *Client) plan(ctx context.Context, call Call) (*prepared, error) {
 
 // attempt makes a call once.
 func (c *Client) attempt(ctx context.Context, p *prepared) (json.RawMessage, error) {
-	if err := c.state.inFlight.Acquire(ctx, 1); err != nil {
-		return nil, err
-	}
-	defer c.state.inFlight.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, p.wire.Method, strings.TrimSuffix(p.base, "/")+p.wire.Target, bytes.NewReader(p.wire.Body))
