@@ -531,9 +531,12 @@ type DeleteTestResponse struct {
 type DeviceSummary struct {
 	Client    int64   `aws:"client,required" shape:"Integer"`
 	Connected bool    `aws:"connected,required" shape:"Boolean"`
+	Errors    int64   `aws:"errors,required" shape:"Long"`
 	Iteration int64   `aws:"iteration,required" shape:"Integer"`
 	LastError *string `aws:"lastError" shape:"String"`
 	Phase     string  `aws:"phase,required" shape:"String"`
+	Published int64   `aws:"published,required" shape:"Long"`
+	Received  int64   `aws:"received,required" shape:"Long"`
 }
 
 // Fault is the shape of that name.
@@ -563,10 +566,12 @@ type GetRunDeviceRequest struct {
 
 // GetRunDeviceResponse is the shape of that name.
 type GetRunDeviceResponse struct {
-	Device      DeviceSummary `aws:"device,required" shape:"DeviceSummary"`
-	LastPayload []byte        `aws:"lastPayload" shape:"LastPayload"`
-	Logs        []LogEntry    `aws:"logs,required" shape:"LogEntries"`
-	State       *string       `aws:"state" shape:"Document"`
+	Device         DeviceSummary `aws:"device,required" shape:"DeviceSummary"`
+	LastPayload    *string       `aws:"lastPayload" shape:"LastPayload"`
+	LastPayloadHex *bool         `aws:"lastPayloadHex" shape:"Boolean"`
+	LastTopic      *string       `aws:"lastTopic" shape:"String"`
+	Logs           []LogEntry    `aws:"logs,required" shape:"LogEntries"`
+	State          *string       `aws:"state" shape:"Document"`
 }
 
 // GetRunReportRequest is the shape of that name.
