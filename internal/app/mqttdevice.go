@@ -136,7 +136,7 @@ func (c *deviceClient) current(ctx context.Context, info *broker.ConnectInfo) (*
 	if ip := sourceIP(info.Source); ip != "" {
 		own = append(own, policy.Single("aws:SourceIp", ip))
 	}
-	st.keys = d.Keys.AskedBy(own.AskedBy(nil, d.Policies), d.Policies)
+	st.keys = d.Keys().AskedBy(own.AskedBy(nil, d.Policies), d.Policies)
 	c.state.Store(st)
 	return st, nil
 }

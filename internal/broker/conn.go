@@ -52,6 +52,7 @@ type conn struct {
 	padded  bool    // the length of the packet at hand is not in its shortest form
 	maxIn   int     // bytes of a packet from the client
 	idling  func()  // made once
+	settled bool    // it waits in a goroutine that has not seen CONNECT
 	will    *Message
 	last    *entry
 	entries map[string]*entry
@@ -87,9 +88,9 @@ const maxConnect = 512 << 10
 // batchBytes is what a connection reads before what it has caused is written.
 const batchBytes = 64 << 10
 
-// Serve speaks MQTT on a connection until that ends, and closes it. A TLS
-// connection has its handshake behind it; made over what Socket returns it costs
-// least. Deadlines are the broker's from now on.
+// Serve speaks MQTT on a connection until that ends, and closes it; it may return
+// before. A TLS connection has its handshake behind it; made over what Socket
+// returns it costs least. Deadlines are the broker's from now on.
 func (b *Broker) Serve(nc net.Conn, creds *Credentials) {
 	sock := socketOf(nc)
 	if sock == nil {
@@ -114,7 +115,6 @@ func (b *Broker) Serve(nc net.Conn, creds *Credentials) {
 	c.alarm.ring = c.late
 	b.wheel.set(&c.alarm, b.wheel.after(connectTime))
 	c.read()
-	c.close()
 }
 
 // socketOf finds the socket that lies under a connection, if there is one.
@@ -132,7 +132,7 @@ func socketOf(nc net.Conn) *socket {
 	return nil
 }
 
-// read reads and handles packets until the connection ends.
+// read reads and handles packets until the connection ends, and closes it.
 func (c *conn) read() {
 	for c.ended.Load() == nil {
 		if c.in == nil {
@@ -158,6 +158,12 @@ func (c *conn) read() {
 			continue
 		}
 		if errors.Is(err, again{}) {
+			if c.session != nil && !c.settled {
+				c.settled = true
+				c.idle()
+				go c.wait()
+				return
+			}
 			err = c.sock.fill(c.idling)
 		}
 		if err != nil {
@@ -165,6 +171,17 @@ func (c *conn) read() {
 		}
 	}
 	c.idle()
+	c.close()
+}
+
+// wait waits for what follows a CONNECT, and reads on. It is begun in a goroutine
+// of its own: the stack that CONNECT has needed, for policies and the log, goes
+// with the other one, and very many have nothing to say for long.
+func (c *conn) wait() {
+	if err := c.sock.fill(c.idling); err != nil {
+		c.end(ConnectionLost, 0, lossOf(err))
+	}
+	c.read()
 }
 
 // lossOf says what a read failed with.

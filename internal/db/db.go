@@ -46,6 +46,7 @@ type engine interface {
 	schema(ctx context.Context, fn func(schemaTx) error) error
 	tables(ctx context.Context, tx schemaTx) ([]string, error)
 	cascade() string
+	shrink()
 	close() error
 }
 
@@ -130,6 +131,10 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error
 	}
 	return &Rows{rows: rows, release: release}, nil
 }
+
+// Shrink gives back what the database keeps in memory for busier times than
+// these: call it when they are over.
+func (d *DB) Shrink() { d.e.shrink() }
 
 // Reset empties the database and migrates it anew, in one transaction: running
 // transactions end first, later ones see the empty database. It is for --dev.

@@ -185,6 +185,8 @@ func (p *postgres) tables(ctx context.Context, tx schemaTx) ([]string, error) {
 
 func (p *postgres) cascade() string { return " CASCADE" }
 
+func (p *postgres) shrink() {} // the pool closes what is idle by itself
+
 func (p *postgres) close() error {
 	p.closed.Store(true)
 	if err := p.db.Close(); err != nil {

@@ -50,6 +50,7 @@ func openSQLite(ctx context.Context, rawURL string, o Options) (*sqlite, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", name, err)
 	}
+	pool.SetMaxIdleConns(-1) // what is given up is closed: readers are pooled here
 	if o.Conns <= 0 {
 		o.Conns = 8
 	}
@@ -157,6 +158,23 @@ func (s *sqlite) release(c *conn) {
 	s.idle = append(s.idle, c)
 	s.mu.Unlock()
 	<-s.slots
+}
+
+// shrink closes the readers that nobody uses but the last used one. Each has
+// prepared statements and a cache of pages, some 2 MB.
+func (s *sqlite) shrink() {
+	s.mu.Lock()
+	var old []*conn
+	if n := len(s.idle); n > 1 && !s.closed {
+		old = s.idle[:n-1]
+		s.idle = []*conn{s.idle[n-1]}
+	}
+	s.mu.Unlock()
+	for _, c := range old {
+		if err := c.close(); err != nil {
+			s.log.Warn("close reader", "err", err)
+		}
+	}
 }
 
 // discard gives up a connection whose state is not known.

@@ -20,15 +20,17 @@ type Device struct {
 	Thing       string   // that it stands for (iot-policy.md §4); empty for none
 	Exclusive   bool     // Thing is, whatever the client id: it is the certificate's only one
 	Groups      []string // that the thing is in, and those above them
-	// Keys are the policy variables of the certificate and of the thing:
-	// iot:CertificateId, iot:Certificate.…, iot:Connection.Thing.…
-	Keys policy.Keys
 	// Policies are the default versions of those that are attached to the
 	// certificate and to the groups, compiled and named, each once.
 	Policies []*policy.Policy
 
-	stamps []fresh.Stamp // of all that it was made of
+	variables policy.Keys   // of the thing
+	stamps    []fresh.Stamp // of all that it was made of
 }
+
+// Keys are the policy variables of the certificate and of the thing:
+// iot:CertificateId, iot:Certificate.…, iot:Connection.Thing.…
+func (d *Device) Keys() policy.Keys { return slices.Concat(d.variables, d.Certificate.Keys) }
 
 // Current says that nothing has changed that d was made of: its certificate,
 // the thing, what is attached to them, the groups and the policies. It neither
@@ -102,9 +104,8 @@ func (l *loader) device(ctx context.Context, certificateID, clientID string) (*D
 	if err != nil {
 		return nil, err
 	}
-	var keys policy.Keys
 	if thing != nil {
-		if keys, err = thing.keys(); err != nil {
+		if d.variables, err = thing.keys(); err != nil {
 			return nil, err
 		}
 		d.Thing, d.Exclusive = thing.name, exclusive
@@ -112,9 +113,8 @@ func (l *loader) device(ctx context.Context, certificateID, clientID string) (*D
 			return nil, err
 		}
 	} else {
-		keys = policy.Keys{policy.Single(keyAttached, "false")}
+		d.variables = policy.Keys{policy.Single(keyAttached, "false")}
 	}
-	d.Keys = slices.Concat(keys, d.Certificate.Keys)
 	if d.Policies, err = l.policies(ctx, l.targets(d.Certificate.ARN, d.Groups)); err != nil {
 		return nil, err
 	}

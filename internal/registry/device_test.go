@@ -28,12 +28,12 @@ func (w *world) device(id, clientID string) string {
 		policies = append(policies, p.ID())
 	}
 	slices.Sort(policies)
-	for _, k := range d.Keys {
+	for _, k := range d.Keys() {
 		if name, ok := strings.CutPrefix(k.Name(), "iot:Connection.Thing."); ok {
 			keys = append(keys, name+"="+strings.Join(k.Values(), ","))
 		}
 	}
-	if _, ok := d.Keys.Lookup("iot:CertificateId"); !ok || d.Certificate.ID != id || d.ClientID != clientID {
+	if _, ok := d.Keys().Lookup("iot:CertificateId"); !ok || d.Certificate.ID != id || d.ClientID != clientID {
 		w.t.Errorf("got %+v", d)
 	}
 	return fmt.Sprint(d.Thing, " ", d.Groups, " ", policies, " ", keys)
