@@ -5,16 +5,12 @@ import (
 	"time"
 )
 
-// bucket lets so many through a second, and at once a second's worth, or a few
-// if that is less. The zero bucket is full. It is for one goroutine, or under a
-// lock.
+// bucket lets so many through a second, and at once a second's worth. The zero
+// bucket is full. It is for one goroutine, or under a lock.
 type bucket struct {
 	used float64
 	at   int64 // monotonic nanoseconds
 }
-
-// few is what a bucket holds at least: who comes back at once is no flood.
-const few = 5
 
 // take takes one out if there is one; a rate of 0 is none.
 func (b *bucket) take(rate int, now int64) bool {
@@ -22,7 +18,7 @@ func (b *bucket) take(rate int, now int64) bool {
 		return true
 	}
 	b.leak(rate, now)
-	if b.used+1 > float64(max(rate, few)) {
+	if b.used+1 > float64(rate) {
 		return false
 	}
 	b.used++

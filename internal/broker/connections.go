@@ -115,32 +115,6 @@ func address(a netip.AddrPort) (ip *string, port *int64) {
 	return &text, &number
 }
 
-// presenceOf is what is known of a client.
-func (sp *space) presenceOf(clientID string) (presence, bool) {
-	sp.mu.RLock()
-	defer sp.mu.RUnlock()
-	k := sp.known[clientID]
-	if k == nil {
-		return presence{}, false
-	}
-	return k.presence, true
-}
-
-// presenceOfThing is what is known of the client that stands for a thing.
-func (sp *space) presenceOfThing(name string) (clientID string, p presence, ok bool) {
-	sp.mu.RLock()
-	defer sp.mu.RUnlock()
-	if k := sp.known[name]; k != nil {
-		return name, k.presence, true
-	}
-	for id, k := range sp.known {
-		if k.exclusive && k.thing == name && (!ok || k.connected) {
-			clientID, p, ok = id, k.presence, true
-		}
-	}
-	return clientID, p, ok
-}
-
 // page gathers the first names of a list behind a token, in their order.
 type page struct {
 	most  int

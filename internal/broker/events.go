@@ -2,9 +2,7 @@ package broker
 
 import (
 	"encoding/json"
-	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -109,60 +107,4 @@ func (c *conn) subscribed(f *fanout, kind string, filters []string) {
 	ev := c.eventOf(kind)
 	ev.Topics = filters
 	f.tell(c.space, "subscriptions/"+kind, ev)
-}
-
-// known is what is remembered of a client id beside its session: while it is
-// connected, and for some time after.
-type known struct {
-	version  uint64 // versionNumber of the latest connection's events
-	connects bucket
-	presence
-	alarm alarm
-}
-
-// presence is what is told of a client's latest connection.
-type presence struct {
-	connected bool
-	since     time.Time // of which
-	reason    EndReason // why it ended; empty: it has not
-	clean     bool
-	keepAlive uint16
-	expiry    uint32
-	thing     string
-	exclusive bool
-	source    netip.AddrPort
-	target    netip.AddrPort
-}
-
-// remembered is how long that is: versionNumbers begin anew after it.
-const remembered = time.Hour
-
-// meet finds or makes what is known of a client that connects, and counts the
-// connection. space.mu is held.
-func (sp *space) meet(id string) *known {
-	k := sp.known[id]
-	if k == nil {
-		k = &known{}
-		k.alarm.ring = func() { go sp.forget(id, k) }
-		sp.known[id] = k
-	} else {
-		k.version++
-	}
-	sp.broker.wheel.clear(&k.alarm)
-	return k
-}
-
-// part notes that a client is gone. space.mu is held.
-func (sp *space) part(k *known, e *ending, now time.Time) {
-	k.connected, k.since, k.reason = false, now, e.reason
-	w := &sp.broker.wheel
-	w.set(&k.alarm, w.after(remembered))
-}
-
-func (sp *space) forget(id string, k *known) {
-	sp.mu.Lock()
-	defer sp.mu.Unlock()
-	if s := sp.sessions[id]; sp.known[id] == k && (s == nil || s.conn.Load() == nil) {
-		delete(sp.known, id)
-	}
 }

@@ -26,7 +26,7 @@ func (sp *space) join(c *conn, clean bool, greet func(present bool)) (present bo
 		sp.mu.Unlock()
 		return false, refuse(mqtt.QuotaExceeded, "the account has %d connections", n)
 	}
-	if k := sp.known[id]; k != nil && !k.connects.take(sp.limits.ConnectRatePerClient, b.nanos()) {
+	if k := sp.clients.find(id, b.nanos()); k != nil && !k.connects.take(sp.limits.ConnectRatePerClient, b.nanos()) {
 		sp.mu.Unlock()
 		return false, refuse(mqtt.QuotaExceeded, "the client connects more than %d times a second", sp.limits.ConnectRatePerClient)
 	}
@@ -72,13 +72,13 @@ func (sp *space) resumes(s *session, c *conn) bool {
 // hold puts a connection on the list of its principal's.
 func (sp *space) hold(c *conn) {
 	sp.connected++
-	c.known = sp.meet(c.info.ClientID)
-	c.event = c.known.version
-	c.known.presence = presence{
+	p := presence{
 		connected: true, since: c.began, clean: c.expiry == 0, keepAlive: c.keepAlive, expiry: c.expiry,
 		source: c.creds.Source, target: c.creds.Target,
 	}
-	c.known.thing, c.known.exclusive = c.client.Thing()
+	p.thing, p.exclusive = c.client.Thing()
+	c.known = sp.clients.meet(c.info.ClientID, sp.limits.ConnectRatePerClient, sp.broker.nanos(), &p)
+	c.event = c.known.version
 	c.id = uuid.New()
 	id := c.client.PrincipalID()
 	if first := sp.principals[id]; first != nil {
@@ -123,7 +123,7 @@ func (c *conn) leave(e *ending) {
 		if others := s.rest(); len(others) > 0 {
 			go sp.again(others)
 		}
-		sp.part(c.known, e, b.Now())
+		sp.clients.part(c.known, e.reason, b.Now(), b.nanos())
 		if will != nil && c.willDelay > 0 && s.expiry > 0 {
 			s.will, s.willAt = will, s.left.Add(time.Duration(c.willDelay)*time.Second)
 			will = nil

@@ -207,7 +207,7 @@ func TestConnectionOperations(t *testing.T) {
 		t.Errorf("DISCONNECT %v", d.Reason)
 	}
 	c.closed()
-	r.settle(func(sp *space) bool { return !sp.known["c"].connected })
+	r.settle(func(sp *space) bool { return !sp.clients.byID["c"].connected })
 	got, err = s.GetConnection(ctx, &iotdata.GetConnectionRequest{ClientId: "c"})
 	if err != nil || *got.Connected || *got.DisconnectReason != "API_INITIATED_DISCONNECT" || got.SourceIp != nil {
 		t.Errorf("%+v %v", got, err)

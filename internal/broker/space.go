@@ -30,8 +30,8 @@ type space struct {
 	index      topic.Index[*subscription]
 	groups     map[string]*group // by NAME/FILTER
 	retained   topic.Names[*retained]
-	principals map[string]*conn  // the first of each one's connections
-	known      map[string]*known // by client id
+	principals map[string]*conn // the first of each one's connections
+	clients    clientele
 	connected  int
 }
 
@@ -50,7 +50,8 @@ func (b *Broker) space(account, region string) *space {
 	sp := &space{
 		broker: b, account: account, region: region, limits: limits,
 		rules:    topic.Rules{HashMatchesParent: limits.HashMatchesParent},
-		sessions: map[string]*session{}, groups: map[string]*group{}, principals: map[string]*conn{}, known: map[string]*known{},
+		sessions: map[string]*session{}, groups: map[string]*group{}, principals: map[string]*conn{},
+		clients: clientele{byID: map[string]*known{}, things: map[string][]*known{}},
 	}
 	sp.rates.init(limits)
 	got, _ := b.spaces.LoadOrStore(at, sp)
