@@ -192,6 +192,81 @@ func TestSharedSurvivesKill(t *testing.T) {
 	a.quiet()
 }
 
+// Messages of QoS 2 that came while no member was connected are delivered once, whoever comes for them and however often the
+// server is killed meanwhile.
+func TestSharedQoS2SurvivesKillOnce(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const all = 60
+		r := onDisk(t, d)
+		a, _ := r.persistent("a", mqtt.V5, true)
+		a.subscribe("$share/g/s", 2)
+		_ = a.nc.Close()
+		r.settle(func(sp *space) bool { return sp.sessions["a"].conn.Load() == nil })
+		from := r.client("from", mqtt.V5)
+		for i := range all {
+			from.send(pub("s", fmt.Sprint(i), 2, 1))
+			want[*mqtt.Ack](from)
+			from.send(&mqtt.Ack{Kind: mqtt.PUBREL, PacketID: 1})
+			want[*mqtt.Ack](from)
+		}
+		got := map[string]int{}
+		ids := map[uint16]string{} // what a has received, by identifier, until the PUBCOMP
+		// take answers what comes until so many more have come: the first half of each exchange, or all of it.
+		take := func(c *peer, more int, whole bool) {
+			t.Helper()
+			for until := len(got) + more; len(got) < until || whole && len(ids) > 0; {
+				switch p := c.next().(type) {
+				case *mqtt.Publish:
+					if p.QoS != 2 {
+						t.Fatalf("QoS %d", p.QoS)
+					}
+					if was, again := ids[p.PacketID]; !again || !p.Dup || was != string(p.Payload) {
+						got[string(p.Payload)]++
+					}
+					ids[p.PacketID] = string(p.Payload)
+					c.send(&mqtt.Ack{Kind: mqtt.PUBREC, PacketID: p.PacketID})
+				case *mqtt.Ack:
+					if whole {
+						c.send(&mqtt.Ack{Kind: mqtt.PUBCOMP, PacketID: p.PacketID})
+						delete(ids, p.PacketID)
+					}
+				}
+			}
+		}
+		r = onDisk(t, d)
+		a, _ = r.persistent("a", mqtt.V5, false)
+		take(a, 20, false)
+		r = onDisk(t, d) // where all is a's that had been on its way
+		a, _ = r.persistent("a", mqtt.V5, false)
+		take(a, all-20, true)
+		a.quiet()
+		// One whose session ends with its connection: what it was sent is nobody else's then.
+		_ = a.nc.Close()
+		r.settle(func(sp *space) bool { return sp.sessions["a"].conn.Load() == nil })
+		for i := range all {
+			from = r.client("from", mqtt.V5)
+			from.send(pub("s", fmt.Sprint(all+i), 2, 1))
+			want[*mqtt.Ack](from)
+		}
+		b, _ := r.connect(&mqtt.Connect{Version: mqtt.V5, ClientID: []byte("b"), CleanStart: true, Props: mqtt.ConnectProperties{ReceiveMaximum: mqtt.Some[uint16](10)}})
+		b.send(&mqtt.Subscribe{PacketID: 1, Filters: []mqtt.Subscription{{Filter: []byte("$share/g/s"), QoS: 2}}})
+		for n := len(got) + 10; len(got) < n; {
+			if p, ok := b.next().(*mqtt.Publish); ok {
+				got[string(p.Payload)]++
+			}
+		}
+		r = onDisk(t, d)
+		a, _ = r.persistent("a", mqtt.V5, false)
+		take(a, 2*all-len(got), true)
+		a.quiet()
+		for m, n := range got {
+			if n != 1 {
+				t.Errorf("%s came %d times", m, n)
+			}
+		}
+	})
+}
+
 // Many at once: what is acknowledged has been delivered or waits.
 func TestDurableLoad(t *testing.T) {
 	d := dbtest.SQLite(t)

@@ -106,7 +106,7 @@ func (s *session) send(c *conn, f *fanout, it item) {
 	if s.persistent() || it.group != nil { // it may have to go out again
 		it.m = f.keep()
 	}
-	if it.qos == 2 && it.own() {
+	if it.qos == 2 && it.seq != 0 {
 		s.assign(it)
 		return
 	}
@@ -129,8 +129,11 @@ func (s *session) send(c *conn, f *fanout, it item) {
 // assign has the log keep the packet identifier of a QoS 2 message before the
 // client gets it: after a crash it would go out under another one, and so twice.
 func (s *session) assign(it item) {
-	sl := s.inflight.add(it, awaiting)
-	id := sl.id
+	id := s.inflight.add(it, awaiting).id
+	if it.shared {
+		s.claim(id, it)
+		return
+	}
 	s.space.broker.surely(func(b *msglog.Batch) { b.Assigned(s.log, it.seq, id) }, func() {
 		s.onward(id, awaiting, sent)
 	})
@@ -147,11 +150,12 @@ func (s *session) onward(id uint16, from, to progress) {
 		return
 	}
 	c := s.conn.Load()
-	if from == awaiting && !s.space.broker.Store.Queued(s.log, sl.seq) {
-		s.inflight.done(sl) // it could not be stored, and its publisher was told so
-		if c != nil {
-			s.pump(c, f)
-		}
+	switch {
+	case from != awaiting:
+	case sl.shared:
+		sl.seq, sl.shared = 0, false // claimed
+	case !s.space.broker.Store.Queued(s.log, sl.seq):
+		s.drop(sl, f) // it could not be stored, and its publisher was told so
 		return
 	}
 	sl.state = to
@@ -159,6 +163,14 @@ func (s *session) onward(id uint16, from, to progress) {
 		return // it goes out when it is its turn
 	}
 	s.progress(c, f, sl, false)
+}
+
+// drop takes a message out of a slot that is not to be sent.
+func (s *session) drop(sl *slot, f *fanout) {
+	s.inflight.done(sl)
+	if c := s.conn.Load(); c != nil {
+		s.pump(c, f)
+	}
 }
 
 // progress sends what is next for a slot.
@@ -251,7 +263,7 @@ func (s *session) sendNext(c *conn, f *fanout) bool {
 	case !it.checked && !c.mayReceive(it.m.Topic):
 		s.settled(&it)
 		f.dropped++
-	case it.qos == 2 && it.own():
+	case it.qos == 2 && it.seq != 0:
 		s.assign(it)
 	default:
 		s.progress(c, f, s.inflight.add(it, sent), false)

@@ -213,6 +213,87 @@ func (p *pick) deliver(f *fanout, seq uint64) {
 	s.offer(f, &p.to, it)
 }
 
+// handOver gives a message of QoS 2 that waits in the group's queue in the log to
+// a session that has a queue of its own there: it goes from one to the other
+// before it goes out. Left in the first, it would go out again after a crash.
+func (p *pick) handOver(it *item) {
+	g, s, b := p.group, p.to.session, p.group.space.broker
+	batch := new(msglog.Batch)
+	batch.Settled(p.queue, it.seq)
+	n := batch.Again(b.appendMessage(nil, it.m, nil, b.Now()), []msglog.Target{{Session: s.log, QoS: 2}})
+	to, m := *p, it.m
+	err := b.Store.Append(batch, func(err error) {
+		seq := batch.Seq(n)
+		if err != nil || !b.Store.Queued(s.log, seq) { // or the session has ended meanwhile
+			g.takeBack(m)
+			return
+		}
+		f := b.fanout()
+		defer f.end()
+		f.begin(m)
+		f.kept = m
+		to.shared = false
+		to.deliver(f, seq)
+	})
+	if err != nil && b.ctx.Err() == nil {
+		b.Log.Error("hand a message of a shared subscription over", "err", err)
+	}
+}
+
+// claim takes a message of QoS 2 off its group's queue in the log before it goes
+// out to a client whose session is not there: what was sent may not be sent to
+// another one. [MQTT-4.8.2-5]
+func (s *session) claim(id uint16, it item) {
+	b, queue := s.space.broker, it.group.logged()
+	if !b.Store.Kept(queue, it.seq) { // its publisher waits for that still
+		b.append((*msglog.Batch).Urgent, func(error) {
+			if b.Store.Queued(queue, it.seq) {
+				s.claim(id, it)
+				return
+			}
+			f := b.fanout()
+			defer f.end()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if sl := s.inflight.get(id); sl != nil && sl.seq == it.seq {
+				s.drop(sl, f) // it could not be stored, and its publisher was told so
+			}
+		})
+		return
+	}
+	b.surely(func(l *msglog.Batch) { l.Settled(queue, it.seq); l.Urgent() }, func() {
+		s.mu.Lock()
+		sl := s.inflight.get(id)
+		there := sl != nil && sl.seq == it.seq
+		s.mu.Unlock()
+		if there {
+			s.onward(id, awaiting, sent)
+		} else { // the session has ended, and it was not sent
+			it.group.takeBack(it.m)
+		}
+	})
+}
+
+// takeBack puts a message that could not be handed over at the end of the queue.
+func (g *group) takeBack(m *Message) {
+	b := g.space.broker
+	batch := new(msglog.Batch)
+	batch.Again(b.appendMessage(nil, m, nil, b.Now()), []msglog.Target{{Session: g.logged(), QoS: 2}})
+	err := b.Store.Append(batch, func(err error) {
+		if err != nil {
+			g.takeBack(m)
+			return
+		}
+		g.mu.Lock()
+		g.queue.push(item{m: m, seq: batch.Seq(0), qos: 2, group: g, shared: true})
+		g.mu.Unlock()
+		go g.pump()
+	})
+	if err != nil && b.ctx.Err() == nil {
+		b.Log.Error("keep a message of a shared subscription", "err", err)
+	}
+}
+
 // again gives messages that one member did not acknowledge to others.
 func (sp *space) again(items []item) {
 	f := sp.broker.fanout()
@@ -278,8 +359,22 @@ func (g *group) pump() {
 		if t == nil {
 			break
 		}
+		if b := g.space.broker; first.shared && first.qos == 2 && !b.Store.Kept(g.logged(), first.seq) {
+			if b.Store.Queued(g.logged(), first.seq) { // whose publisher waits for that still
+				b.append(func(*msglog.Batch) {}, func(error) { go g.pump() })
+				break
+			}
+			g.queue.pop() // it could not be stored, and its publisher was told so
+			continue
+		}
 		it := g.queue.pop()
-		p := pick{group: g, to: *t, shared: it.shared}
+		p := pick{group: g, queue: g.logged(), to: *t, shared: it.shared}
+		if it.shared && min(it.qos, t.qos) == 2 && t.session.log != 0 && !it.m.expired(g.space.broker.clock()) {
+			g.mu.Unlock()
+			p.handOver(&it)
+			g.mu.Lock()
+			continue
+		}
 		g.mu.Unlock()
 		f.begin(it.m)
 		f.kept = it.m

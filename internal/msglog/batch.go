@@ -71,6 +71,15 @@ func (b *Batch) Message(data []byte, targets []Target) int {
 	return b.add(entry{kind: kindMessage, data: data, targets: targets}, true)
 }
 
+// Again is Message for what another queue has had until now: no backlog refuses
+// it, since nobody would send it another time.
+func (b *Batch) Again(data []byte, targets []Target) int {
+	return b.add(entry{kind: kindMessage, data: data, targets: targets}, true)
+}
+
+// Urgent says that somebody waits for the batch, whatever is in it.
+func (b *Batch) Urgent() { b.urgent = true }
+
 // Seq returns the sequence number that Append gave the message of that number.
 func (b *Batch) Seq(i int) uint64 { return b.entries[i].seq }
 

@@ -153,6 +153,14 @@ func (l *Log) Queued(s SessionID, seq uint64) bool {
 	return l.pair(s, seq) != nil
 }
 
+// Kept says whether a message is in the queue of a session and on disk.
+func (l *Log) Kept(s SessionID, seq uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.pair(s, seq)
+	return p != nil && l.rows[p.slot].stored()
+}
+
 // Wait returns when less than half of Options.Pending waits for the database.
 func (l *Log) Wait(ctx context.Context) error {
 	for {
