@@ -34,7 +34,7 @@ unit: ## Tests alone, on SQLite unless THINGD_TEST_POSTGRES names a server (PKG=
 	go test $(PKG)
 
 .PHONY: test-console
-test-console: ## Test the console: types, unit tests, the tutorials in Chromium (ARGS=seed003)
+test-console: ## Test the console: types, unit tests, every screen in Chromium (ARGS=seed003)
 	scripts/test-console.sh $(ARGS)
 
 .PHONY: race

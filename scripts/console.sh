@@ -28,4 +28,4 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 	touch node_modules/.package-lock.json
 fi
 [ "${1:-}" = deps ] && exit 0
-npx --no-install vite build --logLevel warn
+node_modules/.bin/vite build --logLevel warn

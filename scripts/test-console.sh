@@ -1,16 +1,32 @@
 #!/bin/sh
-# Tests the console: its types, its unit tests, and in Chromium what the tutorials
-# do, on a binary that is built with it. Arguments choose browser tests
-# (scripts/test-console.sh seed003). CHROMIUM names a browser that is elsewhere.
+# Tests the console: its types, its unit tests, and in Chromium every screen, on a
+# binary that is built with it. "seeds" does of the browser tests those of the
+# tutorials (the Kura and the IoT Core one) alone, at once, for make test. Other
+# arguments choose browser tests: scripts/test-console.sh seed004. CHROMIUM names
+# a browser that is elsewhere; THINGD_BIN where the binary is kept.
 set -eu
 cd "$(dirname "$0")/.."
+case ${1:-} in
+seeds)
+	shift
+	set -- --file-parallelism --max-workers=2 seed002 seed003 "$@"
+	;;
+esac
 scripts/test-deps.sh console
-scripts/console.sh required
-THINGD_BIN=${THINGD_BIN:-$(mktemp -d)/thingd}
+scripts/console.sh deps
+web=internal/console/web
+if [ -z "${THINGD_BIN:-}" ]; then
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	THINGD_BIN=$dir/thingd
+fi
 export THINGD_BIN
-trap 'rm -f "$THINGD_BIN"' EXIT
+
+# Types and unit tests while the binary is being built.
+(cd $web && node_modules/.bin/tsc --noEmit && node_modules/.bin/vitest run) &
+checks=$!
+scripts/console.sh required
 CGO_ENABLED=0 go build -o "$THINGD_BIN" ./cmd/thingd
-cd internal/console/web
-npx --no-install tsc --noEmit
-npx --no-install vitest run
-npx --no-install vitest run --config browser/vitest.config.ts "$@"
+wait $checks
+cd $web
+node_modules/.bin/vitest run --config browser/vitest.config.ts "$@"

@@ -21,9 +21,10 @@ python:paho.mqtt python3-paho-mqtt
 jar:mqtt-client libmqtt-client-java
 postgres postgresql'
 
-# The console's tests want a browser too: scripts/test-deps.sh console
+# The console's tests want a browser too: scripts/test-deps.sh console. Without
+# windows it is smaller and quicker; not every release packages it so.
 [ "${1:-}" != console ] || needs="$needs
-chromium chromium"
+browser chromium-headless-shell"
 
 have() {
 	case $1 in
@@ -34,6 +35,12 @@ have() {
 		return 1
 		;;
 	python:*) /usr/bin/python3 -c "import ${1#python:}" 2>/dev/null ;;
+	browser)
+		for p in "${CHROMIUM:-}" chromium-headless-shell chromium chromium-browser google-chrome; do
+			if [ -n "$p" ] && command -v "$p" >/dev/null 2>&1; then return 0; fi
+		done
+		return 1
+		;;
 	jar:*) [ -e "/usr/share/java/${1#jar:}.jar" ] ;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac
@@ -78,6 +85,11 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
 			{ python3 -m venv /opt/awscli && /opt/awscli/bin/pip install -q awscli; } >>"$log" 2>&1 || fail
 			ln -sf /opt/awscli/bin/aws /usr/local/bin/aws
 		fi
+		;;
+	esac
+	case " $packages " in
+	*" chromium-headless-shell "*)
+		apt-cache show chromium-headless-shell >/dev/null 2>&1 || packages=$(echo "$packages" | sed 's/chromium-headless-shell/chromium/')
 		;;
 	esac
 	# shellcheck disable=SC2086 # words on purpose

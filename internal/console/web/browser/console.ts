@@ -23,9 +23,25 @@ export interface Visit {
 }
 
 export const binary = process.env.THINGD_BIN ?? resolve(import.meta.dirname, "../../../../bin/thingd");
-const browsers = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** useServer starts both before the tests of a file, and ends them after. */
+// The shell first: Chromium without its windows, for two thirds of the processor time.
+const browsers = [process.env.CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/**
+ * One browser for all files, which ends with the process. It knows no other host
+ * than this one: there is no internet. Its own sandbox does not work for root, as which CI runs.
+ */
+let shared: Promise<Browser> | undefined;
+function browser(): Promise<Browser> {
+  const executablePath = browsers.find((b) => b && existsSync(b));
+  if (!executablePath) throw new Error("there is no Chromium: scripts/test-deps.sh installs it, or CHROMIUM names one");
+  return (shared ??= chromium.launch({
+    executablePath,
+    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1", "--in-process-gpu", ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])],
+  }));
+}
+
+/** useServer starts a server before the tests of a file, and ends it after. */
 export function useServer(): Server {
   const server = {} as Server;
   let process_: ChildProcess | undefined;
@@ -48,13 +64,10 @@ export function useServer(): Server {
     const endpoints = JSON.parse(readFileSync(join(data, "endpoints.json"), "utf8")) as { api: string };
     server.url = endpoints.api;
     server.root = JSON.parse(readFileSync(join(data, "root-credentials"), "utf8")) as Server["root"];
-    const executablePath = browsers.find((b) => b && existsSync(b));
-    if (!executablePath) throw new Error("there is no Chromium: scripts/test-deps.sh installs it, or CHROMIUM names one");
-    // Chromium's own sandbox does not work for root, as which CI runs.
-    server.browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+    server.browser = await browser();
   });
   afterAll(async () => {
-    await server.browser?.close();
+    await Promise.all(visits.map((v) => v.context.close()));
     if (process_ && process_.exitCode === null) {
       const ended = new Promise((done) => process_?.once("exit", done));
       process_.kill("SIGTERM");
@@ -64,9 +77,8 @@ export function useServer(): Server {
   });
 
   server.visit = async ({ width = 1440, dark = false } = {}) => {
-    const context = await server.browser.newContext({ viewport: { width, height: 1000 }, colorScheme: dark ? "dark" : "light", acceptDownloads: true });
+    const context = await server.browser.newContext({ viewport: { width, height: 1000 }, reducedMotion: "reduce", colorScheme: dark ? "dark" : "light", acceptDownloads: true });
     context.setDefaultTimeout(30_000);
-    await context.route("**", (route) => (new URL(route.request().url()).origin === server.url ? route.continue() : route.abort())); // there is no internet
     const complaints: string[] = [];
     const listen = (page: Page) => {
       page.on("pageerror", (e) => complaints.push(e.message));
@@ -103,6 +115,17 @@ export function named(where: Page | Locator, text: string, ...roles: Role[]): Lo
 
 /** click does as a tutorial says: "Click **Create Policy**". */
 export const click = async (where: Page | Locator, text: string, ...roles: Role[]) => await named(where, text, ...roles).first().click();
+
+const box = async (of: Locator) => (await of.first().boundingBox()) ?? { x: NaN, y: NaN, width: 0, height: 0 };
+
+/** Where tutorials say that things are: one above another, left of it, in the top right of the screen. */
+export const above = async (one: Locator, other: Locator) => (await box(one)).y < (await box(other)).y;
+export const leftOf = async (one: Locator, other: Locator) => (await box(one)).x < (await box(other)).x;
+export async function topRight(page: Page, what: Locator): Promise<boolean> {
+  const { x, y } = await box(what);
+  const screen = page.viewportSize() ?? { width: 0, height: 0 };
+  return x > screen.width / 2 && y < screen.height / 3;
+}
 
 /** fill enters a text in the field of that label. */
 export async function fill(where: Page | Locator, label: string, text: string): Promise<void> {

@@ -1,5 +1,4 @@
-// "AWS IOT Core tutorial with Python, part 1", step 7, as written: the MQTT test
-// client. And what it does beyond that.
+// The MQTT test client, beyond what the tutorial does with it (seed003).
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -7,10 +6,6 @@ import { CreateLoginProfileCommand, CreateUserCommand, DeleteUserPolicyCommand, 
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { click, fill, named, says, useServer, type Server, type Visit } from "./console";
-
-const hello = `{
-  "message": "Hello World !!! We are testing IOT core broker messaging via Iot Core Console"
-}`;
 
 const allow = (...statements: { Action: string | string[]; Resource: string | string[] }[]) =>
   JSON.stringify({ Version: "2012-10-17", Statement: statements.map((s) => ({ Effect: "Allow", ...s })) });
@@ -46,41 +41,20 @@ describe("MQTT test client", () => {
     await user(iam, "MyIoTUser", allow({ Action: "iot:*", Resource: "*" }));
   });
 
-  test("step 7: test publish and subscribe methods", async () => {
+  test("a topic from a link, and what is published on it", async () => {
     visit = await server.visit();
     const { page } = visit;
     await signInAs(server, page, "MyIoTUser");
-
-    // 1. Click Services, and then click IoT Core.
-    await click(page, "Services", "button");
-    await page.getByRole("menuitem", { name: /^IoT Core\b/ }).click();
-
-    // 2. Click Test in the left menu. This client will automatically connect.
-    await click(page.getByRole("navigation"), "Test", "link");
-    await page.getByText("Connected", { exact: true }).waitFor();
-
-    // 3. In the Subscription topic, enter mytesttopic. 4. Click Subscribe to topic.
-    await fill(page, "Subscription topic", "mytesttopic");
-    await click(page, "Subscribe to topic", "button");
-
-    // 5. In the bottom, on the left, is the name of the topic it is subscribed to.
-    await named(page.getByRole("list", { name: "Subscriptions" }), "mytesttopic", "button").waitFor();
-    await says(page, "No messages have come yet.");
-
-    // 6. A Publish tab, click on it. 7. Type in the Message Payload. 8. Click Publish three times.
+    await page.goto(`${server.url}/#/iot/test?subscribe=mytesttopic`);
+    await counted(page, "mytesttopic", 0);
     await click(page, "Publish", "tab");
     await fill(page, "Topic name", "mytesttopic");
-    await fill(page, "Message payload", hello);
+    await fill(page, "Message payload", '{ "message": "Hello" }');
     for (const n of [1, 2, 3]) {
       await click(page.getByRole("tabpanel"), "Publish", "button");
       await counted(page, "mytesttopic", n);
     }
-
-    // 9. Back in the Subscribe tab the message appears as many times.
     await click(page, "Subscribe", "tab");
-    const shown = log(page, "mytesttopic").getByRole("listitem");
-    expect(await shown.count()).toBe(3);
-    for (const text of await shown.getByLabel("Payload").allTextContents()) expect(text).toBe(hello);
     expect(visit.complaints).toEqual([]);
   });
 

@@ -1,9 +1,9 @@
 // "Amazon AWS IoT platform" of Eclipse Kura, steps 1 to 6, as written; then a
-// real MQTT client with the files that were downloaded.
+// real MQTT client with the files that were downloaded, at the endpoint of Settings.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { click, fill, named, says, signInAsRoot, tick, useServer, type Visit } from "./console";
+import { click, fill, named, says, signInAsRoot, tick, topRight, useServer, type Visit } from "./console";
 import { endpointOf, refused, row, save, talk, type Files } from "./device";
 
 describe("Eclipse Kura on AWS IoT", () => {
@@ -27,6 +27,8 @@ describe("Eclipse Kura on AWS IoT", () => {
     // 2. Secure -> Policies, then Create, in the top right.
     await menu().getByText("Secure", { exact: true }).waitFor();
     await click(menu(), "Policies", "link");
+    await named(page, "Create").waitFor();
+    expect(await topRight(page, named(page, "Create"))).toBe(true);
     await click(page, "Create");
     await fill(page, "Name", "kura-default");
 
@@ -49,6 +51,7 @@ describe("Eclipse Kura on AWS IoT", () => {
     await menu().getByText("Manage", { exact: true }).waitFor();
     await click(menu(), "Things", "link");
     await page.getByRole("heading", { name: "Things", level: 1 }).waitFor();
+    expect(await topRight(page, named(page, "Create"))).toBe(true);
     await click(page, "Create");
     await click(page, "Create a single thing");
     await fill(page, "Name", "kura-gateway");
@@ -88,6 +91,10 @@ describe("Eclipse Kura on AWS IoT", () => {
   test("the keys are those of a device that connects", async () => {
     const host = await endpointOf(visit.page);
     await talk(server, files, host, "aws-test/kura-gateway/data");
+
+    // Certificates can be managed later on by clicking on Secure -> Certificates.
+    await click(menu(), "Certificates", "link");
+    await visit.page.getByRole("link", { name: new RegExp(`^${id}`) }).waitFor();
   });
 
   test("a policy attached later: Things, the device, Security, the certificate, Policies, Actions, Attach policy", async () => {

@@ -1,9 +1,10 @@
-// "AWS IOT Core tutorial with Python, part 1", steps 1 to 6, as written: an IAM
+// "AWS IOT Core tutorial with Python, part 1", steps 1 to 7, as written: an IAM
 // policy and a user by the root user, who is then signed out by the sign-in URL;
-// by the user a thing, a policy and a certificate, with whose files a client connects.
+// by the user a thing, a policy and a certificate, with whose files a client
+// connects, and messages in the MQTT test client.
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { click, fill, named, paste, says, settled, signInAsRoot, tick, useServer, type Visit } from "./console";
+import { above, click, fill, leftOf, named, paste, says, settled, signInAsRoot, tick, useServer, type Visit } from "./console";
 import { endpointOf, row, save, talk } from "./device";
 
 const policy = `       {
@@ -55,6 +56,10 @@ const devicePolicy = `       {
          ]
        }
 `;
+
+const hello = `{
+  "message": "Hello World !!! We are testing IOT core broker messaging via Iot Core Console"
+}`;
 
 const skeleton = `{
     "Version": "2020-10-17"
@@ -239,19 +244,68 @@ describe("IoT Core tutorial, part 1", () => {
     await click(page.getByRole("dialog"), "Attach");
     await says(page, "MyIotThing attached.");
 
-    // 6. Policies and Things show both.
+    // 6. Policies and Things, of the certificate and in the left menu, show both.
     await click(page, "Policies", "tab");
     await named(page, "MyIotPolicy", "link").waitFor();
     await click(page, "Things", "tab");
     await named(page, "MyIotThing", "link").waitFor();
+    await click(menu, "Policies", "link");
+    await click(page, "MyIotPolicy", "link");
+    await click(page, "Targets", "tab");
+    await certificate.waitFor();
+    await click(menu, "Things", "link");
+    await click(page, "MyIotThing", "link");
+    await click(page, "Certificates", "tab");
+    await certificate.waitFor();
 
     await talk(server, files, await endpointOf(page), "mytesttopic");
+  });
+
+  test("step 7: test publish and subscribe methods", async () => {
+    const { page } = visit;
+
+    // 1. Services, IoT Core. 2. Test in the left menu: the client connects by itself.
+    await click(page, "Services", "button");
+    await page.getByRole("menuitem", { name: /^IoT Core\b/ }).click();
+    await click(page.getByRole("navigation"), "Test", "link");
+    await page.getByText("Connected", { exact: true }).waitFor();
+
+    // 3. In the Subscription topic, enter mytesttopic. 4. Click Subscribe to topic.
+    await fill(page, "Subscription topic", "mytesttopic");
+    await click(page, "Subscribe to topic", "button");
+
+    // 5. In the bottom a white space, and on its left the name of the topic.
+    const topic = named(page.getByRole("list", { name: "Subscriptions" }), "mytesttopic", "button");
+    await topic.waitFor();
+    const space = page.getByText("No messages have come yet.");
+    await space.waitFor();
+    expect(await above(page.getByLabel("Subscription topic"), topic)).toBe(true);
+    expect(await leftOf(topic, space)).toBe(true);
+
+    // 6. Above a Publish tab, click on it. 7. The Message Payload. 8. Click Publish three times.
+    expect(await above(named(page, "Publish", "tab"), topic)).toBe(true);
+    await click(page, "Publish", "tab");
+    await fill(page, "Topic name", "mytesttopic");
+    await fill(page, "Message payload", hello);
+    for (const n of [1, 2, 3]) {
+      await click(page.getByRole("tabpanel"), "Publish", "button");
+      await page.getByRole("heading", { name: `mytesttopic (${n})` }).waitFor();
+    }
+
+    // 9. Back in the Subscribe tab the message appears as many times.
+    await click(page, "Subscribe", "tab");
+    const shown = page.getByRole("log", { name: "Messages on mytesttopic" }).getByRole("listitem");
+    expect(await shown.getByLabel("Payload").allTextContents()).toEqual([hello, hello, hello]);
   });
 
   test("the user sees what the policy allows, and no more", async () => {
     const { page } = visit;
     await page.goto(server.url + "/#/iam/users");
     await named(page, "MyIoTUser", "link").waitFor();
+
+    // Another service is none of it.
+    await page.goto(server.url + "/#/kinesisvideo/streams");
+    await says(page, /user\/MyIoTUser is not authorized to perform: kinesisvideo:ListStreams/);
 
     // thingd's own operations are other than iot's; what was made for one that is refused does not stay.
     await page.goto(server.url + "/#/iot/connect");

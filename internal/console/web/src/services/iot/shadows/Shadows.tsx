@@ -94,8 +94,9 @@ export function Shadows({ name }: { name: string }) {
 
 function CreateShadow({ thing, has, onDismiss }: { thing: string; has: (string | undefined)[]; onDismiss: () => void }) {
   const hasClassic = has.includes(undefined);
-  const [kind, setKind] = useState(hasClassic ? "named" : "classic");
+  const [chosen, choose] = useState<string>();
   const [name, setName] = useState("");
+  const kind = hasClassic ? "named" : (chosen ?? "classic"); // the list may still be on its way
   const named = kind === "named";
   const fault = !named ? undefined : has.includes(name) ? `There is a shadow ${name} already.` : shadowNameFault(name);
   return (
@@ -112,7 +113,7 @@ function CreateShadow({ thing, has, onDismiss }: { thing: string; has: (string |
       <FormField label="Shadow type">
         <RadioGroup
           value={kind}
-          onChange={({ detail }) => setKind(detail.value)}
+          onChange={({ detail }) => choose(detail.value)}
           items={[
             { value: "named", label: "Named shadow", description: "One of several, with a name of its own." },
             { value: "classic", label: "Unnamed shadow (classic)", description: hasClassic ? "This thing has one already." : "A thing can have only one unnamed shadow.", disabled: hasClassic },
