@@ -26,7 +26,7 @@ func readXML(doc []byte) (*xmlNode, error) {
 	stack := []*xmlNode{top}
 	for {
 		tok, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -1,0 +1,3 @@
+once('group', () => {
+  make('CreateThingGroup', { thingGroupName })
+})

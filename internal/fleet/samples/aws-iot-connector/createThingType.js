@@ -1,0 +1,5 @@
+once('type', () => {
+  make('CreateThingType', { thingTypeName })
+  const { thingTypeMetadata } = iot('DescribeThingType', { thingTypeName })
+  if (thingTypeMetadata.deprecated) iot('DeprecateThingType', { thingTypeName, undoDeprecate: true })
+})
