@@ -71,7 +71,12 @@ func (c *call) stream(status int, s Stream) {
 			maps.Copy(h, final)
 		}
 	}
-	c.record(status, nil)
+	if c.streamsIn() {
+		aside(func() { c.record(status, nil) })
+		c.sig = nil // nobody asks for it any more, and the stream may last for hours
+	} else {
+		c.record(status, nil)
+	}
 	c.answered = true
 	ctx, cancel := context.WithCancelCause(c.r.Context())
 	stop := c.watch(ctx, cancel)

@@ -3,10 +3,12 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -111,19 +113,48 @@ func (c *call) serve(apis []*API) {
 		c.fail(err)
 		return
 	}
-	for _, step := range [...]func(*call) error{(*call).authenticate, (*call).known, (*call).decode, (*call).authorize} {
-		if err := step(c); err != nil {
-			c.fail(err)
-			return
-		}
+	var err error
+	if c.streamsIn() {
+		aside(func() { err = c.run() })
+	} else {
+		err = c.run()
 	}
-	out, err := c.api.methods[c.op](c.r.Context(), c.in)
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	c.out = out
-	c.answer(out)
+	c.answer(c.out)
+}
+
+// run finds out whether the caller may, and calls the method.
+func (c *call) run() (err error) {
+	for _, step := range [...]func(*call) error{(*call).authenticate, (*call).known, (*call).decode, (*call).authorize} {
+		if err := step(c); err != nil {
+			return err
+		}
+	}
+	c.out, err = c.api.methods[c.op](c.r.Context(), c.in)
+	return err
+}
+
+// aside runs f in a goroutine of its own and waits for it. A stack stays as large as it once had to be, and a producer's
+// lasts for hours: four times what it takes while media come in goes into deciding and looking up. What f panics with, the
+// caller does.
+func aside(f func()) {
+	panicked := make(chan any, 1)
+	go func() {
+		defer func() {
+			p := recover()
+			if err, ok := p.(error); p != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
+				p = fmt.Sprintf("%v\n%s", p, debug.Stack())
+			}
+			panicked <- p
+		}()
+		f()
+	}()
+	if p := <-panicked; p != nil {
+		panic(p)
+	}
 }
 
 // readSignature parses the signature and holds its scope against the service

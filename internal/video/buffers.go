@@ -8,8 +8,8 @@ import (
 const (
 	// bufferSize is how much is read and written at once of producers that send faster than cameras do.
 	bufferSize = 32 << 10
-	// smallBuffer is the same of cameras.
-	smallBuffer = 8 << 10
+	// smallBuffer is the same of cameras: what net/http has read of the body at most.
+	smallBuffer = 4 << 10
 	// firstBytes is what a connection waits with.
 	firstBytes = 64
 

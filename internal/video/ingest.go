@@ -51,32 +51,42 @@ var errClosing = errors.New("service is closing")
 // about the connection and is of interest to a log only: the producer has had its acknowledgements.
 func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start int64, body io.Reader, w flusher) error {
 	x := &session{
-		s: s, st: st, relative: relative, start: start, last: -1,
-		log:  s.Log.With("stream", st.Name, "account", st.Account),
+		s: s, ctx: s.running(), st: st, relative: relative, start: start, last: -1,
 		acks: acks{w: w}, body: body, began: time.Now(),
 	}
-	x.parser = mkv.NewParser(x.event)
-	x.queue.changed.L = &x.queue.mu
-	if x.ctx = s.running(); x.ctx == nil {
+	if x.ctx == nil {
 		return errClosing
 	}
-	s.traffic.enter(x)
-	defer s.traffic.leave(x)
-	for _, over := range []context.Context{x.ctx, ctx} { // we end, or the client has gone or may not go on
-		stop := context.AfterFunc(over, func() { interrupt(body) })
-		defer stop()
-	}
-	defer x.watch()()
+	x.log = s.Log.With("stream", st.Name, "account", st.Account)
+	x.parser = mkv.NewParser(x.event)
+	x.queue.changed.L = &x.queue.mu
+	defer x.enter(ctx)()
+	return x.end(x.read(ctx))
+}
 
-	defer func() {
-		if s.arriving.leave(st.ID, x) {
-			s.live.changed(st.ID)
+// enter makes the session known to those who may end it: ourselves when we close, who deletes the stream, the client that
+// goes or may not go on, a watch on its silence. leave ends all that.
+func (x *session) enter(ctx context.Context) (leave func()) {
+	x.s.traffic.enter(x)
+	end := func() { interrupt(x.body) }
+	closing, over := context.AfterFunc(x.ctx, end), context.AfterFunc(ctx, end)
+	silent := x.watch()
+	return func() {
+		if x.s.arriving.leave(x.st.ID, x) {
+			x.s.live.changed(x.st.ID)
 		}
-	}()
-	err := x.read(ctx)
-	persistErr := x.persisted()
+		silent()
+		over()
+		closing()
+		x.s.traffic.leave(x)
+	}
+}
+
+// end waits for what is to be persisted, tells the producer what err means to it, and lets go of the chunk.
+func (x *session) end(err error) error {
+	persisting := x.persisted()
 	// Of two faults the persister's concerns the older fragment, and it has told the producer.
-	if ack, ok := errors.AsType[*ackError](err); ok && persistErr == nil {
+	if ack, ok := errors.AsType[*ackError](err); ok && persisting == nil {
 		if ack.id == 5001 {
 			x.pause(storagePause)
 		}
@@ -91,7 +101,7 @@ func (s *Service) ingest(ctx context.Context, st *Stream, relative bool, start i
 	if x.chunk != nil {
 		err = errors.Join(err, x.chunk.release())
 	}
-	return errors.Join(err, persistErr)
+	return errors.Join(err, persisting)
 }
 
 // interrupt makes a body's Read return, if it can.
@@ -116,7 +126,7 @@ func (x *session) read(ctx context.Context) error {
 		}
 		switch {
 		case err == io.EOF:
-			return x.end()
+			return x.whole()
 		case x.gone.Load():
 			return x.fault(errGone)
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -156,8 +166,8 @@ func broken(err error) bool {
 	return network || system || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
 }
 
-// end comes with the body's orderly end: what is complete counts.
-func (x *session) end() error {
+// whole comes with the body's orderly end: what is complete counts.
+func (x *session) whole() error {
 	err := x.parser.Close()
 	if errors.Is(err, mkv.ErrTruncated) && x.in == nil {
 		return nil // kvssink closes some connections after a few bytes
