@@ -166,7 +166,7 @@ func TestAWSLimits(t *testing.T) {
 		t.Errorf("CONNACK %+v", p)
 	}
 	for in, out := range map[uint16]uint16{0: 1200, 1: 30, 30: 30, 1200: 1200, 1201: 1200} {
-		if got := limits.keepAlive(in); got != out {
+		if got := limits.keepAlive(in, mqtt.V5); got != out {
 			t.Errorf("keep alive %d becomes %d, want %d", in, got, out)
 		}
 	}

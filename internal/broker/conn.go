@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/thingd/thingd/internal/mqtt"
+	"github.com/thingd/thingd/internal/msglog"
 )
 
 // conn is one network connection. One goroutine reads and handles its packets;
@@ -54,6 +55,7 @@ type conn struct {
 	idling  func()  // made once
 	settled bool    // it waits in a goroutine that has not seen CONNECT
 	will    *Message
+	kept    msglog.SessionID // the will in the log; 0: it is not there
 	last    *entry
 	entries map[string]*entry
 	aliases map[uint16]string

@@ -109,6 +109,7 @@ func (c *conn) connect(f *fanout, p *mqtt.Connect) error {
 	c.client = client
 	sp := b.space(client.Account(), client.Region())
 	c.limits = sp.limits
+	c.problems = c.problems && !c.limits.Unexplained
 	assigned, err := c.identify(p)
 	if err != nil {
 		return err
@@ -172,7 +173,7 @@ func (c *conn) checkConnect(sp *space, p *mqtt.Connect) error {
 // take takes over what the CONNECT says about the connection.
 func (c *conn) take(p *mqtt.Connect) {
 	l := c.limits
-	c.keepAlive = l.keepAlive(p.KeepAlive)
+	c.keepAlive = l.keepAlive(p.KeepAlive, c.version)
 	switch {
 	case c.version == mqtt.V5:
 		c.expiry = l.expiry(p.Props.SessionExpiry.Or(0))
@@ -317,8 +318,10 @@ func (c *conn) properties(p *mqtt.Connect) mqtt.ConnackProperties {
 }
 
 // keepAlive is the time that holds for a client that asks for v.
-func (l *Limits) keepAlive(v uint16) uint16 {
+func (l *Limits) keepAlive(v uint16, of mqtt.Version) uint16 {
 	switch {
+	case l.KeepAliveTold && of < mqtt.V5:
+		return v
 	case l.KeepAliveMax > 0 && (v == 0 || v > l.KeepAliveMax):
 		return l.KeepAliveMax
 	case v > 0 && v < l.KeepAliveMin:

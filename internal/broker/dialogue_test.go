@@ -14,14 +14,22 @@ import (
 
 var updateDialogues = flag.Bool("update-dialogues", false, "rewrite testdata/*.txtar with what came")
 
-// Dialogues are in testdata: aws-*.txtar under --limits aws, mqtt-*.txtar under --limits mqtt, see mqtttest.Dialogues.
+// Dialogues are in testdata: aws-*.txtar under --limits aws, mqtt-*.txtar under --limits mqtt,
+// options-*.txtar under that with --mqtt-max-keep-alive 60 and --mqtt-reasons off; see mqtttest.Dialogues.
 // Further steps:
 //
 //	deny iot:Publish a/b       from now on; with a client first, as in `deny c1: iot:Publish a/b`, for that one
 //	allow iot:Publish a/b      takes it back
 //	publish TOPIC PAYLOAD      by the operation of iot-data, QoS 1
 func TestDialogues(t *testing.T) {
-	for pattern, limits := range map[string]func() *Limits{"testdata/aws-*.txtar": AWS, "testdata/mqtt-*.txtar": Standard} {
+	options := func() *Limits {
+		l := Standard()
+		l.KeepAliveMax, l.KeepAliveTold, l.Unexplained = 60, true, true
+		return l
+	}
+	for pattern, limits := range map[string]func() *Limits{
+		"testdata/aws-*.txtar": AWS, "testdata/mqtt-*.txtar": Standard, "testdata/options-*.txtar": options,
+	} {
 		mqtttest.Dialogues(t, pattern, *updateDialogues, func(t *testing.T) *mqtttest.Broker {
 			r := startRig(t, limits())
 			return &mqtttest.Broker{

@@ -245,13 +245,15 @@ func (s *session) load() {
 // retained messages.
 func (b *Broker) load(ctx context.Context) error {
 	now := b.clock()
-	var groups []*msglog.Loaded
+	var groups, wills []*msglog.Loaded
 	var over []msglog.SessionID
 	b.loading = true
 	err := b.Store.Load(ctx, func(l *msglog.Loaded) error {
 		switch {
 		case strings.HasSuffix(l.Region, groupRegion):
 			groups = append(groups, l)
+		case strings.HasSuffix(l.Region, willRegion):
+			wills = append(wills, l)
 		case l.Expiry == 0: // it ended with its connection
 			over = append(over, l.ID)
 		default:
@@ -276,15 +278,19 @@ func (b *Broker) load(ctx context.Context) error {
 			over = append(over, l.ID)
 		}
 	}
-	for _, id := range over {
-		b.append(func(batch *msglog.Batch) { batch.DeleteSession(id) }, nil)
-	}
 	b.spaces.Range(func(_, sp any) bool {
 		for _, g := range sp.(*space).groups {
 			g.keep()
 		}
 		return true
 	})
+	for _, l := range wills {
+		b.restoreWill(l, now)
+		over = append(over, l.ID)
+	}
+	for _, id := range over {
+		b.append(func(batch *msglog.Batch) { batch.DeleteSession(id) }, nil)
+	}
 	return nil
 }
 

@@ -267,6 +267,70 @@ func TestSharedQoS2SurvivesKillOnce(t *testing.T) {
 	})
 }
 
+// The wills of clients that were connected when the server was killed are published at the next start, or after their
+// delay; those of clients that had said goodbye are not.
+func TestWillsSurviveKill(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		r := onDisk(t, d)
+		watch, _ := r.persistent("watch", mqtt.V5, true)
+		watch.subscribe("will/#", 1)
+		leaves := func(id string, v mqtt.Version, expiry, delay uint32) *peer {
+			p := &mqtt.Connect{Version: v, ClientID: []byte(id), CleanStart: true, HasWill: true, Will: mqtt.Will{Topic: []byte("will/" + id), Payload: []byte("gone"), QoS: 1, Retain: true}}
+			if v == mqtt.V5 {
+				p.Props.SessionExpiry, p.Will.Props.Delay = mqtt.Some(expiry), mqtt.Some(delay)
+				p.Will.Props.ContentType = []byte("text/plain")
+			}
+			c, _ := r.connect(p)
+			return c
+		}
+		leaves("clean3", mqtt.V311, 0, 0)
+		leaves("clean5", mqtt.V5, 0, 0)
+		leaves("lasting", mqtt.V5, 3000, 0)
+		leaves("delayed", mqtt.V5, 3000, 2)
+		leaves("back", mqtt.V5, 3000, 2)
+		bye := leaves("bye", mqtt.V5, 3000, 0)
+		bye.send(&mqtt.Disconnect{})
+		bye.closed()
+		r.settle(func(sp *space) bool { return sp.sessions["bye"].conn.Load() == nil })
+		publisher := r.client("publisher", mqtt.V5) // whose acknowledgement comes after all that
+		publisher.send(pub("will/now", "here", 1, 1))
+		want[*mqtt.Ack](publisher)
+		watch.message("will/now", "here", 1)
+		time.Sleep(300 * time.Millisecond) // acknowledgements are written when there is time
+		_ = watch.nc.Close()
+		r = onDisk(t, d)
+		back, _ := r.persistent("back", mqtt.V5, false)
+		watch, _ = r.persistent("watch", mqtt.V5, false)
+		got := map[string]bool{}
+		for len(got) < 4 {
+			p := want[*mqtt.Publish](watch)
+			if got[string(p.Topic)] || string(p.Payload) != "gone" || string(p.Topic) != "will/clean3" && string(p.Props.ContentType) != "text/plain" {
+				t.Errorf("%+v", p)
+			}
+			got[string(p.Topic)] = true
+			watch.send(&mqtt.Ack{Kind: mqtt.PUBACK, PacketID: p.PacketID})
+		}
+		if !got["will/clean3"] || !got["will/clean5"] || !got["will/lasting"] || !got["will/delayed"] {
+			t.Errorf("the wills of %v", got)
+		}
+		watch.quiet()
+		back.quiet()
+		time.Sleep(300 * time.Millisecond)
+		_ = watch.nc.Close()
+		// They are published once, and kept as retained messages.
+		r = onDisk(t, d)
+		watch, _ = r.persistent("watch", mqtt.V5, false)
+		watch.quiet()
+		for _, id := range []string{"clean3", "clean5", "lasting", "delayed"} {
+			watch.send(&mqtt.Subscribe{PacketID: 1, Filters: []mqtt.Subscription{{Filter: []byte("will/" + id)}}})
+			want[*mqtt.Suback](watch)
+			if p := want[*mqtt.Publish](watch); !p.Retain || string(p.Payload) != "gone" {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}
+
 // Many at once: what is acknowledged has been delivered or waits.
 func TestDurableLoad(t *testing.T) {
 	d := dbtest.SQLite(t)

@@ -51,6 +51,7 @@ func (sp *space) join(c *conn, clean bool, greet func(present bool)) (present bo
 	s.conn.Store(c)
 	b.wheel.clear(&s.alarm)
 	b.keepSession(s)
+	c.keepWill()
 	s.mu.Unlock()
 	sp.hold(c)
 	sp.mu.Unlock()
@@ -149,6 +150,7 @@ func (c *conn) leave(e *ending) {
 	for _, w := range after {
 		f.publishWill(sp, w)
 	}
+	c.dropWill()
 	c.disconnected(f, e)
 }
 

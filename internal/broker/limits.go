@@ -18,6 +18,7 @@ type Limits struct {
 	RetainAsPublished bool
 	ReservedStrict    bool // topics beginning with $ other than AWS's close the connection
 	DenialCloses      bool // of MQTT 3: publishing or subscribing without permission closes
+	Unexplained       bool // clients of MQTT 5 are not told why something is refused, nor that policies do
 
 	// Per packet.
 	Payload          int // bytes
@@ -30,6 +31,7 @@ type Limits struct {
 	// Per connection.
 	KeepAliveMin   uint16 // seconds
 	KeepAliveMax   uint16 // seconds; also what 0, none, becomes
+	KeepAliveTold  bool   // KeepAliveMax is for clients that can be told, those of MQTT 5
 	ReceiveMaximum uint16 // publishes of QoS 1 and 2 that the client may have unacknowledged
 	Inflight       int    // the same, to the client
 	TopicAliases   uint16 // that the client may use

@@ -201,7 +201,7 @@ func (c *conn) refusePublish(f *fanout, e *entry, p *mqtt.Publish, code mqtt.Rea
 	c.logPublish(e.topic, why)
 	if c.version == mqtt.V5 {
 		if p.QoS > 0 {
-			ack := mqtt.Ack{Kind: ackOf(p.QoS), PacketID: p.PacketID, Reason: code}
+			ack := mqtt.Ack{Kind: ackOf(p.QoS), PacketID: p.PacketID, Reason: c.told(code)}
 			c.explain(&ack.Props, why, 1)
 			c.acks.now(c, f, ack)
 		}

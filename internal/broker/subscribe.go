@@ -36,7 +36,7 @@ func (c *conn) onSubscribe(f *fanout, flags byte, body []byte) error {
 				c.end(no.reason(), 0, no.why)
 				return nil
 			}
-			ack.Reasons = append(ack.Reasons, no.code)
+			ack.Reasons = append(ack.Reasons, c.told(no.code))
 			c.explain(&ack.Props, no.why, len(p.Filters))
 			continue
 		}
@@ -61,6 +61,15 @@ func (n *notThat) reason() EndReason {
 		return AuthError
 	}
 	return ClientError
+}
+
+// told is the reason code that a client gets: those who are not to know why get
+// the one for that.
+func (c *conn) told(code mqtt.Reason) mqtt.Reason {
+	if code == mqtt.NotAuthorized && c.limits.Unexplained {
+		return mqtt.UnspecifiedError
+	}
+	return code
 }
 
 // explain puts the first reason into an acknowledgement of some codes, if the
