@@ -71,6 +71,10 @@ func (a *App) mqttLimits() func(account string) *broker.Limits {
 		sets = config.Limits{Default: config.LimitsAWS}
 	}
 	aws, standard := broker.AWS(), broker.Standard()
+	if most := a.cfg.MaxKeepAlive(); most > 0 {
+		standard.KeepAliveMax, standard.KeepAliveTold = most, true
+	}
+	aws.Unexplained, standard.Unexplained = a.cfg.Unexplained(), a.cfg.Unexplained()
 	return func(account string) *broker.Limits {
 		if sets.Of(account) == config.LimitsMQTT {
 			return standard

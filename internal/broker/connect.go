@@ -70,6 +70,9 @@ func (c *conn) badConnect(f *fanout, p *mqtt.Connect, err error) error {
 // refused answers a CONNECT with its refusal and ends the connection.
 // [MQTT-3.1.4-6]
 func (c *conn) refused(f *fanout, p *mqtt.Connect, r *Refusal) {
+	if b := c.broker; c.limits == nil && b.Limits != nil { // it is not known whose client this is, or not for sure
+		c.problems = c.problems && !b.Limits(r.Account).Unexplained
+	}
 	if ack := (mqtt.Connack{Reason: r.Code}); !r.Silent {
 		_, told := r.Code.Connack3()
 		if c.version == mqtt.V5 {

@@ -78,6 +78,16 @@ var checks = []struct {
 		_, err := c.MQTTLimits()
 		return err
 	}},
+	{"mqtt-max-keep-alive", func(c *Config) error {
+		_, err := c.mqttMaxKeepAlive()
+		return err
+	}},
+	{"mqtt-reasons", func(c *Config) error {
+		if c.MQTTReasons == "" { // on
+			return nil
+		}
+		return oneOf(c.MQTTReasons, "on", Off)
+	}},
 	{"database", func(c *Config) error {
 		for _, scheme := range []string{"sqlite:", "postgres://", "postgresql://"} {
 			if strings.HasPrefix(c.Database, scheme) {

@@ -61,9 +61,11 @@ type Config struct {
 	AuditSize string `default:"64MiB" placeholder:"SIZE" env:"THINGD_AUDIT_SIZE" help:"Size at which the audit file gives way to a new one (${default})."`
 	AuditKeep string `default:"10" placeholder:"N" env:"THINGD_AUDIT_KEEP" help:"How many audit files are kept besides the current one (${default})."`
 
-	Database   string `placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE, or postgres://… for a PostgreSQL database with collation C (a SQLite file in the data directory)."`
-	Limits     string `default:"aws" placeholder:"SET[,ACCOUNT=SET…]" env:"THINGD_LIMITS" help:"What MQTT clients may do: aws is AWS's own limits, differences and closes, mqtt is the standards whole; for all accounts, and for some by their ids (${default})."`
-	ShadowSize string `name:"shadow-size" default:"8KiB" placeholder:"SIZE" env:"THINGD_SHADOW_SIZE" help:"How large the state of a device shadow may be, 8KiB to 30KiB (${default})."`
+	Database         string `placeholder:"URL" env:"THINGD_DATABASE" help:"sqlite:FILE, or postgres://… for a PostgreSQL database with collation C (a SQLite file in the data directory)."`
+	Limits           string `default:"aws" placeholder:"SET[,ACCOUNT=SET…]" env:"THINGD_LIMITS" help:"What MQTT clients may do: aws is AWS's own limits, differences and closes, mqtt is the standards whole; for all accounts, and for some by their ids (${default})."`
+	MQTTMaxKeepAlive string `name:"mqtt-max-keep-alive" placeholder:"SECONDS" env:"THINGD_MQTT_MAX_KEEP_ALIVE" help:"Longest keep-alive time of MQTT 5 clients under the limits mqtt, which are told of it; clients that want none get it too (none; the limits aws have AWS's own 1200 seconds)."`
+	MQTTReasons      string `name:"mqtt-reasons" default:"on" placeholder:"on|off" env:"THINGD_MQTT_REASONS" help:"Tell MQTT 5 clients why they are refused what they ask for, and by which policy; the log tells it in any case (${default})."`
+	ShadowSize       string `name:"shadow-size" default:"8KiB" placeholder:"SIZE" env:"THINGD_SHADOW_SIZE" help:"How large the state of a device shadow may be, 8KiB to 30KiB (${default})."`
 
 	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file with any of these options; flags and variables win over it."`
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -69,6 +70,32 @@ func (c *Config) MQTTLimits() (Limits, error) {
 	}
 	return l, nil
 }
+
+// MaxKeepAlive is how long the keep-alive time of an MQTT 5 client may be under
+// LimitsMQTT, in seconds; 0: as long as it likes. It is of a Config that Check
+// found nothing wrong with.
+func (c *Config) MaxKeepAlive() uint16 {
+	n, err := c.mqttMaxKeepAlive()
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// mqttMaxKeepAlive reads MQTTMaxKeepAlive; empty is none.
+func (c *Config) mqttMaxKeepAlive() (uint16, error) {
+	if c.MQTTMaxKeepAlive == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(c.MQTTMaxKeepAlive, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q is not a number of seconds from 1 to 65535", c.MQTTMaxKeepAlive)
+	}
+	return uint16(n), nil
+}
+
+// Unexplained says that MQTT clients are not told why they are refused.
+func (c *Config) Unexplained() bool { return c.MQTTReasons == Off }
 
 // PlainCertificate says that PlainAs is the id of a certificate, not the name of
 // a user.

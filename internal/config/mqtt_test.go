@@ -30,6 +30,10 @@ func TestMQTTOptions(t *testing.T) {
 		{[]string{"--limits", "aws,mqtt"}, `--limits: "mqtt" is not ACCOUNT=SET`},
 		{[]string{"--limits", "aws,12=mqtt"}, `--limits: "12" is not the id of an account`},
 		{[]string{"--limits", "123456789012=mqtt,123456789012=aws"}, `--limits: account 123456789012 is there twice`},
+		{[]string{"--mqtt-max-keep-alive", "60", "--mqtt-reasons", "off"}, ""},
+		{[]string{"--mqtt-max-keep-alive", "0"}, `--mqtt-max-keep-alive: "0" is not a number of seconds from 1 to 65535`},
+		{[]string{"--mqtt-max-keep-alive", "65536"}, `--mqtt-max-keep-alive: "65536" is not`},
+		{[]string{"--mqtt-reasons", "some"}, `--mqtt-reasons: "some" is not one of on, off`},
 	} {
 		c, err := parse(t, append(tt.args, "--data", t.TempDir())...)
 		if err == nil {
