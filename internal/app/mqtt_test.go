@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -464,5 +465,53 @@ func TestPublishHTTP(t *testing.T) {
 			}
 			listener.send(&mqtt.Ack{Kind: mqtt.PUBACK, PacketID: p.PacketID})
 		}
+	}
+}
+
+// Clients over WebSocket that read nothing are disconnected when too much waits for them; the server's memory, and who publishes,
+// do not wait for them.
+func TestWebSocketsThatReadNothing(t *testing.T) {
+	g := newDeviceRig(t, func(c *config.Config) { c.Limits = "mqtt" })
+	g.policy("all", statement("Allow", allOfIt, "*"))
+	cert := g.register(nil, "all")
+	cred := g.user("person", statement("Allow", allOfIt, "*"))
+	const deaf = 4
+	for i := range deaf {
+		c := g.webSocket(cred)
+		if code, why := c.connect("deaf-" + strconv.Itoa(i)); code != 0 {
+			t.Fatal(code, why)
+		}
+		if code := c.subscribe("much"); code.Failed() {
+			t.Fatal(code)
+		}
+	}
+	from := g.dial(server.MQTT, &cert)
+	if code, why := from.connect("from"); code != 0 {
+		t.Fatal(code, why)
+	}
+	// What waits for one, and what the kernel and the client's own buffers take.
+	const most = 16<<20 + 32<<20
+	payload := strings.Repeat("x", 256<<10)
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	peak, sent := uint64(0), 0
+	for ; g.broker.Load().Stats().Connections > 1; sent += len(payload) {
+		if sent > most {
+			t.Fatalf("%d connections after %d MB", g.broker.Load().Stats().Connections, sent>>20)
+		}
+		began := time.Now()
+		if code, why := from.publish("much", payload); code != 0 {
+			t.Fatal(code, why)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("a PUBACK took %v", took)
+		}
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		peak = max(peak, now.HeapInuse-min(now.HeapInuse, before.HeapInuse))
+	}
+	t.Logf("all are gone after %d MB; the heap grew by %d MB at most", sent>>20, peak>>20)
+	if bound := uint64(deaf*2*16<<20 + 64<<20); peak > bound { // twice, until it is collected
+		t.Errorf("the heap grew by %d MB", peak>>20)
 	}
 }
