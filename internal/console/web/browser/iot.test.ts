@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CreateThingCommand, IoTClient } from "@aws-sdk/client-iot";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { click, fill, named, paste, says, settled, signInAsRoot, tick, useServer, type Visit } from "./console";
@@ -116,6 +117,33 @@ describe("IoT Core", () => {
     await click(page, "Remove", "button");
     await click(dialog(page), "Remove", "button");
     await named(page, "cam-03", "link").waitFor({ state: "detached" });
+  });
+
+  test("a thing is found among more than the list shows", async () => {
+    const { page } = visit;
+    const iot = new IoTClient({ endpoint: server.url, region: "us-east-1", credentials: JSON.parse(readFileSync(join(server.dir, "data", "root-credentials"), "utf8")) as { accessKeyId: string; secretAccessKey: string } });
+    const names = Array.from({ length: 1001 }, (_, n) => `aa-${String(n).padStart(4, "0")}`); // before all others
+    for (let n = 0; n < names.length; n += 50) {
+      await Promise.all(names.slice(n, n + 50).map((thingName) => iot.send(new CreateThingCommand({ thingName, attributePayload: { attributes: { hall: `north-${thingName.slice(-1)}` } } }))));
+    }
+    await open("/things");
+    await says(page, /^The first 1,000 things are shown/);
+    const search = page.getByLabel("Search things");
+    await search.fill("aa-1000");
+    await named(page, "aa-1000", "link").waitFor(); // by that very name
+    await search.fill("cam-01");
+    await named(page, "cam-01", "link").waitFor();
+    await search.fill("cam-0");
+    await says(page, "No matches");
+    await search.fill("");
+    await fill(page, "Attribute key", "hall");
+    await fill(page, "Attribute value", "north-7*");
+    await page.getByRole("heading", { name: "Things (100)" }).waitFor();
+    await fill(page, "Attribute value", "north-*");
+    await says(page, /^The first 1,000 things are shown/);
+    await click(page, "Load more", "button");
+    await page.getByRole("heading", { name: "Things (1001)" }).waitFor();
+    iot.destroy();
   });
 
   test("a thing is changed, and deleted", async () => {

@@ -14,12 +14,13 @@ import { Copy } from "../kit/Copy";
 import { ErrorBox } from "../kit/ErrorBox";
 import { time } from "../kit/format";
 import { useAction } from "../kit/load";
+import { MFA } from "../services/iam/users/MFA";
 import { signInURL, useSession } from "../session/identity";
 import { changePassword } from "../session/signin";
 import { useNotify } from "./notices";
 import { to } from "./route";
 
-/** Account says who is signed in, and changes the password. */
+/** Account says who is signed in, with which MFA devices, and changes the password. */
 export default function Account() {
   const { who } = useSession();
   const own = who.type === "Root" || who.type === "IAMUser";
@@ -45,6 +46,7 @@ export default function Account() {
             Access keys are on the <Link href={to(["iam", "users", "details", who.userName], { tab: "security_credentials" })}>page of the user</Link>.
           </Box>
         )}
+        {own && <MFA user={who.userName ?? who.account} who="You" />}
         {own && <Password />}
       </SpaceBetween>
     </ContentLayout>

@@ -33,6 +33,8 @@ interface Props<T> {
   id: (item: T) => string;
   columns: Column<T>[];
   filter?: string; // placeholder
+  /** Told what is being looked for, where there may be more than the list has. */
+  onSearch?: (text: string) => void;
   narrow?: ReactNode; // further filters
   empty: Empty;
   actions?: (selected: T[]) => ReactNode;
@@ -66,7 +68,7 @@ export function List<T>(p: Props<T>) {
         return words.every((w) => all.includes(w));
       },
       empty: <Nothing empty={p.empty} />,
-      noMatch: <NoMatch onClear={() => actions.setFiltering("")} />,
+      noMatch: <NoMatch onClear={() => (actions.setFiltering(""), p.onSearch?.(""))} />,
     },
     pagination: { pageSize: size },
     sorting: p.columns[0] ? { defaultState: { sortingColumn: { sortingField: p.columns[0].id } } } : {},
@@ -129,6 +131,10 @@ export function List<T>(p: Props<T>) {
             {p.filter !== undefined && (
               <TextFilter
                 {...filterProps}
+                onChange={(e) => {
+                  filterProps.onChange(e);
+                  p.onSearch?.(e.detail.filteringText);
+                }}
                 filteringPlaceholder={p.filter}
                 filteringAriaLabel={p.filter}
                 countText={`${filteredItemsCount ?? 0} ${filteredItemsCount === 1 ? "match" : "matches"}`}

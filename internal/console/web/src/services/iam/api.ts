@@ -76,13 +76,17 @@ export async function release(holder: Holder, name: string): Promise<void> {
   for (const p of await holder.inline(name)) await holder.remove(name, p);
 }
 
+/** dropMFA takes a device away from a user and deletes it, if the caller may: what stays otherwise is a name that is taken. */
+export async function dropMFA(UserName: string, SerialNumber: string): Promise<void> {
+  await send(new iam.DeactivateMFADeviceCommand({ UserName, SerialNumber }));
+  await send(new iam.DeleteVirtualMFADeviceCommand({ SerialNumber })).catch(() => {});
+}
+
 export async function deleteUser(UserName: string): Promise<void> {
   await release(holders.user, UserName);
   for (const g of await groupsOf(UserName)) await send(new iam.RemoveUserFromGroupCommand({ UserName, GroupName: g.GroupName }));
   for (const k of await listKeys(UserName)) await send(new iam.DeleteAccessKeyCommand({ UserName, AccessKeyId: k.AccessKeyId }));
-  for (const d of (await send(new iam.ListMFADevicesCommand({ UserName }))).MFADevices ?? []) {
-    await send(new iam.DeactivateMFADeviceCommand({ UserName, SerialNumber: d.SerialNumber }));
-  }
+  for (const d of (await send(new iam.ListMFADevicesCommand({ UserName }))).MFADevices ?? []) await dropMFA(UserName, d.SerialNumber ?? "");
   await unless("NoSuchEntityException", () => send(new iam.DeleteLoginProfileCommand({ UserName })));
   await send(new iam.DeleteUserCommand({ UserName }));
 }

@@ -17,14 +17,36 @@ export interface Page<T> {
 export interface ThingFilter {
   type?: string;
   attribute?: string;
-  value?: string;
+  value?: string; // with an asterisk at its end: values that begin so
 }
 
+const prefixOf = (value: string): string | undefined => (value.endsWith("*") ? value.slice(0, -1) : undefined);
+
 export async function pageOfThings(filter: ThingFilter, nextToken?: string): Promise<Page<iot.ThingAttribute>> {
+  const prefix = filter.attribute ? prefixOf(filter.value ?? "") : undefined;
   const p = await send(
-    new iot.ListThingsCommand({ thingTypeName: filter.type || undefined, attributeName: filter.attribute || undefined, attributeValue: filter.attribute ? filter.value : undefined, maxResults: 250, nextToken }),
+    new iot.ListThingsCommand({
+      thingTypeName: filter.type || undefined,
+      attributeName: filter.attribute || undefined,
+      attributeValue: filter.attribute ? (prefix ?? filter.value) : undefined,
+      usePrefixAttributeValue: prefix !== undefined || undefined,
+      maxResults: 250,
+      nextToken,
+    }),
   );
   return { items: p.things ?? [], next: p.nextToken };
+}
+
+/** thingNamed is the thing of that very name, if there is one and the filter lets it pass. */
+export async function thingNamed(thingName: string, filter: ThingFilter): Promise<iot.ThingAttribute | undefined> {
+  const t = await unless("ResourceNotFoundException", () => send(new iot.DescribeThingCommand({ thingName })));
+  if (!t || (filter.type && t.thingTypeName !== filter.type)) return undefined;
+  if (filter.attribute) {
+    const has = t.attributes?.[filter.attribute];
+    const prefix = prefixOf(filter.value ?? "");
+    if (has === undefined || (prefix !== undefined ? !has.startsWith(prefix) : has !== filter.value)) return undefined;
+  }
+  return { thingName: t.thingName, thingArn: t.thingArn, thingTypeName: t.thingTypeName, attributes: t.attributes, version: t.version };
 }
 
 export async function pageOfCertificates(marker?: string): Promise<Page<iot.Certificate>> {

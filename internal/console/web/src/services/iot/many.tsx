@@ -6,6 +6,8 @@ import type { Page } from "./api";
 export interface Many<T> extends Loaded<T[]> {
   /** Says that there are more, with a button that gets them; nothing when that is all. */
   note?: ReactNode;
+  /** Whether there are more than these. */
+  more?: boolean;
 }
 
 /** How many of a long list are asked for at first, and how many more each time. */
@@ -31,6 +33,7 @@ export function useMany<T>(page: (next?: string) => Promise<Page<T>>, deps: unkn
   return {
     ...rest,
     data: data?.items,
+    more: data?.more ?? false,
     note: data?.more && (
       <>
         The first {data.items.length.toLocaleString("en-US")} {what} are shown.{" "}

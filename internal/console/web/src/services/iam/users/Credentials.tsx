@@ -12,12 +12,10 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import {
   CreateLoginProfileCommand,
-  DeactivateMFADeviceCommand,
   DeleteAccessKeyCommand,
   DeleteLoginProfileCommand,
   GetAccessKeyLastUsedCommand,
   GetLoginProfileCommand,
-  ListMFADevicesCommand,
   UpdateAccessKeyCommand,
   UpdateLoginProfileCommand,
   type AccessKeyMetadata,
@@ -36,6 +34,7 @@ import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { signInURL, useSession } from "../../../session/identity";
 import { listKeys, mayChangePassword, send, unless } from "../api";
+import { MFA } from "./MFA";
 import { generatePassword } from "./password";
 
 /** Credentials is what a user signs in and signs requests with. */
@@ -44,7 +43,7 @@ export function Credentials({ user, tags }: { user: User; tags: Tag[] }) {
   return (
     <SpaceBetween size="l">
       <SignIn user={user} />
-      <MFA name={name} />
+      <MFA user={name} who={name} />
       <Keys name={name} tags={tags} />
     </SpaceBetween>
   );
@@ -156,41 +155,6 @@ function Password({ name, profile, onDismiss, onDone }: { name: string; profile?
         User must create a new password at next sign-in
       </Checkbox>
     </ConfirmModal>
-  );
-}
-
-function MFA({ name }: { name: string }) {
-  const devices = useLoad(async () => (await send(new ListMFADevicesCommand({ UserName: name }))).MFADevices ?? [], [name]);
-  const [doomed, doom] = useState<string>();
-  return (
-    <>
-      <List
-        variant="container"
-        title="Multi-factor authentication (MFA)"
-        description="Devices whose codes are asked for at sign-in, beside the password."
-        items={devices}
-        id={(d) => d.SerialNumber ?? ""}
-        columns={[
-          { id: "serial", header: "Identifier", text: (d) => d.SerialNumber },
-          { id: "enabled", header: "Enabled", text: (d) => d.EnableDate, cell: (d) => time(d.EnableDate) },
-          { id: "remove", header: "Action", text: () => "", cell: (d) => <Button variant="inline-link" onClick={() => doom(d.SerialNumber)}>Remove</Button> },
-        ]}
-        empty={{ title: "No MFA devices", text: "The user signs in by password alone." }}
-      />
-      {doomed && (
-        <ConfirmModal
-          title="Remove MFA device?"
-          verb="Remove"
-          onDismiss={() => doom(undefined)}
-          onConfirm={async () => {
-            await send(new DeactivateMFADeviceCommand({ UserName: name, SerialNumber: doomed }));
-            await devices.reload();
-          }}
-        >
-          {name} signs in without {doomed} from now on.
-        </ConfirmModal>
-      )}
-    </>
   );
 }
 

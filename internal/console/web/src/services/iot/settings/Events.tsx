@@ -13,7 +13,7 @@ import { ErrorBox } from "../../../kit/ErrorBox";
 import { useLoad } from "../../../kit/load";
 import { send } from "../api";
 
-/** The events in AWS's words, and where they are published. Those without a topic can be switched, and are not published yet. */
+/** The events in AWS's words, and where they are published. AWS's API has switches without a topic, which change nothing here. */
 const events: { type: EventType; name: string; topic?: string }[] = [
   { type: "THING", name: "Thing: created, updated, deleted", topic: "$aws/events/thing/+/+" },
   { type: "THING_GROUP", name: "Thing group: created, updated, deleted", topic: "$aws/events/thingGroup/+/+" },
@@ -27,6 +27,8 @@ const events: { type: EventType; name: string; topic?: string }[] = [
   { type: "JOB", name: "Job: completed, canceled, deleted" },
   { type: "JOB_EXECUTION", name: "Job execution: success, failed and others" },
 ];
+
+const silent = "None: thingd keeps the setting and publishes nothing of it";
 
 /** Events shows which events of the registry are published, and switches them. */
 export function Events() {
@@ -46,7 +48,7 @@ export function Events() {
         header={
           <Header
             variant="h2"
-            description="Event-based messages are published to MQTT topics when things, groups, types, policies or certificates change."
+            description="Messages that are published to MQTT topics when things, groups or types change."
             actions={
               <Button disabled={!on.data} onClick={() => edit(Object.fromEntries(events.map((e) => [e.type, on.data?.[e.type]?.Enabled ?? false])))}>
                 Manage events
@@ -64,7 +66,7 @@ export function Events() {
             minWidth: 110,
             cell: (e) => <StatusIndicator type={on.data?.[e.type]?.Enabled ? "success" : "stopped"}>{on.data?.[e.type]?.Enabled ? "On" : "Off"}</StatusIndicator>,
           },
-          { id: "topic", header: "MQTT topic", cell: (e) => <span className="words">{e.topic ?? "Not published yet"}</span>, minWidth: 180 },
+          { id: "topic", header: "MQTT topic", cell: (e) => <span className="words">{e.topic ?? silent}</span>, minWidth: 180 },
         ]}
         empty={<Box textAlign="center">Not known</Box>}
       />
@@ -80,7 +82,7 @@ export function Events() {
           }}
         >
           {events.map((e) => (
-            <Toggle key={e.type} checked={edited[e.type] ?? false} onChange={({ detail }) => edit({ ...edited, [e.type]: detail.checked })} description={e.topic ?? "Not published yet"}>
+            <Toggle key={e.type} checked={edited[e.type] ?? false} onChange={({ detail }) => edit({ ...edited, [e.type]: detail.checked })} description={e.topic ?? silent}>
               {e.name}
             </Toggle>
           ))}

@@ -4,15 +4,16 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { ThingAttribute } from "@aws-sdk/client-iot";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { go } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
-import { deleteThing, listTypes, pageOfThings, type ThingFilter } from "../api";
+import { deleteThing, listTypes, pageOfThings, thingNamed, type ThingFilter } from "../api";
 import { thingColumns, thingLink } from "../columns";
 import { useMany } from "../many";
+import { nameFault } from "../names";
 
 /** Things is the list of the account's things. */
 export function Things() {
@@ -21,12 +22,23 @@ export function Things() {
   const things = useMany((next) => pageOfThings(filter, next), [filter.type, filter.attribute, filter.value], "things", 15_000);
   const [selected, select] = useState<ThingAttribute[]>([]);
   const [doomed, doom] = useState(false);
+  // Of what is not in the list yet, a thing is found by its whole name.
+  const [sought, seek] = useState("");
+  const search = useLater(seek);
+  const named = useLoad(async () => (things.more && !nameFault(sought, "thing name") ? thingNamed(sought, filter) : undefined), [sought, things.more, filter.type, filter.attribute, filter.value]);
+  const also = named.data && !things.data?.some((t) => t.thingName === named.data?.thingName) ? [named.data] : [];
   return (
     <>
       <List
         title="Things"
-        description={<SpaceBetween size="xxs">{["An IoT thing is a representation and record of your physical device in the cloud.", things.note]}</SpaceBetween>}
-        items={things}
+        description={
+          <SpaceBetween size="xxs">
+            {"An IoT thing is a representation and record of your physical device in the cloud."}
+            {things.note}
+            {things.more && "The search looks through these, and for the thing of exactly that name."}
+          </SpaceBetween>
+        }
+        items={{ ...things, data: things.data && [...things.data, ...also] }}
         id={(t) => t.thingName ?? ""}
         columns={[
           ...thingColumns,
@@ -34,6 +46,7 @@ export function Things() {
           { id: "version", header: "Version", text: (t) => t.version, width: 110 },
         ]}
         filter="Search things"
+        onSearch={search}
         narrow={<Narrow onChange={setFilter} />}
         empty={
           filter.type || filter.attribute
@@ -79,6 +92,16 @@ export function Things() {
   );
 }
 
+/** useLater calls when nothing has changed for a moment. */
+function useLater(call: (text: string) => void): (text: string) => void {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return (text) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => call(text.trim()), 300);
+  };
+}
+
 /** Narrow asks the server for less: things of a type, things with an attribute. */
 function Narrow({ onChange }: { onChange: (f: ThingFilter) => void }) {
   const types = useLoad(listTypes, []);
@@ -98,7 +121,7 @@ function Narrow({ onChange }: { onChange: (f: ThingFilter) => void }) {
         onChange={({ detail }) => set((f) => ({ ...f, type: detail.selectedOption.value || undefined }))}
       />
       <Input ariaLabel="Attribute key" placeholder="Attribute key" value={filter.attribute ?? ""} onChange={({ detail }) => set((f) => ({ ...f, attribute: detail.value.trim() }))} />
-      <Input ariaLabel="Attribute value" placeholder="Attribute value" value={filter.value ?? ""} onChange={({ detail }) => set((f) => ({ ...f, value: detail.value.trim() }))} />
+      <Input ariaLabel="Attribute value" placeholder="Attribute value, or its beginning*" value={filter.value ?? ""} onChange={({ detail }) => set((f) => ({ ...f, value: detail.value.trim() }))} />
     </SpaceBetween>
   );
 }
