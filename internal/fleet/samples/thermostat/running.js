@@ -1,0 +1,5 @@
+// Heating warms the room, the cold outside cools it.
+state.heating = state.temperature < state.target - (state.heating ? 0 : 0.5)
+state.temperature += (state.heating ? 0.3 : 0) - 0.01 * (state.temperature - 5) + chance.normal({ mean: 0, dev: 0.05 })
+
+report()
