@@ -1,0 +1,337 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/thingd/thingd/internal/fleet/model"
+	"github.com/thingd/thingd/internal/fleet/report"
+)
+
+// Job is a run as its engine gets it.
+type Job struct {
+	Start
+	Parsed *model.Model
+	Pool   *x509.CertPool // the system's roots and Start.Roots
+	Glob   *Glob
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Runner is a run under way.
+type Runner interface {
+	// Do does the run; when ctx ends or Stop is called, the devices finish.
+	Do(ctx context.Context) (*report.Result, error)
+	Stop()
+	Snapshot() report.Snapshot
+	Series() report.Series
+	// Devices lists devices from a place on; Device is all of one.
+	Devices(from, limit int) []report.DeviceStatus
+	Device(client int) (report.DeviceStatus, bool)
+	Logs(after uint64, limit int) []report.LogEntry
+}
+
+// Engine is what a worker does runs with.
+type Engine struct {
+	New   func(*Job) (Runner, error)
+	Check func(*model.Model) error
+}
+
+// Main is the worker: it does the one run that in tells and tells out of it.
+// It returns when that is over, or with an error when in ends before.
+func Main(ctx context.Context, in io.Reader, out io.Writer, e Engine) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &child{engine: e, out: out, started: make(chan *Start, 1), glob: &Glob{waiting: map[uint64]chan *GlobReply{}}}
+	c.glob.child = c
+	go func() { cancel(c.read(in)) }()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case start := <-c.started:
+		done := make(chan error, 1)
+		go func() { done <- c.do(ctx, start) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx) // the process ends, whatever still runs
+		}
+	}
+}
+
+// child is the worker's end.
+type child struct {
+	engine  Engine
+	glob    *Glob
+	started chan *Start
+
+	writing sync.Mutex
+	out     io.Writer
+	lost    error // of a write
+
+	mu      sync.Mutex
+	run     Runner // nil before it is made
+	stopped bool
+}
+
+// read takes the parent's lines until they end.
+func (c *child) read(in io.Reader) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 64<<10), MaxFrame)
+	first := true
+	for lines.Scan() {
+		var f toWorker
+		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
+			return fmt.Errorf("read a frame: %w", err)
+		}
+		switch {
+		case f.Start != nil && first:
+			first = false
+			c.started <- f.Start
+		case f.Glob != nil:
+			c.glob.reply(f.Glob)
+		case f.Ask != nil:
+			go c.answer(f.Ask)
+		case f.Stop:
+			c.stop()
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return errors.New("the server is gone")
+}
+
+// tell writes a line.
+func (c *child) tell(f *fromWorker) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.lost == nil {
+		_, c.lost = c.out.Write(append(b, '\n'))
+	}
+	return c.lost
+}
+
+func (c *child) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	if c.run != nil {
+		c.run.Stop()
+	}
+}
+
+func (c *child) do(ctx context.Context, start *Start) error {
+	if err := confine(start.Memory); err != nil {
+		return c.tell(&fromWorker{Failed: fmt.Sprintf("the worker cannot limit itself: %v", err)})
+	}
+	job, err := newJob(start, c.glob)
+	if start.Check {
+		return c.check(job, err)
+	}
+	if err == nil {
+		err = c.make(job)
+	}
+	if err != nil {
+		return c.tell(&fromWorker{Failed: err.Error()})
+	}
+	over := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() { c.progress(over) })
+	result, err := c.run.Do(ctx)
+	close(over)
+	telling.Wait()
+	if err != nil {
+		return c.tell(&fromWorker{Failed: err.Error()})
+	}
+	return c.end(start, result)
+}
+
+// make makes the run, which may have been stopped already.
+func (c *child) make(job *Job) error {
+	run, err := c.engine.New(job)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run = run
+	if c.stopped {
+		run.Stop()
+	}
+	return nil
+}
+
+func newJob(start *Start, glob *Glob) (*Job, error) {
+	j := &Job{Start: *start, Glob: glob}
+	var err error
+	if j.Parsed, err = model.Parse(start.Model); err != nil {
+		return nil, err
+	}
+	if start.Check {
+		return j, nil
+	}
+	dialer, err := NewDialer(start.Egress)
+	if err != nil {
+		return nil, err
+	}
+	j.Dial = dialer.Dial
+	if j.Pool, err = x509.SystemCertPool(); err != nil {
+		j.Pool = x509.NewCertPool() // a machine without roots
+	}
+	if start.Roots != "" && !j.Pool.AppendCertsFromPEM([]byte(start.Roots)) {
+		return nil, errors.New("the roots are no certificates")
+	}
+	return j, nil
+}
+
+func (c *child) check(job *Job, err error) error {
+	faults := []Fault{}
+	if err == nil {
+		err = c.engine.Check(job.Parsed)
+	}
+	for _, fault := range unjoin(err) {
+		faults = append(faults, Fault{fault.Error()})
+	}
+	b, err := json.Marshal(faults)
+	if err != nil {
+		return err
+	}
+	return c.tell(&fromWorker{Checked: b})
+}
+
+// unjoin are the errors that errors.Join has joined.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return many.Unwrap()
+	}
+	return []error{err}
+}
+
+// progress tells of the run every second.
+func (c *child) progress(over <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var seq uint64
+	for n := 0; ; n++ {
+		ended := false
+		select {
+		case <-over:
+			ended = true
+		case <-tick.C:
+		}
+		seq = c.tellLogs(seq)
+		if ended {
+			for last := ^uint64(0); last != seq; { // all that is left
+				last, seq = seq, c.tellLogs(seq)
+			}
+			return
+		}
+		f := &fromWorker{Snapshot: encode(c.run.Snapshot())}
+		if n%2 == 1 {
+			f.Series = encode(c.run.Series())
+		}
+		if c.tell(f) != nil {
+			return
+		}
+	}
+}
+
+// encode is JSON of a report's values, which have nothing that JSON has not.
+func encode(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil // a script's number that is none; the next one may be
+	}
+	return b
+}
+
+// tellLogs tells of the lines behind seq and answers the last one's number.
+func (c *child) tellLogs(seq uint64) uint64 {
+	lines := c.run.Logs(seq, logLines)
+	if len(lines) == 0 {
+		return seq
+	}
+	_ = c.tell(&fromWorker{Logs: encode(lines)})
+	return lines[len(lines)-1].Seq
+}
+
+// answer answers a question about devices.
+func (c *child) answer(a *ask) {
+	c.mu.Lock()
+	run := c.run
+	c.mu.Unlock()
+	list := []report.DeviceStatus{}
+	switch {
+	case run == nil:
+	case a.Client != nil:
+		if d, ok := run.Device(*a.Client); ok {
+			list = append(list, d)
+		}
+	default:
+		for _, d := range run.Devices(a.From, a.Limit) {
+			list = append(list, slim(d))
+		}
+	}
+	_ = c.tell(&fromWorker{Answer: &answer{a.ID, encode(list)}})
+}
+
+// end tells how the devices ended, and the result last.
+func (c *child) end(start *Start, result *report.Result) error {
+	const chunk = 100
+	budget := start.DeviceBytes
+	for from := 0; ; from += chunk {
+		list := c.run.Devices(from, chunk)
+		if len(list) == 0 {
+			break
+		}
+		var states []State
+		for i := range list {
+			d, ok := c.run.Device(list[i].Client)
+			if !ok {
+				continue
+			}
+			if start.Run.KeepState && len(d.State) > 0 {
+				states = append(states, State{d.Client, d.State})
+			}
+			// What does not fit is left out of what there is to read of each,
+			// not devices out of the list.
+			if size := len(encode(d)); size <= budget {
+				budget -= size
+				list[i] = d
+			} else {
+				list[i] = slim(d)
+			}
+		}
+		if err := c.tell(&fromWorker{Devices: encode(list)}); err != nil {
+			return err
+		}
+		if states != nil {
+			if err := c.tell(&fromWorker{States: states}); err != nil {
+				return err
+			}
+		}
+	}
+	f := &fromWorker{Series: encode(result.Series)}
+	result.Series = report.Series{StepSeconds: result.Series.StepSeconds}
+	f.Result = encode(result)
+	if f.Result == nil {
+		f.Failed = "the result has numbers that JSON has not"
+	}
+	return c.tell(f)
+}
