@@ -17,7 +17,11 @@ interface Props {
   /** What the server found wrong, with the text that it was told of. */
   refused?: { text: string; faults: Fault[] };
   height?: number;
+  /** JavaScript's faults are those that check and refused tell. */
+  language?: "json" | "javascript";
 }
+
+const none = (): Fault[] => [];
 
 export const checkJSON = (text: string): Fault[] => {
   const read = parseJSON(text);
@@ -25,10 +29,10 @@ export const checkJSON = (text: string): Fault[] => {
 };
 
 /**
- * JsonEditor is an editor of JSON that marks what is wrong in the line where it
+ * JsonEditor is an editor of JSON, or of JavaScript, that marks what is wrong in the line where it
  * stands, and lists it below with line and column.
  */
-export function JsonEditor({ label, value, onChange, check = checkJSON, refused, height = 420 }: Props) {
+export function JsonEditor({ label, value, onChange, language = "json", check = language === "json" ? checkJSON : none, refused, height = 420 }: Props) {
   const [ace, setAce] = useState<AceModule>();
   const [failed, setFailed] = useState(false);
   const [preferences, setPreferences] = useState<Partial<CodeEditorProps.Preferences>>();
@@ -41,14 +45,18 @@ export function JsonEditor({ label, value, onChange, check = checkJSON, refused,
 
   useEffect(() => {
     let gone = false;
-    import("./ace").then(
+    const load = async () => {
+      const [m] = await Promise.all([import("./ace"), language === "javascript" && import("./acescript")]);
+      return m;
+    };
+    load().then(
       (m) => !gone && setAce(() => m.default),
       () => !gone && setFailed(true),
     );
     return () => {
       gone = true;
     };
-  }, []);
+  }, [language]);
 
   // Cloudscape makes the editor itself and keeps it; its annotations are ours.
   const wrapped = useMemo(() => {
@@ -85,7 +93,7 @@ export function JsonEditor({ label, value, onChange, check = checkJSON, refused,
       <CodeEditor
         ace={failed ? undefined : wrapped}
         loading={!ace && !failed}
-        language="json"
+        language={language}
         value={value}
         ariaLabel={label}
         onDelayedChange={() => {}}

@@ -1,0 +1,4 @@
+// JavaScript for the editor, which has to be there before.
+import "./ace";
+
+await import("ace-builds/src-noconflict/mode-javascript");

@@ -1,0 +1,60 @@
+import Button from "@cloudscape-design/components/button";
+import Input from "@cloudscape-design/components/input";
+import Select from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useRef, useState } from "react";
+import { download } from "../../../kit/download";
+import { ErrorBox } from "../../../kit/ErrorBox";
+import { useLoad } from "../../../kit/load";
+import { listLogs, type LogEntry } from "../api";
+import { keep, matching, most, written } from "./log";
+import { LogLines } from "./LogLines";
+
+const levels = ["debug", "info", "warn", "error"];
+
+/** Logs is what a run and its devices log, as it comes. */
+export function Logs({ run, live }: { run: string; live: boolean }) {
+  const [level, setLevel] = useState("debug");
+  const [text, setText] = useState("");
+  const kept = useRef<{ run: string; lines: LogEntry[]; last: number }>({ run, lines: [], last: 0 });
+  const logs = useLoad(
+    async () => {
+      if (kept.current.run !== run) kept.current = { run, lines: [], last: 0 };
+      // What came since, in pages; the server keeps the latest lines only.
+      for (let more = true; more; ) {
+        const p = await listLogs(run, kept.current.last);
+        const before = kept.current.last;
+        kept.current = { run, lines: keep(kept.current.lines, p.logs), last: Math.max(before, p.logs.at(-1)?.sequence ?? 0) };
+        more = p.logs.length > 0 && kept.current.last < p.lastSequence && kept.current.last > before;
+      }
+      return kept.current.lines;
+    },
+    [run, live],
+    live ? 1_500 : undefined,
+  );
+  const shown = matching(logs.data ?? [], level, text);
+  return (
+    <SpaceBetween size="m">
+      <ErrorBox error={logs.error} onRetry={() => void logs.reload()} />
+      <SpaceBetween direction="horizontal" size="xs">
+        <Input type="search" value={text} placeholder="Search logs" ariaLabel="Search logs" onChange={({ detail }) => setText(detail.value)} />
+        <Select
+          ariaLabel="Least level"
+          selectedOption={{ value: level, label: level === "debug" ? "All levels" : `${level} and worse` }}
+          options={levels.map((value) => ({ value, label: value === "debug" ? "All levels" : value === "error" ? "error" : `${value} and worse` }))}
+          onChange={({ detail }) => setLevel(detail.selectedOption.value ?? "debug")}
+        />
+        <Button disabled={shown.length === 0} onClick={() => download(`run-${run}.log`, written(shown))}>
+          Download
+        </Button>
+      </SpaceBetween>
+      <LogLines
+        title="Logs"
+        run={run}
+        lines={shown}
+        empty={logs.data?.length ? "No line is like that." : "Nothing was logged yet."}
+        note={`Of all devices, the latest ${most.toLocaleString("en-US")} lines at most.`}
+      />
+    </SpaceBetween>
+  );
+}

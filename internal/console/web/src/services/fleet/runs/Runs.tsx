@@ -1,0 +1,4 @@
+import { RunList } from "./RunList";
+
+/** Runs is the list of all results. */
+export const Runs = () => <RunList />;

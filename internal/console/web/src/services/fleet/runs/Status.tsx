@@ -1,0 +1,33 @@
+import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
+import type { RunStatus } from "../api";
+
+const shown: Record<RunStatus, [StatusIndicatorProps.Type, string]> = {
+  QUEUED: ["pending", "Queued"],
+  RUNNING: ["in-progress", "Running"],
+  STOPPING: ["in-progress", "Stopping"],
+  SUCCEEDED: ["success", "Succeeded"],
+  FAILED: ["error", "Failed"],
+  STOPPED: ["stopped", "Stopped"],
+};
+
+/** Status is that of a run. */
+export function Status({ of }: { of: RunStatus }) {
+  const [type, text] = shown[of] ?? ["info", of];
+  return <StatusIndicator type={type}>{text}</StatusIndicator>;
+}
+
+const phases: Record<string, StatusIndicatorProps.Type> = {
+  waiting: "pending",
+  starting: "in-progress",
+  connecting: "in-progress",
+  running: "in-progress",
+  finishing: "in-progress",
+  finished: "success",
+  failed: "error",
+  stopped: "stopped",
+};
+
+/** Phase is where a device is. */
+export function Phase({ of }: { of: string }) {
+  return <StatusIndicator type={phases[of] ?? "info"}>{of.charAt(0).toUpperCase() + of.slice(1)}</StatusIndicator>;
+}
