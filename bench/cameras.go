@@ -63,7 +63,13 @@ func fleetOfCameras() ([]row, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	time.Sleep(camerasRounds * *duration)
+	if *profiles != "" {
+		cpu := fmt.Sprintf("profile?seconds=%d", max(1, int((camerasRounds**duration).Seconds())))
+		if err := s.profile(cpu, filepath.Join(*profiles, "cameras-cpu.pprof")); err != nil {
+			return nil, err
+		}
+	}
+	time.Sleep(camerasRounds**duration - time.Since(begin))
 	after, err := s.used()
 	if err != nil {
 		return nil, err
@@ -176,7 +182,7 @@ func (s *server) film(stream string, stop <-chan struct{}, persisted func(at tim
 		for i := range int(fragmentTime / frameTime) {
 			select {
 			case <-stop:
-				return errors.Join(p.end(), <-done)
+				return errors.Join(p.w.end(), <-done)
 			case err := <-done:
 				return errors.Join(fmt.Errorf("%s ended early", stream), err)
 			case <-tick.C:

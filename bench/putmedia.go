@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"time"
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
@@ -18,7 +17,7 @@ import (
 // producer is a PutMedia connection.
 type producer struct {
 	conn net.Conn
-	w    io.WriteCloser // chunks of the body
+	w    *chunkWriter // of the body
 	acks *json.Decoder
 	resp *http.Response
 }
@@ -66,19 +65,32 @@ func (s *server) putMedia(stream string) (*producer, error) {
 		b, err := io.ReadAll(resp.Body)
 		return nil, fmt.Errorf("PutMedia: %s: %s %w", resp.Status, b, err)
 	}
-	return &producer{conn: conn, w: httputil.NewChunkedWriter(conn), acks: json.NewDecoder(resp.Body), resp: resp}, nil
+	return &producer{conn: conn, w: &chunkWriter{conn: conn}, acks: json.NewDecoder(resp.Body), resp: resp}, nil
+}
+
+// chunkWriter sends each Write as one chunk, whole, as libcurl does.
+type chunkWriter struct {
+	conn net.Conn
+	buf  []byte
+}
+
+func (w *chunkWriter) Write(p []byte) (int, error) {
+	w.buf = fmt.Appendf(w.buf[:0], "%x\r\n", len(p))
+	w.buf = append(w.buf, p...)
+	w.buf = append(w.buf, "\r\n"...)
+	if _, err := w.conn.Write(w.buf); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// end sends the terminating chunk.
+func (w *chunkWriter) end() error {
+	_, err := io.WriteString(w.conn, "0\r\n\r\n")
+	return err
 }
 
 func (p *producer) close() { _ = p.conn.Close() }
-
-// end sends the terminating chunk.
-func (p *producer) end() error {
-	if err := p.w.Close(); err != nil {
-		return err
-	}
-	_, err := io.WriteString(p.conn, "\r\n")
-	return err
-}
 
 // videoHeader is a document of one track of H.264, as far as a server looks at it.
 func videoHeader() []byte {

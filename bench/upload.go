@@ -198,7 +198,7 @@ func (s *server) putBody(stream string, body []byte) error {
 				return
 			}
 		}
-		sent <- p.end()
+		sent <- p.w.end()
 	}()
 	persisted := 0
 	for {

@@ -247,7 +247,7 @@ func (a *App) startVideo(ctx context.Context) error {
 		return fmt.Errorf("open the video store: %w", err)
 	}
 	a.onClose(a.blobs.Close)
-	a.video = &video.Service{DB: a.db, Blobs: a.blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints}
+	a.video = &video.Service{DB: a.db, Blobs: a.blobs, Log: a.logger("video"), Now: a.now, Endpoints: a.endpoints, Registerer: a.metrics}
 	if sets, err := a.cfg.MQTTLimits(); err == nil && sets.Default == config.LimitsMQTT {
 		a.video.Limits = video.Unlimited()
 	}

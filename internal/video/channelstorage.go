@@ -115,6 +115,9 @@ func errNoChannel() error {
 // DescribeMediaStorageConfiguration answers where a channel's media are stored.
 func (s *Service) DescribeMediaStorageConfiguration(ctx context.Context, _ *kinesisvideo.DescribeMediaStorageConfigurationInput) (*kinesisvideo.DescribeMediaStorageConfigurationOutput, error) {
 	c, err := targetChannel(ctx)
+	if limit := s.throttle(ctx, nil); limit != nil {
+		return nil, limit
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +144,9 @@ func (s *Service) DescribeMediaStorageConfiguration(ctx context.Context, _ *kine
 // takes one channel's.
 func (s *Service) UpdateMediaStorageConfiguration(ctx context.Context, in *kinesisvideo.UpdateMediaStorageConfigurationInput) (*kinesisvideo.UpdateMediaStorageConfigurationOutput, error) {
 	c, err := targetChannel(ctx)
+	if limit := s.throttle(ctx, nil); limit != nil {
+		return nil, limit
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +199,7 @@ func putChannel(ctx context.Context, tx *db.Tx, c *Channel, stream string) error
 
 // DescribeMappedResourceConfiguration answers the channel whose media are stored in a stream, if there is one.
 func (s *Service) DescribeMappedResourceConfiguration(ctx context.Context, in *kinesisvideo.DescribeMappedResourceConfigurationInput) (*kinesisvideo.DescribeMappedResourceConfigurationOutput, error) {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}

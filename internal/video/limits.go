@@ -11,9 +11,13 @@ type Limits struct {
 	Tracks           int           // 3
 	MetadataTags     int           // of a fragment; 10
 
+	// AccountCalls is how many calls of a control operation an account makes in a region in a second: 50, of those that
+	// every producer begins with six times as many; or none.
+	AccountCalls int
+
 	// What follows is of one stream. Rates let ten seconds' worth through at once; a producer that is faster is read no
 	// faster, callers that are faster are refused.
-	Calls          int           // of each data operation in a second; 5; or none
+	Calls          int           // of each operation in a second; 5; or none
 	PutConnections int           // PutMedia at once; 5; or none
 	GetConnections int           // GetMedia at once; 3; or none
 	ListReads      int           // GetMediaForFragmentList at once; 5; or none
@@ -28,7 +32,7 @@ type Limits struct {
 // Unlimited is what a fragment may be on AWS, without AWS's bounds on how much and how often.
 func Unlimited() Limits {
 	return Limits{
-		Streams: -1, Calls: -1, PutConnections: -1, GetConnections: -1, ListReads: -1, Bytes: -1, Fragments: -1, ConnectionTime: -1,
+		Streams: -1, AccountCalls: -1, Calls: -1, PutConnections: -1, GetConnections: -1, ListReads: -1, Bytes: -1, Fragments: -1, ConnectionTime: -1,
 	}
 }
 
@@ -45,6 +49,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.Streams, 10_000)
 	orInt(&l.Tracks, 3)
 	orInt(&l.MetadataTags, 10)
+	orInt(&l.AccountCalls, 50)
 	orInt(&l.Calls, 5)
 	orInt(&l.PutConnections, putConnections)
 	orInt(&l.GetConnections, 3)
@@ -64,6 +69,17 @@ func (l Limits) withDefaults() Limits {
 	l.FragmentDuration = positive(l.FragmentDuration, 20*time.Second)
 	l.ChunkAge = positive(l.ChunkAge, 40*time.Second)
 	return l
+}
+
+// accountCalls is AccountCalls for one operation.
+func (l Limits) accountCalls(op string) int {
+	switch op {
+	case "DescribeStream", "GetDataEndpoint":
+		return 6 * l.AccountCalls
+	case "UpdateMediaStorageConfiguration":
+		return l.AccountCalls / 5
+	}
+	return l.AccountCalls
 }
 
 // Bounds that AWS does not have.

@@ -108,9 +108,13 @@ func (x *session) store(batch []pending) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // not the service's: Close waits for it
 	defer cancel()
+	began := time.Now()
 	err := c.file.Sync(ctx)
+	observe(x.s.metrics.synced, began)
 	if err == nil {
+		began = time.Now()
 		err = x.s.addFragments(ctx, x.st, rows, end)
+		observe(x.s.metrics.indexed, began)
 	}
 	if err == nil {
 		c.kept.Store(end)

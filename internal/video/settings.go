@@ -43,7 +43,7 @@ func putSetting(ctx context.Context, tx *db.Tx, st *Stream, kind string, v any) 
 
 // describeSetting is the setting of the request's stream, nil when it is not set.
 func describeSetting[T any](ctx context.Context, s *Service, kind string) (*T, error) {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func describeSetting[T any](ctx context.Context, s *Service, kind string) (*T, e
 // updateSetting sets a setting of the request's stream, or removes it when v is nil. What is made of a stream's media
 // needs media that are kept.
 func updateSetting[T any](ctx context.Context, s *Service, kind string, v *T, check func(*Stream) error) error {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *Service) DescribeStreamStorageConfiguration(ctx context.Context, _ *kin
 	if c == nil {
 		c = &kinesisvideo.StreamStorageConfiguration{DefaultStorageTier: kinesisvideo.DefaultStorageTierHot}
 	}
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (s *Service) DescribeStreamStorageConfiguration(ctx context.Context, _ *kin
 // UpdateStreamStorageConfiguration sets a stream's storage tier and gives the stream a new version. All tiers are the
 // same disk here.
 func (s *Service) UpdateStreamStorageConfiguration(ctx context.Context, in *kinesisvideo.UpdateStreamStorageConfigurationInput) (*kinesisvideo.UpdateStreamStorageConfigurationOutput, error) {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}

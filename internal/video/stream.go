@@ -91,6 +91,9 @@ func newVersion() string { return randomText(20) }
 
 // CreateStream makes a stream; it is active at once.
 func (s *Service) CreateStream(ctx context.Context, in *kinesisvideo.CreateStreamInput) (*kinesisvideo.CreateStreamOutput, error) {
+	if err := s.throttle(ctx, nil); err != nil {
+		return nil, err
+	}
 	st := &Stream{
 		Account: awsapi.Account(ctx), Region: awsapi.Region(ctx), Name: in.StreamName,
 		ID: randomText(20), Created: s.Now().UnixMilli(), Version: newVersion(),
@@ -128,7 +131,7 @@ func (s *Service) CreateStream(ctx context.Context, in *kinesisvideo.CreateStrea
 
 // DescribeStream answers what is known of a stream.
 func (s *Service) DescribeStream(ctx context.Context, _ *kinesisvideo.DescribeStreamInput) (*kinesisvideo.DescribeStreamOutput, error) {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +140,9 @@ func (s *Service) DescribeStream(ctx context.Context, _ *kinesisvideo.DescribeSt
 
 // ListStreams answers the caller's streams by name, a page at a time.
 func (s *Service) ListStreams(ctx context.Context, in *kinesisvideo.ListStreamsInput) (*kinesisvideo.ListStreamsOutput, error) {
+	if err := s.throttle(ctx, nil); err != nil {
+		return nil, err
+	}
 	limit := 10_000
 	if in.MaxResults != nil {
 		limit = int(*in.MaxResults)
@@ -211,7 +217,7 @@ func (s *Service) UpdateDataRetention(ctx context.Context, in *kinesisvideo.Upda
 
 // change applies f to the request's stream, when version still is its version, and gives it a new one.
 func (s *Service) change(ctx context.Context, version string, f func(*Stream) error) error {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,7 +233,7 @@ func (s *Service) change(ctx context.Context, version string, f func(*Stream) er
 
 // DeleteStream removes a stream: its media cannot be read any more, and their space is given back soon after.
 func (s *Service) DeleteStream(ctx context.Context, in *kinesisvideo.DeleteStreamInput) (*kinesisvideo.DeleteStreamOutput, error) {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +263,7 @@ func streamError(err error, format string, args ...any) error {
 
 // GetDataEndpoint answers where a stream's media are sent and read: one address for all operations.
 func (s *Service) GetDataEndpoint(ctx context.Context, _ *kinesisvideo.GetDataEndpointInput) (*kinesisvideo.GetDataEndpointOutput, error) {
-	if _, err := target(ctx); err != nil {
+	if _, err := s.throttled(ctx); err != nil {
 		return nil, err
 	}
 	url := s.Endpoints.VideoData(awsapi.RequestOf(ctx).TLS)

@@ -82,7 +82,7 @@ func (s *Service) untag(ctx context.Context, keys []string) error {
 
 // changeTags does not touch the stream's version: tags are not part of what it guards.
 func (s *Service) changeTags(ctx context.Context, f func(map[string]string) error) error {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *Service) ListTagsForResource(ctx context.Context, in *kinesisvideo.List
 }
 
 func (s *Service) tags(ctx context.Context, token *string) (map[string]string, error) {
-	st, err := target(ctx)
+	st, err := s.throttled(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/thingd/thingd/internal/awsapi"
 )
 
-// traffic is what goes on at each stream at the moment, for limits and for deletion. The zero value is ready; safe for
+// traffic is what goes on at each stream at the moment, and what an account calls, for limits and for deletion. The zero value is ready; safe for
 // concurrent use.
 type traffic struct {
 	mu      sync.Mutex
-	streams map[string]*use // by stream id
+	streams map[string]*use // by stream id; of accounts too, by account and region
 }
 
 // use is what goes on at one stream.
@@ -76,19 +76,14 @@ func (s *Service) admit(ctx context.Context, st *Stream) error {
 	most := map[string]int{
 		"PutMedia": s.Limits.PutConnections, "GetMedia": s.Limits.GetConnections, "GetMediaForFragmentList": s.Limits.ListReads,
 	}[op.Name]
-	u := s.traffic.of(st.ID)
-	defer u.mu.Unlock()
-	if calls := s.Limits.Calls; calls > 0 {
-		if u.calls[op.Name] == nil {
-			u.calls[op.Name] = newLimiter(calls)
-		}
-		if !u.calls[op.Name].Allow() {
-			return kvmedia.ErrClientLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed client calls. Try making the call later.")
-		}
+	if !s.traffic.call(st.ID, op.Name, s.Limits.Calls) {
+		return errThrottled()
 	}
 	if most <= 0 {
 		return nil
 	}
+	u := s.traffic.of(st.ID)
+	defer u.mu.Unlock()
 	if u.open[op.Name] >= most {
 		if op.Name != "PutMedia" && op.Name != "GetMedia" { // the others have no error of their own for it
 			return kvmedia.ErrClientLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded a limit. Try making the call later.")
@@ -104,6 +99,49 @@ func (s *Service) admit(ctx context.Context, st *Stream) error {
 		}
 	})
 	return nil
+}
+
+// call says that one more call of an operation may be made, at a stream or by an account, when so many may in a second.
+func (t *traffic) call(at, op string, perSecond int) bool {
+	if perSecond <= 0 {
+		return true
+	}
+	u := t.of(at)
+	defer u.mu.Unlock()
+	if u.calls[op] == nil {
+		u.calls[op] = newLimiter(perSecond)
+	}
+	return u.calls[op].Allow()
+}
+
+// throttle refuses a call of a control operation, at a stream or at none, over AWS's rates: those of the stream, and then
+// those of the account, of which a stream that is called too often takes nothing.
+func (s *Service) throttle(ctx context.Context, st *Stream) error {
+	op := awsapi.RequestOf(ctx).Operation
+	if op == nil {
+		return nil // called from within
+	}
+	if st != nil && !s.traffic.call(st.ID, op.Name, s.Limits.Calls) {
+		return errThrottled()
+	}
+	account := awsapi.Account(ctx) + "/" + awsapi.Region(ctx) // no id of a stream
+	if !s.traffic.call(account, op.Name, s.Limits.accountCalls(op.Name)) {
+		return errThrottled()
+	}
+	return nil
+}
+
+// throttled is target for a control operation, whose call it counts.
+func (s *Service) throttled(ctx context.Context) (*Stream, error) {
+	st, missing := target(ctx)
+	if err := s.throttle(ctx, st); err != nil {
+		return nil, err
+	}
+	return st, missing
+}
+
+func errThrottled() error {
+	return kvmedia.ErrClientLimitExceededException("Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed client calls. Try making the call later.")
 }
 
 // enter counts a producer in, so that it is told when its stream is deleted; leave counts it out.

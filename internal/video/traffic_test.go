@@ -81,6 +81,69 @@ func TestAdmit(t *testing.T) {
 	})
 }
 
+// AWS's rates of control operations: of a stream, of an account, and of an account with a stream that is not there.
+func TestControlRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Service{Limits: Limits{}.withDefaults()}
+		call := func(op, account string, st *Stream) string {
+			r := &awsapi.Request{Operation: &awsapi.Operation{Name: op}, Caller: &awsapi.Caller{Account: account}, Region: "eu-west-1"}
+			if st != nil {
+				r.Target = st
+			}
+			_, err := s.throttled(awsapi.WithRequest(t.Context(), r))
+			return code(t, err)
+		}
+		const limit, missing = "ClientLimitExceededException", "ResourceNotFoundException"
+		for _, c := range []struct {
+			op, account string
+			stream      string
+			most        int // at once
+			then, after string
+		}{
+			{"DescribeStream", "1", "one", 50, "", limit},
+			{"DescribeStream", "1", "two", 50, "", limit},
+			{"UpdateStream", "1", "one", 50, "", limit},
+			{"UpdateStream", "1", "", 450, missing, limit},
+			{"UpdateStream", "2", "", 500, missing, limit},
+			{"GetDataEndpoint", "1", "", 3000, missing, limit},
+			{"UpdateMediaStorageConfiguration", "1", "", 100, missing, limit},
+		} {
+			var st *Stream
+			if c.stream != "" {
+				st = &Stream{ID: c.stream}
+			}
+			for i := range c.most {
+				if got := call(c.op, c.account, st); got != c.then {
+					t.Fatalf("%s of %q by %s, call %d: %q, want %q", c.op, c.stream, c.account, i, got, c.then)
+				}
+			}
+			if got := call(c.op, c.account, st); got != c.after {
+				t.Errorf("%s of %q by %s, call %d: %q, want %q", c.op, c.stream, c.account, c.most, got, c.after)
+			}
+		}
+		time.Sleep(time.Second)
+		for i := range 6 {
+			want := ""
+			if i == 5 {
+				want = limit
+			}
+			if got := call("DescribeStream", "1", &Stream{ID: "one"}); got != want {
+				t.Errorf("call %d of the next second: %q, want %q", i, got, want)
+			}
+		}
+		time.Sleep(time.Minute)
+		if s.traffic.forget(time.Now()); len(s.traffic.streams) != 0 {
+			t.Errorf("%d streams and accounts are remembered", len(s.traffic.streams))
+		}
+		s.Limits = Unlimited()
+		for range 10_000 {
+			if got := call("DescribeStream", "1", &Stream{ID: "one"}); got != "" {
+				t.Fatalf("without limits: %q", got)
+			}
+		}
+	})
+}
+
 // A producer that is faster than AWS reads is not read faster.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

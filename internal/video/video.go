@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/thingd/thingd/internal/blob"
 	"github.com/thingd/thingd/internal/db"
 )
@@ -33,6 +35,8 @@ type Service struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Endpoints Endpoints
+	// Registerer gets the metrics; it may be nil.
+	Registerer prometheus.Registerer
 
 	// Node names this process among those that share the database: the chunks it has leased are its own to
 	// recover. One process alone needs no name.
@@ -52,6 +56,7 @@ type Service struct {
 	traffic  traffic
 	leases   leases
 	buffers  buffers
+	metrics  *metrics
 
 	mu     sync.Mutex // guards the next two, and wg.Add against Close
 	ctx    context.Context
@@ -65,6 +70,11 @@ type Service struct {
 // started again.
 func (s *Service) Start(ctx context.Context) error {
 	if s.wake == nil {
+		m, err := newMetrics(s.Registerer)
+		if err != nil {
+			return err
+		}
+		s.metrics = m
 		s.Limits = s.Limits.withDefaults()
 		s.IdlePut = positive(s.IdlePut, 30*time.Second)
 		s.IdleGet = positive(s.IdleGet, 30*time.Second)
