@@ -1,7 +1,11 @@
 import AppLayout from "@cloudscape-design/components/app-layout";
+import Box from "@cloudscape-design/components/box";
 import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
 import Flashbar from "@cloudscape-design/components/flashbar";
+import Header from "@cloudscape-design/components/header";
+import Link from "@cloudscape-design/components/link";
 import SideNavigation, { type SideNavigationProps } from "@cloudscape-design/components/side-navigation";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState, type ComponentType } from "react";
 import { SessionProvider } from "../session/identity";
@@ -57,6 +61,11 @@ export default function Frame({ who, onChanged, onSignOut }: Props) {
     window.scrollTo(0, 0);
     content.current?.focus({ preventScroll: true });
   }, [path]);
+
+  // Cloudscape's bar of narrow screens says of a nav which way it lies, which WAI-ARIA does not know.
+  useEffect(() => {
+    for (const nav of document.querySelectorAll("nav[aria-orientation]")) nav.removeAttribute("aria-orientation");
+  });
 
   const [open, setOpen] = useState(() => window.innerWidth > 912);
 
@@ -171,9 +180,11 @@ const Loading = () => (
 
 function Missing() {
   return (
-    <div>
-      <h1>Page not found</h1>
-      <p>The console has no screen under this address.</p>
-    </div>
+    <SpaceBetween size="s">
+      <Header variant="h1">Page not found</Header>
+      <Box>
+        The console has no screen under this address. <Link href="#/">Console Home</Link>
+      </Box>
+    </SpaceBetween>
   );
 }

@@ -181,8 +181,8 @@ function Results({ results }: { results: EvaluationResult[] }) {
         </Header>
       }
       columnDefinitions={[
-        { id: "action", header: "Action", cell: (r) => r.action, isRowHeader: true },
-        { id: "resource", header: "Resource", cell: (r) => r.resource ?? "*" },
+        { id: "action", header: "Action", minWidth: 160, cell: (r) => r.action, isRowHeader: true },
+        { id: "resource", header: "Resource", minWidth: 160, cell: (r) => r.resource ?? "*" },
         {
           id: "decision",
           header: "Permission",

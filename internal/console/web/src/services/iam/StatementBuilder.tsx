@@ -78,9 +78,9 @@ export function StatementBuilder({ document, onChange }: { document: string; onC
         ariaLabels={{ tableLabel: "Statements" }}
         wrapLines
         columnDefinitions={[
-          { id: "effect", header: "Effect", cell: ({ s }) => s.Effect, width: 100, isRowHeader: true },
-          { id: "action", header: "Actions", cell: ({ s }) => (s.Action !== undefined ? some(s.Action) : `All but ${some(s.NotAction)}`) },
-          { id: "resource", header: "Resources", cell: ({ s }) => (s.Resource !== undefined ? some(s.Resource) : s.NotResource !== undefined ? `All but ${some(s.NotResource)}` : "-") },
+          { id: "effect", header: "Effect", cell: ({ s }) => s.Effect, width: 100, minWidth: 90, isRowHeader: true },
+          { id: "action", header: "Actions", minWidth: 140, cell: ({ s }) => (s.Action !== undefined ? some(s.Action) : `All but ${some(s.NotAction)}`) },
+          { id: "resource", header: "Resources", minWidth: 140, cell: ({ s }) => (s.Resource !== undefined ? some(s.Resource) : s.NotResource !== undefined ? `All but ${some(s.NotResource)}` : "-") },
           {
             id: "remove",
             header: "",

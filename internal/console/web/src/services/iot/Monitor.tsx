@@ -30,7 +30,7 @@ export function Monitor() {
     >
       <SpaceBetween size="l">
         <Container header={<Header variant="h2">Resources</Header>}>
-          <ColumnLayout columns={4} minColumnWidth={150}>
+          <ColumnLayout columns={3} minColumnWidth={150}>
             <Count label="Things" link="#/iot/things" of={async () => pageOfThings({})} />
             <Count label="Certificates" link="#/iot/certificates" of={pageOfCertificates} />
             <Count label="Policies" link="#/iot/policies" of={async () => ({ items: await listPolicies() })} />

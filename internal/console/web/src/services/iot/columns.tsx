@@ -34,7 +34,7 @@ export const thingColumns: Column<ThingAttribute>[] = [
 export const certificateColumns: Column<Certificate>[] = [
   { id: "id", header: "Certificate ID", text: (c) => c.certificateId, cell: (c) => <CertificateLink id={c.certificateId ?? ""} /> },
   { id: "status", header: "Status", text: (c) => c.status, cell: (c) => <Status of={c.status} />, width: 140 },
-  { id: "created", header: "Created", text: (c) => c.creationDate, cell: (c) => time(c.creationDate), width: 260 },
+  { id: "created", header: "Created", text: (c) => c.creationDate, cell: (c) => time(c.creationDate), width: 310 },
 ];
 
 export const groupColumns: Column<GroupNameAndArn>[] = [

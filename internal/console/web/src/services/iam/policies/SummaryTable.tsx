@@ -21,11 +21,11 @@ export function SummaryTable({ document }: { document: string }) {
       wrapLines
       empty={<Box textAlign="center">The policy allows and denies nothing.</Box>}
       columnDefinitions={[
-        { id: "effect", header: "Effect", width: 120, cell: (l) => (l.effect === "Deny" ? <StatusIndicator type="error">Deny</StatusIndicator> : <StatusIndicator type="success">Allow</StatusIndicator>) },
-        { id: "service", header: "Service", cell: (l) => l.service, isRowHeader: true },
-        { id: "access", header: "Access level", cell: (l) => l.access },
-        { id: "resource", header: "Resource", cell: (l) => l.resource },
-        { id: "condition", header: "Request condition", cell: (l) => l.condition },
+        { id: "effect", header: "Effect", width: 120, minWidth: 110, cell: (l) => (l.effect === "Deny" ? <StatusIndicator type="error">Deny</StatusIndicator> : <StatusIndicator type="success">Allow</StatusIndicator>) },
+        { id: "service", header: "Service", minWidth: 90, cell: (l) => l.service, isRowHeader: true },
+        { id: "access", header: "Access level", minWidth: 110, cell: (l) => l.access },
+        { id: "resource", header: "Resource", minWidth: 160, cell: (l) => l.resource },
+        { id: "condition", header: "Request condition", minWidth: 120, cell: (l) => l.condition },
       ]}
     />
   );

@@ -201,8 +201,8 @@ export function UserCreate() {
                         : []
                 }
                 columnDefinitions={[
-                  { id: "name", header: "Name", cell: (i) => i.name, isRowHeader: true },
-                  { id: "type", header: "Type", cell: (i) => i.type },
+                  { id: "name", header: "Name", minWidth: 160, cell: (i) => i.name, isRowHeader: true },
+                  { id: "type", header: "Type", minWidth: 110, cell: (i) => i.type },
                 ]}
                 empty={<Box textAlign="center">The user has no permissions.</Box>}
               />

@@ -36,9 +36,9 @@ export function Authorities() {
             ),
           },
           { id: "status", header: "Status", text: (c) => c.status, cell: (c) => <Status of={c.status} />, width: 140 },
-          { id: "created", header: "Registered", text: (c) => c.creationDate, cell: (c) => time(c.creationDate), width: 260 },
+          { id: "created", header: "Registered", text: (c) => c.creationDate, cell: (c) => time(c.creationDate), width: 310 },
         ]}
-        filter="Search certificate authorities"
+        filter="Search authorities"
         empty={{ title: "You don't have any certificate authorities yet", action: <Button href="#/iot/certificate-authorities/register">Register a CA certificate</Button> }}
         select="single"
         selected={selected}

@@ -31,7 +31,7 @@ export function RetainedMessages() {
           { id: "topic", header: "Topic", text: (m) => m.topic, cell: (m) => <Link href={retainedLink(m.topic ?? "")}>{m.topic}</Link> },
           { id: "size", header: "Payload size (bytes)", text: (m) => m.payloadSize, width: 170 },
           { id: "qos", header: "QoS", text: (m) => m.qos, width: 110 },
-          { id: "at", header: "Last updated", text: (m) => m.lastModifiedTime, cell: (m) => time(m.lastModifiedTime === undefined ? undefined : new Date(m.lastModifiedTime)), width: 260 },
+          { id: "at", header: "Last updated", text: (m) => m.lastModifiedTime, cell: (m) => time(m.lastModifiedTime === undefined ? undefined : new Date(m.lastModifiedTime)), width: 310 },
         ]}
         filter="Search topics"
         empty={{ title: "No retained messages", text: "No message has been published with RETAIN.", action: <Button onClick={() => ask("publish")}>Publish a retained message</Button> }}

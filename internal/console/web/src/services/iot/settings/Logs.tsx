@@ -59,7 +59,7 @@ export function Logs() {
   const [selected, select] = useState<LogTargetConfiguration[]>([]);
   const now = options.data?.disableAllLogs ? "DISABLED" : options.data?.defaultLogLevel;
   return (
-    <>
+    <SpaceBetween size="l">
       <Container
         header={
           <Header
@@ -126,7 +126,7 @@ export function Logs() {
         />
       )}
       {asking === "add" && <AddLevel onDismiss={() => ask(undefined)} onDone={special.reload} />}
-    </>
+    </SpaceBetween>
   );
 }
 

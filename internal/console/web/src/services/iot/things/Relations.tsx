@@ -31,13 +31,13 @@ export function Certificates({ name }: { name: string }) {
     <>
       <Attached
         title="Certificates"
-        description="Who connects with one of them may be taken for this thing."
+        description="A device that connects with one of these certificates can be this thing."
         items={principals}
         id={(p) => lastOf(p.arn)}
         columns={[
           { id: "id", header: "Certificate ID", text: (p) => lastOf(p.arn), cell: (p) => <Principal arn={p.arn} /> },
           { id: "status", header: "Status", text: (p) => p.certificate?.status, cell: (p) => (p.certificate ? <Status of={p.certificate.status} /> : "-"), width: 140 },
-          { id: "created", header: "Created", text: (p) => p.certificate?.creationDate, cell: (p) => time(p.certificate?.creationDate), width: 260 },
+          { id: "created", header: "Created", text: (p) => p.certificate?.creationDate, cell: (p) => time(p.certificate?.creationDate), width: 310 },
         ]}
         one="certificate"
         whose={name}

@@ -121,7 +121,7 @@ function Narrow({ onChange }: { onChange: (f: ThingFilter) => void }) {
         onChange={({ detail }) => set((f) => ({ ...f, type: detail.selectedOption.value || undefined }))}
       />
       <Input ariaLabel="Attribute key" placeholder="Attribute key" value={filter.attribute ?? ""} onChange={({ detail }) => set((f) => ({ ...f, attribute: detail.value.trim() }))} />
-      <Input ariaLabel="Attribute value" placeholder="Attribute value, or its beginning*" value={filter.value ?? ""} onChange={({ detail }) => set((f) => ({ ...f, value: detail.value.trim() }))} />
+      <Input ariaLabel="Attribute value" placeholder="Value, or prefix*" value={filter.value ?? ""} onChange={({ detail }) => set((f) => ({ ...f, value: detail.value.trim() }))} />
     </SpaceBetween>
   );
 }

@@ -28,7 +28,7 @@ export function Types() {
           { id: "name", header: "Name", text: (t) => t.thingTypeName, cell: (t) => <Link href={typeLink(t.thingTypeName ?? "")}>{t.thingTypeName}</Link> },
           { id: "description", header: "Description", text: (t) => t.thingTypeProperties?.thingTypeDescription },
           { id: "status", header: "Status", text: (t) => (t.thingTypeMetadata?.deprecated ? "Deprecated" : "Active"), cell: (t) => <TypeStatus deprecated={t.thingTypeMetadata?.deprecated} />, width: 140 },
-          { id: "created", header: "Created", text: (t) => t.thingTypeMetadata?.creationDate, cell: (t) => time(t.thingTypeMetadata?.creationDate), width: 260 },
+          { id: "created", header: "Created", text: (t) => t.thingTypeMetadata?.creationDate, cell: (t) => time(t.thingTypeMetadata?.creationDate), width: 310 },
         ]}
         filter="Search thing types"
         empty={{ title: "You don't have any thing types yet", text: "Types give things a description and attributes in common.", action: <Button href="#/iot/thing-types/create">Create a thing type</Button> }}
