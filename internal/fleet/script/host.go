@@ -51,6 +51,7 @@ type Host interface {
 	// Publish sends a message; of QoS 1 and 2 it returns once that is
 	// acknowledged. The payload is the host's from then on.
 	Publish(ctx context.Context, m Message) error
+	// Subscribe holds until Unsubscribe, also after a reconnection.
 	Subscribe(ctx context.Context, filter string, qos byte) error
 	Unsubscribe(ctx context.Context, filter string) error
 	Connected() bool

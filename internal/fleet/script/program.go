@@ -1,11 +1,16 @@
 // Package script runs the JavaScript of device models: a Program is a model
 // compiled once, a Device one virtual device that runs it, bounded in time and
-// in memory. What a device does to the world goes through its Host.
+// in memory. What a device does to the world goes through its Host; nothing of
+// the process is within a script's reach.
 package script
 
 import (
-	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 
+	"github.com/dlclark/regexp2/v2"
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
 
@@ -17,33 +22,100 @@ type Program struct {
 	model  *model.Model
 	script *goja.Program
 	stages map[string]*goja.Program
+	// places are all codes by the names that errors call them.
+	places   map[string]code
+	settings []model.Setting
+	buffers  members
+
+	mu        sync.Mutex
+	templates map[string]*template
 }
 
-// Compile compiles a valid model. An error names stage, line and column.
-func Compile(m *model.Model) (*Program, error) {
-	p := &Program{model: m, stages: map[string]*goja.Program{}}
-	var err error
-	if p.script, err = compile("script", m.Script); err != nil {
-		return nil, err
+// code is where a piece of JavaScript stands in what is compiled.
+type code struct {
+	first  int // the line at which it begins
+	prefix int // columns in front of it in that line
+}
+
+// where is the place in the person's own text.
+func (c code) where(line, column int) (int, int) {
+	if line == c.first {
+		column -= c.prefix
 	}
-	for name, body := range m.Stages {
-		if p.stages[name], err = compile("stage "+name, "(function(message){"+body+"\n})"); err != nil {
+	return line, max(column, 1)
+}
+
+// regexpBounds has matches that backtrack for ever end when a call's time is
+// over: a match cannot be interrupted. What Go's own engine takes, which is
+// most, does not backtrack.
+var regexpBounds = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = maxComputing })
+
+// Compile compiles a valid model: its script, stages and the templates of its
+// protocol. An error is an *Error: it names place, line and column.
+func Compile(m *model.Model) (*Program, error) {
+	regexpBounds()
+	p := &Program{
+		model: m, stages: map[string]*goja.Program{}, places: map[string]code{},
+		settings: m.Settings, buffers: bufferMethods(), templates: map[string]*template{},
+	}
+	var err error
+	if m.Script != "" {
+		c := code{first: m.FirstLine("")}
+		if p.script, err = p.compile("script", c, m.Script, "", ""); err != nil {
 			return nil, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Stages)) {
+		if p.stages[name], err = p.stage(name, m.Stages[name]); err != nil {
+			return nil, err
+		}
+	}
+	if m.Protocol != nil {
+		for _, t := range texts(m.Protocol) {
+			if _, err := p.template(t.member, t.text); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return p, nil
 }
 
-func compile(name, source string) (*goja.Program, error) {
-	// Without this the parser reads the files that sourceMappingURL names.
-	tree, err := goja.Parse(name, source, parser.WithDisableSourceMaps)
+// stage compiles the body of a stage's function; one that awaits is the body
+// of an async function.
+func (p *Program) stage(name, body string) (*goja.Program, error) {
+	place, first := "stage "+name, p.model.FirstLine(name)
+	program, err := p.function(place, first, "(function(message){", body)
+	if err != nil && strings.Contains(body, "await") {
+		if async, err := p.function(place, first, "(async function(message){", body); err == nil {
+			return async, nil
+		}
+	}
+	return program, err
+}
+
+func (p *Program) function(place string, first int, head, body string) (*goja.Program, error) {
+	return p.compile(place, code{first: first, prefix: len(head)}, body, head, "\n})")
+}
+
+// compile compiles code between head and tail, which are not the person's.
+func (p *Program) compile(place string, c code, source, head, tail string) (*goja.Program, error) {
+	if err := model.CheckNesting(source); err != nil {
+		return nil, &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
+	}
+	full := strings.Repeat("\n", c.first-1) + head + source + tail
+	// Without the option the parser reads files that sourceMappingURL names.
+	tree, err := parser.ParseFile(nil, place, full, 0, parser.WithDisableSourceMaps)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, syntaxError(place, c, err)
+	}
+	if head != "" && len(tree.Body) != 1 {
+		return nil, &Error{Place: place, Name: "SyntaxError", Message: "SyntaxError: a brace closes more than was opened"}
 	}
 	program, err := goja.CompileAST(tree, false)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, syntaxError(place, c, err)
 	}
+	p.places[place] = c
 	return program, nil
 }
 

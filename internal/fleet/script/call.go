@@ -1,0 +1,210 @@
+package script
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+// Bounds of a call.
+const (
+	maxComputing = 10 * time.Second // without the time in the host
+	maxCalls     = 4000             // functions in each other
+)
+
+// frame is one call of a device; a message that arrives in a call of the host
+// is a frame in a frame.
+type frame struct {
+	ctx   context.Context
+	left  time.Duration // of the time to compute
+	cause error         // why it was interrupted
+	ended bool
+}
+
+// clock is what ends calls. Its lock is held for moments only.
+type clock struct {
+	mu       sync.Mutex
+	frame    *frame
+	since    time.Time // when the script began to compute; zero while it does not
+	timer    *time.Timer
+	armed    bool
+	shutdown error // Interrupt's reason: nothing runs any more
+}
+
+// enter runs f as a call of the script and explains its error.
+func (d *Device) enter(ctx context.Context, place string, f func() (goja.Value, error)) (goja.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Place: place, Name: "Stopped", Message: err.Error(), Err: err}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fr := &frame{ctx: ctx, left: maxComputing}
+	outer, err := d.begin(fr)
+	if err != nil {
+		return nil, &Error{Place: place, Name: "Stopped", Message: err.Error(), Err: err}
+	}
+	stop := func() bool { return true }
+	if ctx.Done() != nil {
+		stop = context.AfterFunc(ctx, func() { d.halt(fr, context.Cause(ctx)) })
+	}
+	v, err := f()
+	if err == nil && len(d.rejected) > 0 && outer == nil {
+		err = d.rejection()
+	}
+	err = d.explain(place, fr, err)
+	stop()
+	d.end(fr, outer)
+	return v, err
+}
+
+// begin starts the clock of a call; the frame around it is given back.
+func (d *Device) begin(fr *frame) (*frame, error) {
+	c := &d.clock
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shutdown != nil {
+		return nil, c.shutdown
+	}
+	outer := c.frame
+	if outer == nil || outer.cause == nil {
+		d.vm.ClearInterrupt()
+	}
+	c.frame = fr
+	d.resume(fr)
+	return outer, nil
+}
+
+func (d *Device) end(fr, outer *frame) {
+	c := &d.clock
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fr.ended, c.since, c.frame = true, time.Time{}, outer
+	if fr.cause != nil && (outer == nil || outer.cause == nil) && c.shutdown == nil {
+		d.vm.ClearInterrupt()
+	}
+}
+
+// resume has the script's time run; clock.mu is held.
+func (d *Device) resume(fr *frame) {
+	c := &d.clock
+	c.since = time.Now()
+	if c.armed {
+		return // it fires early at worst
+	}
+	c.armed = true
+	if c.timer == nil {
+		c.timer = time.AfterFunc(fr.left, d.expire)
+		return
+	}
+	c.timer.Reset(fr.left)
+}
+
+// expire ends the call that computes if its time is over.
+func (d *Device) expire() {
+	c := &d.clock
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = false
+	if c.since.IsZero() || c.frame == nil {
+		return
+	}
+	if left := c.frame.left - time.Since(c.since); left > 0 {
+		c.armed = true
+		c.timer.Reset(left)
+		return
+	}
+	d.interrupt(c.frame, errTime)
+}
+
+// interrupt ends a frame; clock.mu is held.
+func (d *Device) interrupt(fr *frame, cause error) {
+	if fr.ended {
+		return
+	}
+	if fr.cause == nil {
+		fr.cause = cause
+	}
+	d.vm.Interrupt(cause)
+}
+
+func (d *Device) halt(fr *frame, cause error) {
+	d.clock.mu.Lock()
+	defer d.clock.mu.Unlock()
+	d.interrupt(fr, cause)
+}
+
+// cause is why a frame was interrupted.
+func (d *Device) cause(fr *frame) error {
+	d.clock.mu.Lock()
+	defer d.clock.mu.Unlock()
+	switch {
+	case d.clock.shutdown != nil:
+		return d.clock.shutdown
+	case fr.cause != nil:
+		return fr.cause
+	case d.clock.frame != nil && d.clock.frame.cause != nil:
+		return d.clock.frame.cause
+	}
+	return ErrStopped
+}
+
+// outside is ask, and throws the error.
+func (d *Device) outside(call func(ctx context.Context) error) {
+	if err := d.ask(call); err != nil {
+		d.throwHost(err)
+	}
+}
+
+// ask runs a call of the host: the script's clock stands still, and others may
+// look at the device.
+func (d *Device) ask(call func(ctx context.Context) error) error {
+	c := &d.clock
+	c.mu.Lock()
+	fr := c.frame
+	fr.left -= time.Since(c.since)
+	c.since = time.Time{}
+	c.mu.Unlock()
+	err := d.unlocked(fr.ctx, call)
+	c.mu.Lock()
+	c.frame = fr
+	if ended := fr.ctx.Err(); ended != nil {
+		d.interrupt(fr, context.Cause(fr.ctx)) // whatever the script would catch
+	}
+	d.resume(fr)
+	c.mu.Unlock()
+	return err
+}
+
+func (d *Device) unlocked(ctx context.Context, call func(ctx context.Context) error) error {
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	return call(ctx)
+}
+
+// Running is how long the script has been computing without a call of the
+// host, 0 when it is not.
+func (d *Device) Running() time.Duration {
+	d.clock.mu.Lock()
+	defer d.clock.mu.Unlock()
+	if d.clock.since.IsZero() {
+		return 0
+	}
+	return max(time.Since(d.clock.since), 1)
+}
+
+// Interrupt ends the call that is computing with an error around reason
+// (ErrStopped if it is nil), and every later one: a script cannot catch it.
+// Calls of the host are not ended: their context does that.
+func (d *Device) Interrupt(reason error) {
+	if reason == nil {
+		reason = ErrStopped
+	}
+	d.clock.mu.Lock()
+	defer d.clock.mu.Unlock()
+	if d.clock.shutdown == nil {
+		d.clock.shutdown = reason
+	}
+	d.vm.Interrupt(reason)
+}

@@ -1,0 +1,171 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/parser"
+
+	"github.com/thingd/thingd/internal/fleet/model"
+)
+
+const (
+	maxTemplates   = 1000      // that a program remembers
+	maxExpressions = 100       // in a template
+	maxExpanded    = 256 << 10 // bytes
+)
+
+// template is a text cut at its expressions: texts[0] expressions[0] texts[1] …
+type template struct {
+	texts       []string
+	expressions []*goja.Program
+	sources     []string
+	place       string
+}
+
+// text is a template of a protocol, with the member that has it.
+type text struct{ member, text string }
+
+// texts are all templates of a protocol.
+func texts(p *model.Protocol) []text {
+	out := []text{
+		{"endpoint", p.Endpoint}, {"certificate", p.Certificate}, {"key", p.Key}, {"ca", p.CA}, {"clientId", p.ClientID},
+		{"username", p.Username}, {"password", p.Password}, {"keepAlive", p.KeepAlive}, {"topic", p.Topic},
+	}
+	for i, s := range p.Subscribe {
+		out = append(out, text{fmt.Sprintf("subscribe[%d].filter", i), s.Filter})
+	}
+	if p.Will != nil {
+		out = append(out, text{"will.topic", p.Will.Topic}, text{"will.payload", p.Will.Payload})
+	}
+	for i := range out {
+		out[i].member = "protocol." + out[i].member
+	}
+	return out
+}
+
+// template compiles a template, or finds it compiled.
+func (p *Program) template(place, text string) (*template, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t, ok := p.templates[text]; ok {
+		return t, nil
+	}
+	t := &template{place: place}
+	if err := model.CheckNesting(text); err != nil {
+		return nil, &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
+	}
+	rest := text
+	for {
+		before, after, ok := strings.Cut(rest, "{{")
+		t.texts = append(t.texts, before)
+		if !ok {
+			break
+		}
+		if len(t.expressions) == maxExpressions {
+			return nil, &Error{Place: place, Name: "SyntaxError", Message: fmt.Sprintf("a template has at most %d expressions", maxExpressions)}
+		}
+		line := strings.Count(text[:len(text)-len(after)], "\n") + 1
+		source, tail, program, err := expression(place, line, after)
+		if err != nil {
+			return nil, err
+		}
+		t.expressions, t.sources, rest = append(t.expressions, program), append(t.sources, strings.TrimSpace(source)), tail
+	}
+	if len(p.templates) < maxTemplates {
+		p.templates[text] = t
+	}
+	return t, nil
+}
+
+// expression takes the expression that text begins with, up to the first }}
+// before which there is a whole one: braces may stand in it.
+func expression(place string, line int, text string) (source, tail string, program *goja.Program, err error) {
+	c := code{first: line, prefix: 1}
+	end := 0
+	for range maxExpressions {
+		i := strings.Index(text[end:], "}}")
+		if i < 0 {
+			break
+		}
+		end += i
+		source := text[:end]
+		tree, failed := parser.ParseFile(nil, place, strings.Repeat("\n", line-1)+"("+source+"\n)", 0, parser.WithDisableSourceMaps)
+		if failed == nil && !single(tree) {
+			failed = &Error{Place: place, Line: line, Name: "SyntaxError", Message: fmt.Sprintf("SyntaxError: {{%s}} is no expression", strings.TrimSpace(source))}
+		}
+		if failed == nil {
+			program, failed = goja.CompileAST(tree, false)
+		}
+		if failed == nil {
+			return source, text[end+2:], program, nil
+		}
+		if err == nil {
+			err = failed // of the shortest: what people meant, most often
+		}
+		end++
+	}
+	switch err.(type) {
+	case nil:
+		return "", "", nil, &Error{Place: place, Line: line, Name: "SyntaxError", Message: "SyntaxError: what begins with {{ does not end with }}"}
+	case *Error:
+		return "", "", nil, err
+	}
+	return "", "", nil, syntaxError(place, c, err)
+}
+
+// single tells whether a program is one expression.
+func single(tree *ast.Program) bool {
+	if len(tree.Body) != 1 {
+		return false
+	}
+	_, ok := tree.Body[0].(*ast.ExpressionStatement)
+	return ok
+}
+
+// Expand evaluates a template: text with expressions between {{ and }}. Each
+// must have a value: undefined and null are errors that name the expression.
+// Bytes stand for themselves, objects for their JSON.
+func (d *Device) Expand(template string) (string, error) {
+	if !strings.Contains(template, "{{") {
+		return template, nil
+	}
+	t, err := d.program.template("template", template)
+	if err != nil {
+		return "", err
+	}
+	var out string
+	_, err = d.enter(context.Background(), t.place, func() (goja.Value, error) {
+		var err error
+		out, err = d.expand(t)
+		return nil, err
+	})
+	return out, err
+}
+
+func (d *Device) expand(t *template) (string, error) {
+	var out strings.Builder
+	for i, e := range t.expressions {
+		out.WriteString(t.texts[i])
+		v, err := d.vm.RunProgram(e)
+		if err != nil {
+			return "", err
+		}
+		if goja.IsUndefined(v) || goja.IsNull(v) {
+			return "", &Error{Place: t.place, Name: "TemplateError", Message: fmt.Sprintf("{{%s}} is %s", t.sources[i], v)}
+		}
+		b, err := d.bytes(v, maxExpanded)
+		if err == nil && out.Len()+len(b) > maxExpanded {
+			err = tooLong(maxExpanded)
+		}
+		if err != nil {
+			return "", &Error{Place: t.place, Name: "TemplateError", Message: fmt.Sprintf("{{%s}}: %v", t.sources[i], err)}
+		}
+		out.Write(b)
+	}
+	out.WriteString(t.texts[len(t.texts)-1])
+	return out.String(), nil
+}
