@@ -2,6 +2,8 @@ package script
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -40,7 +42,7 @@ func (d *Device) enter(ctx context.Context, place string, f func() (goja.Value, 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	fr := &frame{ctx: ctx, left: maxComputing}
+	fr := &frame{ctx: ctx, left: d.quota}
 	outer, err := d.begin(fr)
 	if err != nil {
 		return nil, &Error{Place: place, Name: "Stopped", Message: err.Error(), Err: err}
@@ -49,13 +51,43 @@ func (d *Device) enter(ctx context.Context, place string, f func() (goja.Value, 
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, func() { d.halt(fr, context.Cause(ctx)) })
 	}
-	v, err := f()
+	v, err := d.safely(f)
 	if err == nil && len(d.rejected) > 0 && outer == nil {
 		err = d.rejection()
 	}
-	err = d.explain(place, fr, err)
+	explained := err
+	if _, failed := d.safely(func() (goja.Value, error) {
+		explained = d.explain(place, fr, err) // which may run code of the script
+		return nil, nil
+	}); failed != nil {
+		explained = d.explain(place, fr, failed)
+	}
 	stop()
 	d.end(fr, outer)
+	return v, explained
+}
+
+// errInternal is a fault of ours or of the runtime's, not of the script.
+var errInternal = errors.New("internal error")
+
+// safely runs what may throw without having been called by the script. A
+// panic that is no exception ends the device and nothing else.
+func (d *Device) safely(f func() (goja.Value, error)) (v goja.Value, err error) {
+	defer func() {
+		x := recover()
+		if x == nil {
+			return
+		}
+		if e, ok := x.(error); ok && uncatchable(e) {
+			v, err = nil, e
+			return
+		}
+		v, err = nil, fmt.Errorf("%w: %v", errInternal, x)
+		d.Interrupt(err)
+	}()
+	if ex := d.vm.Try(func() { v, err = f() }); ex != nil {
+		return nil, ex
+	}
 	return v, err
 }
 

@@ -3,12 +3,11 @@ package script
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-
-	"maps"
 
 	"github.com/dop251/goja"
 )
@@ -103,12 +102,7 @@ func (d *Device) http(function, method string, address, body goja.Value, o *goja
 	}
 	if !goja.IsUndefined(body) && !goja.IsNull(body) {
 		b, err := d.bytes(body, maxParams)
-		if err != nil {
-			if uncatchable(err) {
-				panic(err)
-			}
-			d.throw("RangeError", "%s: the body: %v", function, err)
-		}
+		d.check(err, "RangeError", function+": the body")
 		r.Body = b
 		if _, text := body.(goja.String); !text {
 			if _, bytes := raw(body); !bytes {

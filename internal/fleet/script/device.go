@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
@@ -41,6 +42,7 @@ type Device struct {
 	builtins *goja.Object // the runtime's own global object
 	stages   map[string]goja.Callable
 	clock    clock
+	quota    time.Duration // of computing, for each call
 
 	iteration int
 	random    *rand.Rand // of the call that runs: messages must not disturb the rest
@@ -75,7 +77,7 @@ var parsing = []parser.Option{parser.WithDisableSourceMaps}
 
 // NewDevice makes a device and runs the model's script once.
 func (p *Program) NewDevice(i Info, h Host) (*Device, error) {
-	d := &Device{program: p, info: i, host: h, run: i.Run, vm: goja.New()}
+	d := &Device{program: p, info: i, host: h, run: i.Run, vm: goja.New(), quota: maxComputing}
 	if d.run == nil {
 		d.run = p.model.Run
 	}
@@ -115,12 +117,20 @@ func (d *Device) Run(ctx context.Context, stage string, iteration int) (payload 
 			return nil, err
 		}
 		if payload, err = d.bytes(v, MaxPayload); err != nil {
-			return nil, &Error{Place: place, Name: "PayloadError", Message: "what it returns: " + err.Error(), Err: err}
+			return nil, unlessThrown(err, &Error{Place: place, Name: "PayloadError", Message: "what it returns: " + err.Error(), Err: err})
 		}
 		published = true
 		return nil, nil
 	})
 	return payload, published, err
+}
+
+// unlessThrown is err itself if the script threw it, else what it is called.
+func unlessThrown(err error, called *Error) error {
+	if uncatchable(err) || errors.As(err, new(*goja.Exception)) {
+		return err
+	}
+	return called
 }
 
 // call calls a stage's function, and waits for an asynchronous one: when it

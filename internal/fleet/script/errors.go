@@ -96,8 +96,10 @@ func (d *Device) explain(place string, f *frame, err error) error {
 			e.Err = d.thrownErr
 		}
 		d.locate(e, exception.Stack())
-	default:
+	case errors.As(err, new(*Error)):
 		return err
+	default:
+		e.Name, e.Message, e.Err = "Error", err.Error(), err
 	}
 	return e
 }
@@ -184,6 +186,21 @@ func (d *Device) throwHost(err error) {
 	}
 	d.thrown, d.thrownErr = o, err
 	panic(o)
+}
+
+// check throws an error of one of our functions: as it is, if the script threw
+// it in there, else as an exception of a class.
+func (d *Device) check(err error, class, what string) {
+	if err == nil {
+		return
+	}
+	if uncatchable(err) {
+		panic(err)
+	}
+	if own, ok := errors.AsType[*goja.Exception](err); ok {
+		panic(own.Value())
+	}
+	d.throw(class, "%s: %v", what, err)
 }
 
 func uncatchable(err error) bool {

@@ -252,16 +252,7 @@ func (d *Device) fromJSON(document json.RawMessage) goja.Value {
 // toJSON is the JSON of an argument.
 func (d *Device) toJSON(what string, v goja.Value, limit int) json.RawMessage {
 	b, err := d.encode(v, limit)
-	if err != nil {
-		if uncatchable(err) {
-			panic(err)
-		}
-		var thrown *goja.Exception
-		if errors.As(err, &thrown) {
-			panic(thrown.Value())
-		}
-		d.throw("TypeError", "%s: %v", what, err)
-	}
+	d.check(err, "TypeError", what)
 	return b
 }
 
@@ -315,15 +306,7 @@ func jsonStringify(d *Device, c goja.FunctionCall) goja.Value {
 			e.only[list.Get(strconv.FormatInt(i, 10)).String()] = true
 		}
 	}
-	if err := e.value(v, "", 0); err != nil {
-		if uncatchable(err) {
-			panic(err)
-		}
-		if thrown, ok := errors.AsType[*goja.Exception](err); ok {
-			panic(thrown.Value())
-		}
-		d.throw("TypeError", "JSON.stringify: %v", err)
-	}
+	d.check(e.value(v, "", 0), "TypeError", "JSON.stringify")
 	if e.out == nil {
 		return goja.Undefined()
 	}

@@ -24,12 +24,7 @@ func publish(d *Device, c goja.FunctionCall) goja.Value {
 	payload := c.Argument(1)
 	if !goja.IsUndefined(payload) && !goja.IsNull(payload) {
 		b, err := d.bytes(payload, MaxPayload)
-		if err != nil {
-			if uncatchable(err) {
-				panic(err)
-			}
-			d.throw("RangeError", "publish to %s: %v", m.Topic, err)
-		}
+		d.check(err, "RangeError", "publish to "+m.Topic)
 		m.Payload = b
 	}
 	o := d.options("publish", c.Argument(2))

@@ -34,6 +34,7 @@ type Program struct {
 // code is where a piece of JavaScript stands in what is compiled.
 type code struct {
 	first  int // the line at which it begins
+	last   int // the line at which it ends
 	prefix int // columns in front of it in that line
 }
 
@@ -41,6 +42,9 @@ type code struct {
 func (c code) where(line, column int) (int, int) {
 	if line == c.first {
 		column -= c.prefix
+	}
+	if line > c.last {
+		return c.last, 1 // what is missing at its end is missed in our own text
 	}
 	return line, max(column, 1)
 }
@@ -102,6 +106,7 @@ func (p *Program) compile(place string, c code, source, head, tail string) (*goj
 	if err := model.CheckNesting(source); err != nil {
 		return nil, &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
 	}
+	c.last = c.first + strings.Count(source, "\n")
 	full := strings.Repeat("\n", c.first-1) + head + source + tail
 	// Without the option the parser reads files that sourceMappingURL names.
 	tree, err := parser.ParseFile(nil, place, full, 0, parser.WithDisableSourceMaps)

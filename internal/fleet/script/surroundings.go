@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -255,19 +256,24 @@ func once(d *Device, c goja.FunctionCall) goja.Value {
 		result, err = d.host.Once(ctx, name, func() (json.RawMessage, error) {
 			out := json.RawMessage("null")
 			err := d.inside(func(fr *frame) error {
-				v, err := f(goja.Undefined())
-				if err == nil {
-					v, err = d.settled(v)
+				_, err := d.safely(func() (goja.Value, error) {
+					v, err := f(goja.Undefined())
+					if err == nil {
+						v, err = d.settled(v)
+					}
+					var b []byte
+					if err == nil {
+						b, err = d.encode(v, maxValue)
+					}
+					if b != nil {
+						out = b
+					}
+					return nil, err
+				})
+				if own = err; err == nil {
+					return nil
 				}
-				var b []byte
-				if err == nil {
-					b, err = d.encode(v, maxValue)
-				}
-				if b != nil {
-					out = b
-				}
-				own = err
-				return d.explain("once "+name, fr, err)
+				return fmt.Errorf("once %s: %s", name, plain(err))
 			})
 			return out, err
 		})
@@ -280,6 +286,14 @@ func once(d *Device, c goja.FunctionCall) goja.Value {
 		d.throwHost(err)
 	}
 	return d.fromJSON(result)
+}
+
+// plain is an error for other devices, without values of this one.
+func plain(err error) string {
+	if thrown, ok := errors.AsType[*goja.Exception](err); ok {
+		return thrown.Error()
+	}
+	return err.Error()
 }
 
 // inside runs a part of the script from within a call of the host.

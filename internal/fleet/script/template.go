@@ -84,7 +84,7 @@ func (p *Program) template(place, text string) (*template, error) {
 // expression takes the expression that text begins with, up to the first }}
 // before which there is a whole one: braces may stand in it.
 func expression(place string, line int, text string) (source, tail string, program *goja.Program, err error) {
-	c := code{first: line, prefix: 1}
+	c := code{first: line, prefix: 1, last: line}
 	end := 0
 	for range maxExpressions {
 		i := strings.Index(text[end:], "}}")
@@ -93,6 +93,7 @@ func expression(place string, line int, text string) (source, tail string, progr
 		}
 		end += i
 		source := text[:end]
+		c.last = line + strings.Count(source, "\n")
 		tree, failed := parser.ParseFile(nil, place, strings.Repeat("\n", line-1)+"("+source+"\n)", 0, parser.WithDisableSourceMaps)
 		if failed == nil && !single(tree) {
 			failed = &Error{Place: place, Line: line, Name: "SyntaxError", Message: fmt.Sprintf("SyntaxError: {{%s}} is no expression", strings.TrimSpace(source))}
@@ -162,7 +163,7 @@ func (d *Device) expand(t *template) (string, error) {
 			err = tooLong(maxExpanded)
 		}
 		if err != nil {
-			return "", &Error{Place: t.place, Name: "TemplateError", Message: fmt.Sprintf("{{%s}}: %v", t.sources[i], err)}
+			return "", unlessThrown(err, &Error{Place: t.place, Name: "TemplateError", Message: fmt.Sprintf("{{%s}}: %v", t.sources[i], err)})
 		}
 		out.Write(b)
 	}
