@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+)
+
+// counted is an error that metrics know already: it is not to be counted again when a script passes it on.
+type counted struct{ err error }
+
+func (e *counted) Error() string { return e.err.Error() }
+func (e *counted) Unwrap() error { return e.err }
+
+// errStopping is why calls end when the run ends.
+var errStopping = errors.New("the run ends")
+
+const (
+	maxReason = 200
+	maxText   = 2 << 10
+)
+
+// reasonOf is an error in words that are the same for all devices to which the same happens: without addresses of their own.
+func reasonOf(err error) string {
+	prefix := ""
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		prefix, err = u.Op+" request: ", u.Err
+	}
+	text := err.Error()
+	var refused syscall.Errno
+	switch e, isOp := errors.AsType[*net.OpError](err); {
+	case isOp && e.Op == "dial":
+		text = fmt.Sprintf("dial %s: %v", e.Addr, e.Err)
+		if errors.As(e.Err, &refused) {
+			text = fmt.Sprintf("dial %s: %s", e.Addr, refused.Error())
+		}
+	case errors.As(err, &refused):
+		text = "connection lost: " + refused.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+		text = "timed out"
+	}
+	return cut(prefix+text, maxReason)
+}
+
+// lasting says whether trying to connect again is of little use: who the device is, or whom it speaks to, is not as it should.
+func certificateFault(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[tls.AlertError](err)
+	return ok
+}
+
+// cut is as much of a text as n bytes hold, never a part of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return strings.Clone(s)
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+)
+
+const (
+	watchEvery  = 50 * time.Millisecond
+	suspectedAt = 200 * time.Millisecond // of computing: who is done sooner is not to blame
+	smallDevice = 8 << 20                // bytes: stopping one that holds less would not help
+)
+
+// watchMemory stops the device that holds most when the process holds more than it may, one after the other. When no device
+// holds much, there are too many of them: the run ends.
+func (r *Run) watchMemory(ctx context.Context) {
+	limit := r.o.MemoryLimit
+	if limit <= 0 {
+		return
+	}
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		if heapBytes() < uint64(limit) {
+			continue
+		}
+		runtime.GC() // garbage does not count
+		if heapBytes() < uint64(limit)/10*9 {
+			continue
+		}
+		r.stopCulprit(limit)
+	}
+}
+
+// stopCulprit finds the device to blame and stops it. One that computes cannot be measured: it is stopped if no other holds
+// as much as would explain it, and then measured.
+func (r *Run) stopCulprit(limit int64) {
+	var biggest, longest *device
+	var size int64
+	var computing time.Duration
+	live := 0
+	for _, d := range r.all() {
+		d.mu.Lock()
+		vm := d.live
+		d.mu.Unlock()
+		if vm == nil {
+			continue
+		}
+		live++
+		if n, ok := vm.Size(limit); ok {
+			if n > size {
+				biggest, size = d, n
+			}
+		} else if t := vm.Running(); t > computing {
+			longest, computing = d, t
+		}
+	}
+	switch {
+	case biggest != nil && size >= smallDevice:
+		r.stopDevice(biggest, fmt.Errorf("it was stopped: it holds %s, and the run may hold %s", bytesText(size), bytesText(limit)))
+	case longest != nil && computing >= suspectedAt:
+		r.stopDevice(longest, fmt.Errorf("it was stopped: it took memory for %s without a pause, and the run may hold %s", computing.Round(10*time.Millisecond), bytesText(limit)))
+	case longest != nil: // it will be seen at the next look
+	case live == 0: // devices are being closed
+	default:
+		r.abort(fmt.Errorf("%d devices together hold more than the %s that the run may; give it more memory, or run fewer devices", live, bytesText(limit)))
+	}
+}
+
+func (r *Run) stopDevice(d *device, why error) {
+	d.mu.Lock()
+	vm := d.live
+	told := d.condemned != nil
+	if !told {
+		d.condemned = why
+	}
+	d.mu.Unlock()
+	if vm == nil || told {
+		return
+	}
+	d.log("error", fmt.Sprintf("device %d: %v", d.number, why))
+	vm.Interrupt(why)
+	d.wake()
+}
+
+// all are the devices that were started.
+func (r *Run) all() []*device {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*device, 0, len(r.devices))
+	for _, d := range r.devices {
+		if d != nil {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
+}
