@@ -33,7 +33,8 @@ function eventually(operation, params) {
 // retire deletes a certificate, if the connector made it.
 function retire(thingName, principal) {
   const attached = iot('ListAttachedPolicies', { target: principal })
-  if (attached === null || !attached.policies.some((p) => p.policyName === policyName)) return
+  if (attached === null) return
+  if (principal !== made.certificateArn && !attached.policies.some((p) => p.policyName === policyName)) return
   const certificateId = principal.split('/')[1]
   iot('DetachThingPrincipal', { thingName, principal })
   iot('UpdateCertificate', { certificateId, newStatus: 'INACTIVE' })

@@ -1,15 +1,19 @@
-// The thing keeps the certificate whose key is in the glob, as long as that one works.
+// The thing keeps the certificate whose key is in the glob, as long as that one is active.
 const { thingName } = state
 const made = glob.get(thingKey)
-const kept = made && made.thingName === thingName && glob.get(keyName) && glob.get(certName) && works(made.certificateArn)
-const target = kept ? made.certificateArn : settings.keys === 'device' ? ownKey() : awsKey()
+const was = made ? status(made.certificateArn) : null
+const keeps = was === 'ACTIVE' && made.thingName === thingName && glob.get(keyName) && glob.get(certName)
 
+// Certificates of keys that were lost are of no use to anybody.
+if (was && !keeps) retire(made.thingName, made.certificateArn)
+for (const principal of iot('ListThingPrincipals', { thingName }).principals) {
+  if (keeps && principal === made.certificateArn) continue
+  if (attached(principal).includes(policyName)) retire(thingName, principal)
+}
+
+const target = keeps ? made.certificateArn : settings.keys === 'device' ? ownKey() : awsKey()
 iot('AttachPolicy', { policyName, target })
 iot('AttachThingPrincipal', { thingName, principal: target })
-// Others are of keys that were lost.
-for (const principal of iot('ListThingPrincipals', { thingName }).principals) {
-  if (principal !== target) retire(thingName, principal)
-}
 state.certificateArn = target
 
 // awsKey has AWS make key and certificate.
@@ -27,8 +31,8 @@ function ownKey() {
 
 // keep puts them into the glob at once: if the run ends now, the next one goes on from here.
 function keep(certificateArn, certificatePem, key) {
-  glob.set(keyName, key)
-  glob.set(certName, certificatePem)
   glob.set(thingKey, { thingName, certificateArn })
+  glob.set(certName, certificatePem)
+  glob.set(keyName, key)
   return certificateArn
 }

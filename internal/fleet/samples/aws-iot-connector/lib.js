@@ -11,18 +11,38 @@ const thingKey = `aws_iotify_${client()}_thing`
 // iot calls AWS IoT.
 const iot = (operation, params) => aws('iot', operation, params)
 
-// unless calls fn; an AWS error with one of the codes is no error, and gives null.
-function unless(codes, fn) {
+// unless calls fn; an AWS error with the code is no error, and gives null.
+function unless(code, fn) {
   try {
     return fn()
   } catch (e) {
-    if (!codes.includes(e.code)) throw e
+    if (e.code !== code) throw e
     return null
   }
 }
 
 // make creates what may be there already.
-const make = (operation, params) => unless(['ResourceAlreadyExistsException'], () => iot(operation, params))
+const make = (operation, params) => unless('ResourceAlreadyExistsException', () => iot(operation, params))
+
+const certificateId = (arn) => arn.split('/')[1]
+
+// status is a certificate's, null of none.
+function status(arn) {
+  const answer = unless('ResourceNotFoundException', () => iot('DescribeCertificate', { certificateId: certificateId(arn) }))
+  return answer && answer.certificateDescription.status
+}
+
+// attached are the policies of a certificate.
+const attached = (arn) => iot('ListAttachedPolicies', { target: arn }).policies.map((p) => p.policyName)
+
+// retire takes a certificate whose key is lost out of use.
+function retire(thingName, principal) {
+  iot('DetachThingPrincipal', { thingName, principal })
+  iot('UpdateCertificate', { certificateId: certificateId(principal), newStatus: 'INACTIVE' })
+  for (const name of attached(principal)) iot('DetachPolicy', { policyName: name, target: principal })
+  eventually(() => iot('DeleteCertificate', { certificateId: certificateId(principal) }))
+  log(`${thingName}: retired certificate ${certificateId(principal)}`)
+}
 
 // eventually repeats what AWS refuses until a detachment has reached all of it.
 function eventually(fn) {
@@ -35,23 +55,4 @@ function eventually(fn) {
     }
   }
   return fn()
-}
-
-const certificateId = (arn) => arn.split('/')[1]
-
-// works tells whether a certificate is there, and active.
-function works(arn) {
-  const answer = unless(['ResourceNotFoundException'], () => iot('DescribeCertificate', { certificateId: certificateId(arn) }))
-  return answer !== null && answer.certificateDescription.status === 'ACTIVE'
-}
-
-// retire takes a certificate that this connector made out of use.
-function retire(thingName, principal) {
-  const policies = iot('ListAttachedPolicies', { target: principal }).policies.map((p) => p.policyName)
-  if (!policies.includes(policyName)) return // somebody else's
-  iot('DetachThingPrincipal', { thingName, principal })
-  iot('UpdateCertificate', { certificateId: certificateId(principal), newStatus: 'INACTIVE' })
-  for (const name of policies) iot('DetachPolicy', { policyName: name, target: principal })
-  eventually(() => iot('DeleteCertificate', { certificateId: certificateId(principal) }))
-  log(`${thingName}: retired certificate ${certificateId(principal)}`)
 }

@@ -1,1 +1,1 @@
-publish(control('DC'), kura.encode({ timestamp: Date.now(), metrics: { uptime: `${Date.now() - state.started}` } }))
+publish(control('DC'), payload({ uptime: `${Date.now() - state.started}` }))

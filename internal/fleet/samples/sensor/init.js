@@ -3,7 +3,4 @@ state.__$key = glob.get(`aws_iotify_${client()}_key`)
 state.__$cert = glob.get(`aws_iotify_${client()}_cert`)
 if (!state.__$key) throw new Error(`the glob has no key for client ${client()}: run aws-iot-connector with more clients`)
 state.thingName = glob.get(`aws_iotify_${client()}_thing`).thingName
-
-state.temperature = chance.floating({ min: 5, max: 25 })
-state.humidity = chance.floating({ min: 40, max: 80 })
 state.battery = 100

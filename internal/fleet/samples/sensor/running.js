@@ -3,16 +3,16 @@ if (!state.online) {
   state.online = true
 }
 
-// Values wander: each is the last one and a small step.
-state.temperature = clamp(state.temperature + chance.normal({ mean: 0, dev: 0.2 }), -30, 50)
-state.humidity = clamp(state.humidity + chance.normal({ mean: 0, dev: 0.5 }), 0, 100)
+// Values wander: each is one step from the last.
+state.temperature = chance.walk('temperature', { start: 15, step: 0.2, min: -30, max: 50, fixed: 1 })
+state.humidity = chance.walk('humidity', { start: 60, step: 0.5, min: 0, max: 100, fixed: 1 })
 state.battery = Math.max(0, state.battery - 0.01)
 metrics.gauge('temperature', state.temperature)
 
 return {
   thing: state.thingName,
   time: Date.now(),
-  temperature: round(state.temperature),
-  humidity: round(state.humidity),
-  battery: round(state.battery)
+  temperature: state.temperature,
+  humidity: state.humidity,
+  battery: Math.round(state.battery)
 }

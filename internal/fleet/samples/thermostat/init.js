@@ -5,4 +5,5 @@ if (!state.__$key) throw new Error(`the glob has no key for client ${client()}: 
 state.thingName = glob.get(`aws_iotify_${client()}_thing`).thingName
 
 state.target = 20
+state.heating = false
 state.temperature = chance.floating({ min: 15, max: 22 })
