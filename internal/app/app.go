@@ -74,6 +74,7 @@ type App struct {
 
 	metrics   *prometheus.Registry
 	pki       *server.PKI
+	box       *seal.Box
 	db        *db.DB
 	audit     *audit.Trail // nil: off
 	devices   *iotlog.Log
@@ -109,7 +110,7 @@ func New(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *App, err
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.endpoints = &endpoints{name: cfg.Name(), region: cfg.Region, awsNames: cfg.AWSNames}
 	for _, step := range []func(context.Context) error{
-		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startShadows, a.startBroker, a.startVideo, a.listen, a.watchKeys, a.tell,
+		a.bind, a.openData, a.openAudit, a.openKeys, a.startIdentity, a.startRegistry, a.startShadows, a.startBroker, a.startVideo, a.startFleet, a.listen, a.watchKeys, a.tell,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -195,6 +196,7 @@ func (a *App) openKeys(context.Context) error {
 	if err != nil {
 		host = "" // the certificate does without
 	}
+	a.box = box
 	a.names = server.CertificateNames(a.cfg.Advertise, host, a.cfg.AWSNames, a.cfg.Region)
 	a.pki, err = server.OpenPKI(a.cfg.Data, box, a.names, a.now, a.logger("pki"))
 	if err != nil {
@@ -326,7 +328,7 @@ func (a *App) listen(context.Context) error {
 		Host: a.cfg.Name(), DevicePort: a.endpoints.devicePort, AWSNames: a.cfg.AWSNames,
 		MQTT: a.endpoints.mqttPort > 0, MQTTPort: cmp.Or(a.endpoints.mqttPort, a.cfg.MQTTPort()), API: a.apiURL(), Root: a.pki.RootPEM,
 	}
-	return nil
+	return a.placeFleet()
 }
 
 func port(a net.Addr) int {
@@ -362,6 +364,9 @@ func (a *App) reset(ctx context.Context) error {
 	if err := a.closeBroker(); err != nil {
 		return err
 	}
+	if err := a.fleet.Close(); err != nil {
+		return err
+	}
 	if err := a.db.Reset(ctx); err != nil {
 		return err
 	}
@@ -379,6 +384,9 @@ func (a *App) reset(ctx context.Context) error {
 		return err
 	}
 	if err := a.openBroker(ctx); err != nil {
+		return err
+	}
+	if err := a.fleet.Start(ctx); err != nil {
 		return err
 	}
 	return a.video.Start(ctx)

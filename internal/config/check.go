@@ -74,6 +74,10 @@ var checks = []struct {
 		_, err := c.shadowSize()
 		return err
 	}},
+	{"fleet-allow", checkFleetAllow},
+	{"fleet-memory", func(c *Config) error { _, err := c.fleetMemory(); return err }},
+	{"fleet-time", func(c *Config) error { _, err := c.fleetTime(); return err }},
+	{"fleet-runs", func(c *Config) error { _, err := c.fleetRuns(); return err }},
 	{"limits", func(c *Config) error {
 		_, err := c.MQTTLimits()
 		return err

@@ -67,6 +67,11 @@ type Config struct {
 	MQTTReasons      string `name:"mqtt-reasons" default:"on" placeholder:"on|off" env:"THINGD_MQTT_REASONS" help:"Tell MQTT 5 clients why they are refused what they ask for, and by which policy; the log tells it in any case (${default})."`
 	ShadowSize       string `name:"shadow-size" default:"8KiB" placeholder:"SIZE" env:"THINGD_SHADOW_SIZE" help:"How large the state of a device shadow may be, 8KiB to 30KiB (${default})."`
 
+	FleetAllow  []string `name:"fleet-allow" placeholder:"HOST[:PORT]" env:"THINGD_FLEET_ALLOW" help:"Host that fleet runs started on this server may connect to besides it; repeatable (none)."`
+	FleetMemory string   `name:"fleet-memory" default:"512MiB" placeholder:"SIZE" env:"THINGD_FLEET_MEMORY" help:"Memory that one fleet run may use, 64MiB or more (${default})."`
+	FleetTime   string   `name:"fleet-time" default:"1h" placeholder:"DURATION" env:"THINGD_FLEET_TIME" help:"Longest that a fleet run may take (${default})."`
+	FleetRuns   string   `name:"fleet-runs" default:"2" placeholder:"N" env:"THINGD_FLEET_RUNS" help:"How many fleet runs go on at once; others wait for their turn. 0 starts none (${default})."`
+
 	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file with any of these options; flags and variables win over it."`
 
 	dataByVariable bool // Data is what THINGD_DATA says

@@ -47,7 +47,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{Data: "/data/thingd", API: "127.0.0.1:4566", Device: ":8443", MQTT: ":8883", Ops: "127.0.0.1:9464", Region: "us-east-1",
-		RootEmail: "root@localhost", LogLevel: "info", LogFormat: "text", Audit: "on", AuditSize: "64MiB", AuditKeep: "10", MQTTReasons: "on", Database: "sqlite:/data/thingd/thingd.db", Limits: "aws", ShadowSize: "8KiB"}
+		RootEmail: "root@localhost", LogLevel: "info", LogFormat: "text", Audit: "on", AuditSize: "64MiB", AuditKeep: "10", MQTTReasons: "on", Database: "sqlite:/data/thingd/thingd.db", Limits: "aws", ShadowSize: "8KiB",
+		FleetMemory: "512MiB", FleetTime: "1h", FleetRuns: "2"}
 	if len(c.Advertise) != 0 || c.Name() != "localhost" {
 		t.Errorf("advertise %q, name %q", c.Advertise, c.Name())
 	}

@@ -26,7 +26,7 @@ type Service struct {
 	Seal    *seal.Box
 	Log     *slog.Logger
 	Now     func() time.Time
-	Samples []Sample
+	Samples []Sample // in the order in which people are to see them
 	Workers Workers
 	Limits  Limits // zero members are the defaults
 	// Off refuses to start runs.

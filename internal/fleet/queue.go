@@ -18,10 +18,19 @@ import (
 // Workers is how runs are done, and where they reach this installation.
 type Workers struct {
 	worker.Config
-	Endpoint string // URL of all AWS APIs
-	MQTT     string // host:port; empty if there is none
-	Roots    string // PEM
+	Endpoint string        // URL of all AWS APIs
+	MQTT     string        // host:port; empty if there is none
+	Roots    func() []byte // PEM
 	Egress   worker.Egress
+}
+
+// mqtt is where the devices of a model connect that does not say where.
+func (w *Workers) mqtt(start *worker.Start) string {
+	var m struct{ Protocol struct{ Endpoint string } }
+	if err := json.Unmarshal(start.Model, &m); err != nil || m.Protocol.Endpoint != "" {
+		return ""
+	}
+	return w.MQTT
 }
 
 // runs are those under way.
@@ -207,7 +216,7 @@ func (s *Service) perform(r *run) {
 // begin starts a run's worker.
 func (s *Service) begin(ctx context.Context, r *run) error {
 	start := *r.start
-	start.Endpoint, start.MQTT, start.Roots, start.Egress = s.Workers.Endpoint, s.Workers.MQTT, s.Workers.Roots, s.Workers.Egress
+	start.Endpoint, start.MQTT, start.Roots, start.Egress = s.Workers.Endpoint, s.Workers.mqtt(&start), string(s.Workers.Roots()), s.Workers.Egress
 	if start.Run.KeepState {
 		var err error
 		if start.States, err = s.states(ctx, r.at, r.test); err != nil {

@@ -114,11 +114,12 @@ func (s *Service) Resolve(ctx context.Context, op *awsapi.Operation, in any) (*a
 
 // checkRun refuses run settings that no run can have.
 func (s *Service) checkRun(r *model.RunSettings) error {
+	if err := r.Validate(); err != nil {
+		return fleet.ErrInvalidRequestException("runSettings: %s", clip(strings.ReplaceAll(err.Error(), "\n", "; ")))
+	}
 	switch {
 	case r.Clients > s.Limits.Clients:
 		return fleet.ErrInvalidRequestException("A run has at most %d clients", s.Limits.Clients)
-	case r.RampUp != 0 && r.Gap != 0:
-		return fleet.ErrInvalidRequestException("Only one of rampUp and gap can be given")
 	case time.Duration(r.Duration) > s.Limits.Time:
 		return fleet.ErrInvalidRequestException("A run takes at most %v on this server (--fleet-time)", s.Limits.Time)
 	}

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/thingd/thingd/internal/api/fleet"
 	"github.com/thingd/thingd/internal/fleet/model"
@@ -32,24 +31,25 @@ func definition(d *model.Setting) fleet.SettingDefinition {
 	}
 }
 
-// ListSamples lists the models that ship with thingd, by name.
+// ListSamples lists the models that ship with thingd, in the order in which
+// people are to see them.
 func (s *Service) ListSamples(_ context.Context, in *fleet.ListSamplesRequest) (*fleet.ListSamplesResponse, error) {
 	const list = "samples"
 	from, err := after(list, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	sorted := slices.SortedFunc(slices.Values(s.Samples), func(a, b Sample) int { return strings.Compare(a.Model.Name, b.Model.Name) })
+	rest := s.Samples
+	if from != "" {
+		rest = rest[1+slices.IndexFunc(rest, func(x Sample) bool { return x.Model.Name == from }):]
+	}
 	out, size := &fleet.ListSamplesResponse{Samples: []fleet.SampleSummary{}}, pageSize(in.MaxResults)
-	for i := range sorted {
-		switch {
-		case sorted[i].Model.Name <= from:
-		case len(out.Samples) == size:
-			out.NextToken = token(list, out.Samples[size-1].SampleName)
-			return out, nil
-		default:
-			out.Samples = append(out.Samples, sorted[i].summary())
+	for i := range rest {
+		if i == size {
+			out.NextToken = token(list, rest[i-1].Model.Name)
+			break
 		}
+		out.Samples = append(out.Samples, rest[i].summary())
 	}
 	return out, nil
 }

@@ -39,7 +39,7 @@ func (s *Service) openValues(sealed []byte) (values, error) {
 }
 
 // maxSettingBytes bounds the values of one test.
-const maxSettingBytes = 64 << 10
+const maxSettingBytes = 256 << 10
 
 // give puts what a request gives for the settings of a model into v.
 func (v values) give(m *model.Model, given map[string]string) error {

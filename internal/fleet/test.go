@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/thingd/thingd/internal/api/fleet"
@@ -44,7 +45,8 @@ func (s *Service) test(ctx context.Context, q queryer, at place, name string) (*
 	}
 	// A newer thingd may be stricter with what an older one took: what is kept
 	// can be read and repaired all the same, and a run says what is wrong.
-	if t.model, err = model.Parse(document); t.model == nil {
+	t.model = &model.Model{}
+	if err := json.Unmarshal(document, t.model); err != nil {
 		return nil, fmt.Errorf("test %s: %w", name, err)
 	}
 	if t.values, err = s.openValues(settings); err != nil {

@@ -32,9 +32,9 @@ type Runner interface {
 	Stop()
 	Snapshot() report.Snapshot
 	Series() report.Series
-	// Devices lists devices from a place on; Device is all of one.
+	// Devices lists devices from a place in the run on; Device is all of one.
 	Devices(from, limit int) []report.DeviceStatus
-	Device(client int) (report.DeviceStatus, bool)
+	Device(place int) (report.DeviceStatus, bool)
 	Logs(after uint64, limit int) []report.LogEntry
 }
 
@@ -279,8 +279,8 @@ func (c *child) answer(a *ask) {
 	list := []report.DeviceStatus{}
 	switch {
 	case run == nil:
-	case a.Client != nil:
-		if d, ok := run.Device(*a.Client); ok {
+	case a.Place != nil:
+		if d, ok := run.Device(*a.Place); ok {
 			list = append(list, d)
 		}
 	default:
@@ -302,7 +302,7 @@ func (c *child) end(start *Start, result *report.Result) error {
 		}
 		var states []State
 		for i := range list {
-			d, ok := c.run.Device(list[i].Client)
+			d, ok := c.run.Device(from + i)
 			if !ok {
 				continue
 			}

@@ -21,6 +21,9 @@ type Egress struct {
 	// Listeners are where it listens, by port. What is dialled under one of
 	// its names is dialled here: no name service is asked.
 	Listeners map[int]string `json:"listeners,omitempty"`
+	// Standard are the listeners that clients expect at a port on which there is
+	// none: where MQTT is, by 8883.
+	Standard map[int]string `json:"standard,omitempty"`
 	// Allow are HOST or HOST:PORT of the operator.
 	Allow []string `json:"allow,omitempty"`
 }
@@ -137,6 +140,9 @@ func (d *Dialer) Dial(ctx context.Context, network, address string) (net.Conn, e
 		return d.dial(ctx, "tcp", at)
 	}
 	if !slices.ContainsFunc(d.allow, func(a allowed) bool { return a.lets(host, port) }) {
+		if at, ok := d.egress.Standard[port]; ok && d.own(host) {
+			return d.dial(ctx, "tcp", at)
+		}
 		return nil, &RefusedError{Address: net.JoinHostPort(host, text)}
 	}
 	addresses, err := d.addresses(ctx, host)

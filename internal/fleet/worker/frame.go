@@ -95,13 +95,13 @@ type GlobReply struct {
 	Error string          `json:"error,omitempty"`
 }
 
-// ask asks a run under way about its devices: those from a place on, or one
-// by its number.
+// ask asks a run under way about its devices: those from a place in it on, or
+// all of the one at a place.
 type ask struct {
-	ID     uint64 `json:"id"`
-	From   int    `json:"from,omitempty"`
-	Limit  int    `json:"limit,omitempty"`
-	Client *int   `json:"client,omitempty"`
+	ID    uint64 `json:"id"`
+	From  int    `json:"from,omitempty"`
+	Limit int    `json:"limit,omitempty"`
+	Place *int   `json:"place,omitempty"`
 }
 
 // answer answers an ask.

@@ -304,16 +304,16 @@ func (p *Process) answered(a *answer) error {
 	return nil
 }
 
-// Devices lists devices of the run from a place on, without what Device tells
+// Devices lists devices of the run from a place in it on, without what Device tells
 // of one alone. It answers nil when the process ends before it has told.
 func (p *Process) Devices(ctx context.Context, from, limit int) ([]report.DeviceStatus, error) {
 	return p.ask(ctx, &ask{From: from, Limit: limit})
 }
 
-// Device is all of one device: a list of it, empty if there is none with that
-// number. It answers nil when the process ends before it has told.
-func (p *Process) Device(ctx context.Context, client int) ([]report.DeviceStatus, error) {
-	return p.ask(ctx, &ask{Client: &client})
+// Device is all of the device at a place: a list of it, empty if there is none.
+// It answers nil when the process ends before it has told.
+func (p *Process) Device(ctx context.Context, place int) ([]report.DeviceStatus, error) {
+	return p.ask(ctx, &ask{Place: &place})
 }
 
 func (p *Process) ask(ctx context.Context, a *ask) ([]report.DeviceStatus, error) {
