@@ -96,6 +96,7 @@ func newRig(t *testing.T) *rig {
 			t.Error(err)
 		}
 	})
+	app.fleet.Limits.AtOnce = -1 // what is started waits: this test's program is no worker
 	g := &rig{app: app, apis: APIs(app.identity, app.registry, app.messaging(), app.shadows, app.video, app.fleet), servers: map[string]*httptest.Server{}, recorder: &recorder{Identity: app.identity}}
 	gateway := &awsapi.Gateway{Identity: g.recorder, Log: log, Now: time.Now}
 	for name, handler := range gateway.Handlers(g.apis) {

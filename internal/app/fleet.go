@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	simulator "github.com/thingd/thingd/internal/fleet"
+	"github.com/thingd/thingd/internal/fleet/samples"
 	"github.com/thingd/thingd/internal/fleet/worker"
 	"github.com/thingd/thingd/internal/server"
 )
@@ -21,6 +22,13 @@ func (a *App) startFleet(ctx context.Context) error {
 		Limits: simulator.Limits{Time: longest, AtOnce: atOnce},
 	}
 	a.fleet.Workers.Memory = memory
+	for _, name := range samples.Names() {
+		m, err := samples.Model(name)
+		if err != nil {
+			return err
+		}
+		a.fleet.Samples = append(a.fleet.Samples, simulator.Sample{Model: m, Policy: string(samples.Policy(name))})
+	}
 	if err := a.fleet.Start(ctx); err != nil {
 		return fmt.Errorf("start the fleet: %w", err)
 	}

@@ -49,6 +49,7 @@ type commands struct {
 	OIDCKeys    oidcKeysCmd    `cmd:"" name:"oidc-keys" help:"Give the public keys of an OpenID Connect provider to the server."`
 	Kit         kitCmd         `cmd:"" help:"Make a certificate for a thing, and all that the device needs in one zip."`
 	Video       videoCmd       `cmd:"" help:"Send and get video, and verify what is stored."`
+	Fleet       fleetCmd       `cmd:"" help:"Virtual devices by the thousand."`
 	Audit       auditCmd       `cmd:"" help:"Show who called what: the audit trail, the newest first."`
 	ResetRoot   resetRootCmd   `cmd:"" help:"Give the root user a new access key and password, on the data directory of a stopped server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
