@@ -271,19 +271,10 @@ func (x *session) event(e *mkv.Event) error {
 
 // begin starts a fragment: a chunk to write to, with the document's header in it.
 func (x *session) begin() error {
-	if x.chunk != nil && x.chunk.full() {
-		c := x.chunk
-		x.chunk = nil
-		if err := c.release(); err != nil {
-			x.log.Error("chunk cannot be ended", "chunk", c.name, "err", err) // the reaper does it
-		}
-	}
-	if x.chunk == nil {
-		c, err := x.s.newChunk(x.ctx, x.st)
-		if err != nil {
+	if x.chunk == nil || x.chunk.full() {
+		if err := x.lease(); err != nil {
 			return x.storage(err)
 		}
-		x.chunk = c
 	}
 	c := x.chunk
 	if c.header != x.header {
@@ -298,6 +289,23 @@ func (x *session) begin() error {
 	x.in.headerOffset, x.in.headerSize = c.headerOffset, c.headerSize
 	x.in.mediaOffset = c.size
 	return nil
+}
+
+// lease makes chunk a new one. Database and files need more than twice the stack that media do, and a connection's stays as
+// large as it once had to be: they get one of their own.
+func (x *session) lease() (err error) {
+	old := x.chunk
+	x.chunk = nil
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if old != nil {
+			x.release(old)
+		}
+		x.chunk, err = x.s.newChunk(x.ctx, x.st)
+	}()
+	<-done
+	return err
 }
 
 // storage is what the producer is told of a failure to write: to send the fragment again.
