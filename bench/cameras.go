@@ -62,6 +62,14 @@ func fleetOfCameras() ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	earlier, err := s.persisting()
+	if err != nil {
+		return nil, err
+	}
+	disk, err := probeDisk(s.dir)
+	if err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	if *profiles != "" {
 		cpu := fmt.Sprintf("profile?seconds=%d", max(1, int((camerasRounds**duration).Seconds())))
@@ -71,6 +79,14 @@ func fleetOfCameras() ([]row, error) {
 	}
 	time.Sleep(camerasRounds**duration - time.Since(begin))
 	after, err := s.used()
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.persisting()
+	if err != nil {
+		return nil, err
+	}
+	probed, err := disk.end()
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +107,17 @@ func fleetOfCameras() ([]row, error) {
 		return nil, errors.Join(err, errors.New("no fragment was persisted"))
 	}
 	slices.Sort(all)
-	at := func(part float64) time.Duration {
-		return all[min(int(part*float64(len(all))), len(all)-1)].Round(10 * time.Microsecond)
+	at := func(part float64) time.Duration { return quantile(all, part) }
+	step := func(what, name string) row {
+		return row{"  of it, " + what, fmt.Sprintf("%v on average", now.mean(name, earlier)),
+			fmt.Sprintf("%.1f %% within 2 ms, %.1f %% within 4 ms", now.within(name, "0.002", earlier), now.within(name, "0.004", earlier)), ""}
 	}
 	of := fmt.Sprintf("%d cameras at 1 Mbit/s: ", *cameras)
 	return []row{
 		{of + "processor", fmt.Sprintf("%.2f cores", cores), "", ""},
 		{of + "memory of each", fmt.Sprintf("%d KiB", (busy-idle) / *cameras >> 10), fmt.Sprintf("%d MB in all, %d MB before", busy>>20, idle>>20), "64 KiB"},
 		{of + "END_OF_FRAGMENT to PERSISTED, p99", at(0.99).String(), fmt.Sprintf("p50 %v, p999 %v, most %v, of %d", at(0.5), at(0.999), all[len(all)-1].Round(time.Microsecond), len(all)), "5 ms"},
+		step("fdatasync of its bytes", "sync"), step("the index's transaction", "index"), probed,
 	}, nil
 }
 
