@@ -13,6 +13,7 @@ import (
 // Bounds of a call.
 const (
 	maxComputing = 10 * time.Second // without the time in the host
+	maxShowing   = time.Second      // of State
 	maxCalls     = 4000             // functions in each other
 )
 
@@ -32,17 +33,23 @@ type clock struct {
 	since    time.Time // when the script began to compute; zero while it does not
 	timer    *time.Timer
 	armed    bool
-	shutdown error // Interrupt's reason: nothing runs any more
+	due      time.Time // when it fires
+	shutdown error     // Interrupt's reason: nothing runs any more
 }
 
 // enter runs f as a call of the script and explains its error.
 func (d *Device) enter(ctx context.Context, place string, f func() (goja.Value, error)) (goja.Value, error) {
+	return d.within(ctx, d.quota, place, f)
+}
+
+// within is enter with a time to compute.
+func (d *Device) within(ctx context.Context, quota time.Duration, place string, f func() (goja.Value, error)) (goja.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Place: place, Name: "Stopped", Message: err.Error(), Err: err}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	fr := &frame{ctx: ctx, left: d.quota}
+	fr := &frame{ctx: ctx, left: quota}
 	outer, err := d.begin(fr)
 	if err != nil {
 		return nil, &Error{Place: place, Name: "Stopped", Message: err.Error(), Err: err}
@@ -122,15 +129,21 @@ func (d *Device) end(fr, outer *frame) {
 func (d *Device) resume(fr *frame) {
 	c := &d.clock
 	c.since = time.Now()
-	if c.armed {
-		return // it fires early at worst
+	if due := c.since.Add(fr.left); !c.armed || due.Before(c.due) {
+		d.arm(fr.left)
 	}
-	c.armed = true
+}
+
+// arm sets the timer, which may fire too early but not too late: so most calls
+// find it set. clock.mu is held.
+func (d *Device) arm(in time.Duration) {
+	c := &d.clock
+	c.armed, c.due = true, time.Now().Add(in)
 	if c.timer == nil {
-		c.timer = time.AfterFunc(fr.left, d.expire)
+		c.timer = time.AfterFunc(in, d.expire)
 		return
 	}
-	c.timer.Reset(fr.left)
+	c.timer.Reset(in)
 }
 
 // expire ends the call that computes if its time is over.
@@ -143,8 +156,7 @@ func (d *Device) expire() {
 		return
 	}
 	if left := c.frame.left - time.Since(c.since); left > 0 {
-		c.armed = true
-		c.timer.Reset(left)
+		d.arm(left)
 		return
 	}
 	d.interrupt(c.frame, errTime)

@@ -259,7 +259,7 @@ func (d *Device) Handles(name string) bool {
 // JSON string that says so. It waits while the script computes.
 func (d *Device) State() json.RawMessage {
 	var state []byte
-	_, err := d.enter(context.Background(), "state", func() (goja.Value, error) {
+	_, err := d.within(context.Background(), maxShowing, "state", func() (goja.Value, error) {
 		v := d.variable("state")
 		if v == nil || goja.IsUndefined(v) {
 			state = []byte("null")

@@ -37,7 +37,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // errTime ends a call whose script computes for too long.
-var errTime = fmt.Errorf("it computed for more than %s without a pause", maxComputing)
+var errTime = errors.New("it computed for too long")
 
 // syntaxError explains what cannot be compiled.
 func syntaxError(place string, c code, err error) error {
@@ -77,13 +77,10 @@ func (d *Device) explain(place string, f *frame, err error) error {
 	var exception *goja.Exception
 	switch {
 	case errors.As(err, &interrupted):
-		e.Err = d.cause(f)
-		e.Message = e.Err.Error()
-		switch {
-		case errors.Is(e.Err, errTime):
+		e.Name, e.Err = "Stopped", d.cause(f)
+		if e.Message = e.Err.Error(); errors.Is(e.Err, errTime) {
 			e.Name = "Timeout"
-		default:
-			e.Name = "Stopped"
+			e.Message += fmt.Sprintf(": %s at most, without the time in which it waits", maxComputing)
 		}
 		d.locate(e, interrupted.Stack())
 	case errors.As(err, &overflow):
@@ -106,6 +103,8 @@ func (d *Device) explain(place string, f *frame, err error) error {
 
 // locate finds the first place in the model's code from the top of a stack.
 func (d *Device) locate(e *Error, stack []goja.StackFrame) {
+	d.program.mu.Lock()
+	defer d.program.mu.Unlock()
 	for _, s := range stack {
 		if c, ok := d.program.places[s.SrcName()]; ok {
 			at := s.Position()

@@ -2,6 +2,7 @@ package script
 
 import (
 	"math"
+	"regexp"
 
 	"github.com/dop251/goja"
 )
@@ -15,17 +16,18 @@ const (
 	maxJoining = 500    // arrays in arrays that are made text
 )
 
-// guard bounds the methods that every string and array has.
+// unguarded is code that can reach none of the methods of guardMethods: it
+// neither names them nor has a way to a name that it makes up, nor to an array
+// that is long without having been filled. Most models have such code, and each
+// device of theirs takes some kilobytes less.
+func unguarded(source string) bool { return !reaches.MatchString(source) }
+
+var reaches = regexp.MustCompile(`repeat|pad(Start|End)|fill|Array|Reflect|getOwn|constructor|\\u|length\s*=|` +
+	`[\w$)\]}'"/\x60]\s*(\?\.)?\s*\[\s*[^\s\d\]]|\{\s*\[|,\s*\[[^\]]*\]\s*:`)
+
+// guard bounds what text is made of arrays, which nothing needs to name.
 func (d *Device) guard() {
-	text := d.vm.ToValue("").ToObject(d.vm).Prototype()
-	d.wrap(text, "repeat", func(c goja.FunctionCall) {
-		d.atOnce(float64(length(c.This)) * c.Argument(0).ToFloat())
-	})
-	pad := func(c goja.FunctionCall) { d.atOnce(c.Argument(0).ToFloat()) }
-	d.wrap(text, "padStart", pad)
-	d.wrap(text, "padEnd", pad)
 	array := d.vm.NewArray().Prototype()
-	d.wrap(array, "fill", func(c goja.FunctionCall) { d.items(length(c.This)) })
 	join, _ := goja.AssertFunction(array.Get("join"))
 	d.define(array, "join", func(c goja.FunctionCall) goja.Value {
 		d.items(length(c.This) * (1 + length(c.Argument(0))))
@@ -40,6 +42,21 @@ func (d *Device) guard() {
 		}
 		return v
 	})
+	if d.program.guarded {
+		d.guardMethods()
+	}
+}
+
+// guardMethods bounds the methods that every string and array has.
+func (d *Device) guardMethods() {
+	text := d.vm.ToValue("").ToObject(d.vm).Prototype()
+	d.wrap(text, "repeat", func(c goja.FunctionCall) {
+		d.atOnce(float64(length(c.This)) * c.Argument(0).ToFloat())
+	})
+	pad := func(c goja.FunctionCall) { d.atOnce(c.Argument(0).ToFloat()) }
+	d.wrap(text, "padStart", pad)
+	d.wrap(text, "padEnd", pad)
+	d.wrap(d.vm.NewArray().Prototype(), "fill", func(c goja.FunctionCall) { d.items(length(c.This)) })
 }
 
 // guards are the globals that are bounded when a script first names them.

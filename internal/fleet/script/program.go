@@ -19,15 +19,16 @@ import (
 
 // Program is a compiled model. It is safe for concurrent use.
 type Program struct {
-	model  *model.Model
-	script *goja.Program
-	stages map[string]*goja.Program
-	// places are all codes by the names that errors call them.
-	places   map[string]code
+	model    *model.Model
+	script   *goja.Program
+	stages   map[string]*goja.Program
 	settings []model.Setting
 	buffers  members
+	guarded  bool // its code may reach what guardMethods bounds
 
-	mu        sync.Mutex
+	mu sync.Mutex
+	// places are all codes by the names that errors call them.
+	places    map[string]code
 	templates map[string]*template
 }
 
@@ -76,6 +77,7 @@ func Compile(m *model.Model) (*Program, error) {
 	}
 	if m.Protocol != nil {
 		for _, t := range texts(m.Protocol) {
+			p.guarded = p.guarded || !unguarded(t.text)
 			if _, err := p.template(t.member, t.text); err != nil {
 				return nil, err
 			}
@@ -120,6 +122,7 @@ func (p *Program) compile(place string, c code, source, head, tail string) (*goj
 	if err != nil {
 		return nil, syntaxError(place, c, err)
 	}
+	p.guarded = p.guarded || !unguarded(source)
 	p.places[place] = c
 	return program, nil
 }

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -55,6 +56,7 @@ func (p *Program) template(place, text string) (*template, error) {
 		return t, nil
 	}
 	t := &template{place: place}
+	p.places[place] = code{first: 1, last: math.MaxInt, prefix: 1}
 	if err := model.CheckNesting(text); err != nil {
 		return nil, &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
 	}
