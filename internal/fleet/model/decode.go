@@ -21,8 +21,9 @@ func strict(document []byte, into any) error {
 	if err := d.Decode(into); err != nil {
 		return explained(document, into, err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: something stands after the document", place(document, d.InputOffset()))
+	rest := document[d.InputOffset():]
+	if after := bytes.TrimLeft(rest, " \t\r\n"); len(after) > 0 {
+		return fmt.Errorf("%s: something stands after the document", place(document, int64(len(document)-len(after)+1)))
 	}
 	return nil
 }
@@ -34,9 +35,9 @@ func explained(document []byte, into any, err error) error {
 	}
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if mismatch.Field == "" {
-			return fmt.Errorf("%s: a %s stands where %s belongs", place(document, mismatch.Offset), mismatch.Value, wanted(mismatch.Type))
+			return fmt.Errorf("%s: %s stands where %s belongs", place(document, mismatch.Offset), stands(mismatch.Value), wanted(mismatch.Type))
 		}
-		return fmt.Errorf("%s: a %s stands where %s belongs", mismatch.Field, mismatch.Value, wanted(mismatch.Type))
+		return fmt.Errorf("%s: %s stands where %s belongs", mismatch.Field, stands(mismatch.Value), wanted(mismatch.Type))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s: the document ends too early", place(document, int64(len(document))))
@@ -54,6 +55,14 @@ func place(document []byte, offset int64) string {
 	before := document[:min(max(offset-1, 0), int64(len(document)))]
 	line := bytes.Count(before, []byte("\n")) + 1
 	return fmt.Sprintf("line %d, column %d", line, len(before)-bytes.LastIndexByte(before, '\n'))
+}
+
+// stands is what encoding/json found, with its article.
+func stands(value string) string {
+	if strings.HasPrefix(value, "array") || strings.HasPrefix(value, "object") {
+		return "an " + value
+	}
+	return "a " + value
 }
 
 func wanted(t reflect.Type) string {

@@ -234,6 +234,10 @@ func (f *faults) topic(member, text string, valid func(string) error, missing st
 // endpoint checks host or host:port.
 func (f *faults) endpoint(member, text string) {
 	host := text
+	if strings.Contains(text, "/") {
+		f.add(member, "%s is no host or host:port", quoted(text))
+		return
+	}
 	if h, port, err := net.SplitHostPort(text); err == nil {
 		host = h
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
@@ -241,7 +245,7 @@ func (f *faults) endpoint(member, text string) {
 			return
 		}
 	}
-	if host == "" || strings.ContainsAny(host, "/@?# \t\r\n") || strings.Count(host, ":") == 1 {
+	if host == "" || strings.ContainsAny(host, "@?# \t\r\n") || strings.Count(host, ":") == 1 {
 		f.add(member, "%s is no host or host:port", quoted(text))
 	}
 }

@@ -309,6 +309,7 @@ func TestNothingLeaks(t *testing.T) {
 func TestGuarded(t *testing.T) {
 	for _, code := range []string{
 		"'x'.repeat(2 ** 30)", "'x'['re' + 'peat'](2 ** 30)", "const k = 're' + 'peat'; 'x'[k](2 ** 30)", "'x'?.[`rep${'eat'}`](2 ** 30)", "'x'.\\u0072epeat(2 ** 30)",
+		"const a = 'x'; a[1 ? 're' + 'peat' : 0](2 ** 30)",
 		"const {['re' + 'peat']: f} = ''; f.call('x', 2 ** 30)", "const {length, ['re' + 'peat']: f} = ''; f.call('x', 2 ** 30)",
 		"Reflect.get(Object(''), 're' + 'peat').call('x', 2 ** 30)", "const s = 'x'\ns/**/\n['re' + 'peat'](2 ** 30)",
 		"Object.getOwnPropertyDescriptors('' .__proto__)\n[ 're' + 'peat' ].value.call('x', 2 ** 30)",

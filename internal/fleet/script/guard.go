@@ -23,7 +23,7 @@ const (
 func unguarded(source string) bool { return !reaches.MatchString(source) }
 
 var reaches = regexp.MustCompile(`repeat|pad(Start|End)|fill|Array|Reflect|getOwn|constructor|\\u|length\s*=|` +
-	`[\w$)\]}'"/\x60]\s*(\?\.)?\s*\[\s*[^\s\d\]]|\{\s*\[|,\s*\[[^\]]*\]\s*:`)
+	`[\w$)\]}'"/\x60]\s*(\?\.)?\s*\[\s*(\d+\s*)?[^\s\d\]]|\{\s*\[|,\s*\[[^\]]*\]\s*:`)
 
 // guard bounds what text is made of arrays, which nothing needs to name.
 func (d *Device) guard() {
