@@ -218,16 +218,18 @@ func (r *Run) elapsed() time.Duration {
 func (r *Run) Devices(from, limit int) []report.DeviceStatus {
 	var out []report.DeviceStatus
 	for i := max(from, 0); i < r.o.Run.Clients && len(out) < limit; i++ {
-		s, _ := r.device(i, false)
+		s, _ := r.device(r.o.Run.Offset+i, false)
 		out = append(out, s)
 	}
 	return out
 }
 
-// Device is one device, with its state and its log, by its place in the run; false if there is none.
-func (r *Run) Device(index int) (report.DeviceStatus, bool) { return r.device(index, true) }
+// Device is one device, with its state and its log, by its number; false if there is none. It waits while the device's script
+// computes, 10 s at most.
+func (r *Run) Device(client int) (report.DeviceStatus, bool) { return r.device(client, true) }
 
-func (r *Run) device(index int, whole bool) (report.DeviceStatus, bool) {
+func (r *Run) device(client int, whole bool) (report.DeviceStatus, bool) {
+	index := client - r.o.Run.Offset
 	if index < 0 || index >= r.o.Run.Clients {
 		return report.DeviceStatus{}, false
 	}
@@ -235,7 +237,7 @@ func (r *Run) device(index int, whole bool) (report.DeviceStatus, bool) {
 	d := r.devices[index]
 	r.mu.Unlock()
 	if d == nil {
-		return report.DeviceStatus{Client: r.o.Run.Offset + index, Phase: report.DeviceWaiting}, true
+		return report.DeviceStatus{Client: client, Phase: report.DeviceWaiting}, true
 	}
 	return d.status(whole), true
 }

@@ -13,7 +13,7 @@ import (
 
 // A fleet connects, publishes what its stages return, and says goodbye; each message is there, and counted once.
 func TestRun(t *testing.T) {
-	r := newRig(t, broker.AWS(), "")
+	r := newRig(t, broker.Standard(), "")
 	r.hear()
 	p := r.plain()
 	p.Subscribe = []model.Subscription{{Filter: "t/{{client()}}", QoS: 1}}
@@ -38,7 +38,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestThresholdsAndFailures(t *testing.T) {
-	r := newRig(t, broker.AWS(), "")
+	r := newRig(t, broker.Standard(), "")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'"}}
 	res := do(t, engine.Options{Model: m, Run: model.RunSettings{Clients: 2, Thresholds: []string{"publishes count > 2", "iterations count >= 2", "nothing p(99) < 1"}}})
 	if res.Outcome != report.Thresholds || res.ExitCode() != 99 || res.Thresholds[0].OK || !res.Thresholds[1].OK || res.Thresholds[2].OK {
@@ -61,7 +61,7 @@ func TestThresholdsAndFailures(t *testing.T) {
 
 // A run that is stopped has its devices run stage finished.
 func TestStop(t *testing.T) {
-	r := newRig(t, broker.AWS(), "")
+	r := newRig(t, broker.Standard(), "")
 	r.hear()
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'", "finished": "return 'bye'"}}
 	run := prepare(t, engine.Options{Model: m, Run: model.RunSettings{Clients: 3, Iterations: 100, Interval: model.Duration(time.Hour)}})
@@ -79,13 +79,13 @@ func TestStop(t *testing.T) {
 	// Its time being up is no failure.
 	res = do(t, engine.Options{Model: m, Run: model.RunSettings{Clients: 3, Duration: model.Duration(300 * time.Millisecond), Interval: model.Duration(100 * time.Millisecond)}})
 	if res.Outcome != report.Succeeded || res.Devices.Finished != 3 || count(res, "iterations") < 6 {
-		t.Errorf("outcome: %s (%s) %+v", res.Outcome, res.Reason, res.Devices)
+		t.Errorf("outcome: %s (%s) %+v %v", res.Outcome, res.Reason, res.Devices, res.Metrics)
 	}
 }
 
 // A day passes at once, in its order.
 func TestVirtualTime(t *testing.T) {
-	r := newRig(t, broker.AWS(), "")
+	r := newRig(t, broker.Standard(), "")
 	r.hear()
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'"}}
 	m.Protocol.Topic = "all"
