@@ -88,7 +88,7 @@ func (v *videoAccess) client(getenv func(string) string) (*kvs.Client, error) {
 	}
 	c.HTTP = kvs.NewHTTP(roots)
 	if c.Region == "" {
-		if c.Region, err = v.region(getenv); err != nil {
+		if c.Region, err = regionOf(v.Profile, getenv); err != nil {
 			return nil, err
 		}
 	}
@@ -102,18 +102,17 @@ func (v *videoAccess) client(getenv func(string) string) (*kvs.Client, error) {
 		return c, nil
 	}
 	if c.Credentials == nil {
-		if _, err := v.keys(getenv); err != nil { // now, and not after a minute
+		if _, err := keysOf(v.Profile, getenv); err != nil { // now, and not after a minute
 			return nil, err
 		}
 		// Read again for each connection: others renew temporary keys in the file.
-		c.Credentials = func(context.Context) (sigv4.Credentials, error) { return v.keys(getenv) }
+		c.Credentials = func(context.Context) (sigv4.Credentials, error) { return keysOf(v.Profile, getenv) }
 	}
 	return c, nil
 }
 
-// keys are the environment's, or a profile's.
-func (v *videoAccess) keys(getenv func(string) string) (sigv4.Credentials, error) {
-	profile := v.Profile
+// keysOf are the environment's keys, or a profile's.
+func keysOf(profile string, getenv func(string) string) (sigv4.Credentials, error) {
 	if id := getenv("AWS_ACCESS_KEY_ID"); profile == "" && id != "" {
 		c := sigv4.Credentials{AccessKeyID: id, SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: getenv("AWS_SESSION_TOKEN")}
 		if c.SecretAccessKey == "" {
@@ -128,16 +127,16 @@ func (v *videoAccess) keys(getenv func(string) string) (sigv4.Credentials, error
 	return files.keys(cmp.Or(profile, getenv("AWS_PROFILE"), "default"))
 }
 
-// region is the environment's, or a profile's.
-func (v *videoAccess) region(getenv func(string) string) (string, error) {
-	if r := cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION")); r != "" && v.Profile == "" {
+// regionOf is the environment's region, or a profile's.
+func regionOf(profile string, getenv func(string) string) (string, error) {
+	if r := cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION")); r != "" && profile == "" {
 		return r, nil
 	}
 	files, err := awsFilesOf(getenv)
 	if err == nil {
 		var text string
 		if text, _, err = readAWSFile(files.config); err == nil {
-			r := sectionValues(text, sectionOf(cmp.Or(v.Profile, getenv("AWS_PROFILE"), "default")))["region"]
+			r := sectionValues(text, sectionOf(cmp.Or(profile, getenv("AWS_PROFILE"), "default")))["region"]
 			if r = cmp.Or(r, getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION")); r != "" {
 				return r, nil
 			}

@@ -32,14 +32,14 @@ const (
 // film makes a Matroska document of H.264 as it is read: real pictures, which any decoder shows (a pattern that moves with each
 // fragment), of the bitrate that is asked for. Fragments begin with a key picture; the others repeat it.
 type film struct {
-	fps      float64
-	frames   int // in all
-	group    int // in a fragment
-	size     int // bytes of a frame, at least
-	pattern  int // which one
-	at       int // the next frame
-	buf      []byte
-	out      []byte // of buf, not read yet
+	fps     float64
+	frames  int // in all
+	group   int // in a fragment
+	size    int // bytes of a frame, at least
+	pattern int // which one
+	at      int // the next frame
+	buf     []byte
+	out     []byte // of buf, not read yet
 	// wait waits until a frame is due, so long after the first; nil does not wait.
 	wait func(time.Duration) error
 }
