@@ -62,11 +62,6 @@ export default function Frame({ who, onChanged, onSignOut }: Props) {
     content.current?.focus({ preventScroll: true });
   }, [path]);
 
-  // Cloudscape's bar of narrow screens says of a nav which way it lies, which WAI-ARIA does not know.
-  useEffect(() => {
-    for (const nav of document.querySelectorAll("nav[aria-orientation]")) nav.removeAttribute("aria-orientation");
-  });
-
   const [open, setOpen] = useState(() => window.innerWidth > 912);
 
   return (

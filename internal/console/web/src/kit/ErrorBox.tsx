@@ -24,7 +24,7 @@ export function ErrorBox({ error, what, onRetry }: { error: unknown; what?: stri
         </Box>
         {e.denied && e.requestId && (
           <Suspense>
-            <Why key={e.requestId} id={e.requestId} />
+            <Why key={e.requestId} id={e.requestId} said={e.message} />
           </Suspense>
         )}
       </SpaceBetween>

@@ -8,8 +8,13 @@ import { tell } from "./errors";
 import { useAction } from "./load";
 import { advice, applies, explain, mayAsk, mayNotAsk, near, type Refusal } from "./refusal";
 
+interface Props {
+  id: string; // of the request
+  said: string; // its error's message
+}
+
 /** Why says which statements of which policies refused a request, when somebody asks who may. */
-export default function Why({ id }: { id: string }) {
+export default function Why({ id, said }: Props) {
   const [offered, offer] = useState(false);
   const [refusal, set] = useState<Refusal>();
   const action = useAction();
@@ -20,7 +25,7 @@ export default function Why({ id }: { id: string }) {
       gone = true;
     };
   }, []);
-  if (refusal) return <Explanation of={refusal} />;
+  if (refusal) return <Explanation of={refusal} said={said} />;
   if (!offered) return null;
   const failed = action.error === undefined ? undefined : tell(action.error);
   if (failed?.denied) return <Box color="text-body-secondary">Why it was refused is told to those who may call thingd:ExplainRefusal.</Box>;
@@ -43,15 +48,17 @@ export default function Why({ id }: { id: string }) {
   );
 }
 
-function Explanation({ of }: { of: Refusal }) {
+function Explanation({ of, said }: { of: Refusal; said: string }) {
   const what = advice(of);
   const rows = near(of);
   return (
     <section aria-label="Why">
       <SpaceBetween size="xs">
-        <div className="words">
-          Refused {of.Reason}. Action: {of.Action}. Resource: {of.Resource}.
-        </div>
+        {!said.includes(of.Reason) && (
+          <div className="words">
+            {of.Action} on {of.Resource} was refused {of.Reason}.
+          </div>
+        )}
         {of.Statements.length > 0 && (
           <div>
             {of.Statements.length === 1 ? "1 statement was" : `${of.Statements.length} statements were`} looked at
@@ -65,7 +72,7 @@ function Explanation({ of }: { of: Refusal }) {
             items={rows}
             ariaLabels={{ tableLabel: "Statements" }}
             columnDefinitions={[
-              { id: "policy", header: "Policy", cell: (s) => (s.PolicyId ? `${s.PolicyId} (${s.PolicyType})` : s.PolicyType), isRowHeader: true, minWidth: 160 },
+              { id: "policy", header: "Policy", cell: (s) => <span className="words">{s.PolicyId ? `${s.PolicyId} (${s.PolicyType})` : s.PolicyType}</span>, isRowHeader: true, minWidth: 130 },
               { id: "statement", header: "Statement", cell: (s) => `${s.Sid ?? s.Position} (Ln ${s.Start.Line}, Col ${s.Start.Column})`, minWidth: 120 },
               { id: "effect", header: "Effect", cell: (s) => s.Effect, minWidth: 80 },
               { id: "applies", header: "Applies", cell: applies, minWidth: 160 },
@@ -75,7 +82,7 @@ function Explanation({ of }: { of: Refusal }) {
         {what && <div className="words">{what.text}</div>}
         {what?.statement && (
           <>
-            <pre className="words">{what.statement}</pre>
+            <pre className="preserve">{what.statement}</pre>
             <CopyButton text={what.statement} what="the statement" />
           </>
         )}

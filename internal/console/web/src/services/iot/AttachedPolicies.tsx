@@ -17,7 +17,7 @@ export function AttachedPolicies({ target, policies, whose }: { target: string; 
     <>
       <Attached
         title="Policies"
-        description="They say what may be done by who connects with it."
+        description={`What devices of ${whose} may do.`}
         items={policies}
         id={(p) => p.policyName ?? ""}
         columns={policyColumns}

@@ -12,17 +12,21 @@ import { shadowTopics } from "../shadows/topics";
 
 /** Interact is how programs speak of a thing: endpoint, HTTPS, topics. */
 export function Interact({ name }: { name: string }) {
-  const host = useLoad(() => endpoint("iot:Data-ATS"), []);
+  // HTTPS for devices has a port of its own, which the jobs' endpoint tells where it is not 443.
+  const host = useLoad(async () => {
+    const [address, jobs] = await Promise.all([endpoint("iot:Data-ATS"), endpoint("iot:Jobs")]);
+    return { address, https: address.replace(/:\d+$/, "") + (/:\d+$/.exec(jobs)?.[0] ?? "") };
+  }, []);
   return (
     <Part of={host}>
-      {(address) => (
+      {({ address, https }) => (
         <SpaceBetween size="l">
           <Container header={<Header variant="h2" description="This thing is connected with MQTT or HTTPS at this endpoint.">HTTPS and MQTT</Header>}>
             <KeyValuePairs
               columns={1}
               items={[
                 { label: "Device data endpoint", value: <div className="words"><Copy text={address} what="Endpoint" /></div> },
-                { label: "Update your Thing Shadow using this Rest API endpoint", value: <div className="words"><Copy text={`https://${address}/things/${encodeURIComponent(name)}/shadow`} what="Rest API endpoint" /></div> },
+                { label: "Update your Thing Shadow using this Rest API endpoint", value: <div className="words"><Copy text={`https://${https}/things/${encodeURIComponent(name)}/shadow`} what="Rest API endpoint" /></div> },
               ]}
             />
           </Container>
