@@ -10,8 +10,9 @@ const (
 	bufferSize = 32 << 10
 	// smallBuffer is the same of cameras: what net/http has read of the body at most.
 	smallBuffer = 4 << 10
-	// firstBytes is what a connection waits with.
-	firstBytes = 64
+	// firstBytes is what a connection waits with: more than the tag that ends a fragment, which is what mostly comes before
+	// a wait.
+	firstBytes = 96
 
 	// A producer is faster than a camera when so many reads in a row did not have to wait: more than a key frame, or
 	// what a camera has sent while the disk stalled.
@@ -51,14 +52,18 @@ type bodyReader struct {
 	x      *session
 	first  [firstBytes]byte
 	lent   *[]byte
-	streak int // reads that did not have to wait
+	streak int  // reads that did not have to wait
+	full   bool // the last one filled what it had
 }
 
 // next answers what comes next of the body, which is good until the following call. It waits with a few bytes, and takes
-// a buffer once they are full: there are more then, mostly.
+// a buffer once they were full: there are more then, mostly.
 func (r *bodyReader) next() ([]byte, error) {
 	if !r.fast() {
 		r.done()
+		if r.full {
+			r.lent = r.x.s.buffers.get(false)
+		}
 	} else if r.lent == nil {
 		r.lent = r.x.s.buffers.get(true)
 	}
@@ -71,14 +76,8 @@ func (r *bodyReader) next() ([]byte, error) {
 	if r.streak++; time.Duration(r.x.now()-began) > waited {
 		r.streak = 0
 	}
-	if r.lent != nil || n < len(b) || err != nil {
-		return b[:n], err
-	}
-	r.lent = r.x.s.buffers.get(false)
-	b = (*r.lent)[:cap(*r.lent)]
-	copy(b, r.first[:])
-	more, err := r.x.receive(b[n:])
-	return b[:n+more], err
+	r.full = n == len(b)
+	return b[:n], err
 }
 
 // fast says that the producer is faster than cameras are.
