@@ -35,7 +35,7 @@ const (
 // This test's program is its workers' too.
 func TestMain(m *testing.M) {
 	if slices.Equal(os.Args[1:], []string{"fleet", "worker"}) {
-		if err := worker.Main(context.Background(), os.Stdin, os.Stdout, worker.Standard()); err != nil {
+		if err := worker.Main(context.Background(), os.Stdin, os.Stdout, testEngine()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -149,7 +149,6 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d %s: %s", r.status, r.code, r.message) }
-
 
 // do makes a request and answers the body of its answer.
 func (w *world) do(method, path string, body any) (answer, error) {

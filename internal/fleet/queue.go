@@ -143,18 +143,24 @@ func (s *Service) enqueue(r *run) {
 	s.runs.mu.Unlock()
 }
 
-// next begins runs while there is room: of the accounts that wait, the one
-// that has the fewest under way is served first. s.runs.mu is held.
+// turn is the place in the queue of the run that is next: the first of the
+// account that has the fewest under way. s.runs.mu is held.
+func (s *Service) turn() int {
+	best := 0
+	for i, r := range s.runs.queue {
+		if s.runs.begun[r.at.account] < s.runs.begun[s.runs.queue[best].at.account] {
+			best = i
+		}
+	}
+	return best
+}
+
+// next begins runs while there is room. s.runs.mu is held.
 func (s *Service) next() {
 	for s.runs.atWork < s.Limits.AtOnce && len(s.runs.queue) > 0 && !s.runs.ending {
-		best := 0
-		for i, r := range s.runs.queue {
-			if s.runs.begun[r.at.account] < s.runs.begun[s.runs.queue[best].at.account] {
-				best = i
-			}
-		}
-		r := s.runs.queue[best]
-		s.runs.queue = slices.Delete(s.runs.queue, best, best+1)
+		turn := s.turn()
+		r := s.runs.queue[turn]
+		s.runs.queue = slices.Delete(s.runs.queue, turn, turn+1)
 		s.runs.begun[r.at.account]++
 		s.runs.atWork++
 		s.runs.work.Go(func() {
@@ -315,7 +321,6 @@ func (r *run) outcome(err error) (status, reason string) {
 func (s *Service) end(r *run, status, reason string) {
 	ctx := context.Background()
 	r.mu.Lock()
-	r.status = status
 	docs := r.documents()
 	r.mu.Unlock()
 	var err error

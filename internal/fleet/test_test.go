@@ -89,13 +89,13 @@ func TestTests(t *testing.T) {
 		w.refused("GET", "/fleet/tests?nextToken=bm9wZQ", nil, "InvalidRequestException", "Invalid nextToken")
 
 		// Another account, or the same in another region, has none of it.
-		for _, else_ := range []*world{w.as(other, region), w.as(account, "eu-west-1")} {
-			else_.refused("GET", "/fleet/tests/one", nil, "ResourceNotFoundException", "")
-			if a := else_.must("GET", "/fleet/tests", nil); a.names("tests", "testName") != "" {
+		for _, strange := range []*world{w.as(other, region), w.as(account, "eu-west-1")} {
+			strange.refused("GET", "/fleet/tests/one", nil, "ResourceNotFoundException", "")
+			if a := strange.must("GET", "/fleet/tests", nil); a.names("tests", "testName") != "" {
 				t.Error(a)
 			}
-			else_.must("DELETE", "/fleet/tests/one", nil)
-			else_.must("POST", "/fleet/tests/one", m{"sampleName": "another"})
+			strange.must("DELETE", "/fleet/tests/one", nil)
+			strange.must("POST", "/fleet/tests/one", m{"sampleName": "another"})
 		}
 		w.refused("DELETE", "/fleet/tests/one?expectedVersion=2", nil, "ConflictException", "The version")
 		w.must("DELETE", "/fleet/tests/one?expectedVersion=6", nil)
