@@ -106,6 +106,7 @@ export interface GlobKey {
   lastModifiedAt: number;
 }
 
+/** What is wrong with a model. With a line and without a stage it is in the shared script. */
 export interface Fault {
   message: string;
   stage?: string;
@@ -163,7 +164,13 @@ export async function getRun(id: string): Promise<RunDetails> {
 
 export const getSeries = async (id: string) => JSON.parse((await call<{ series: string }>("GET", `/runs/${at(id)}/series`)).series) as Series;
 export const getReport = (id: string, format: ReportFormat) => call<{ contentType: string; fileName: string; report: string }>("GET", `/runs/${at(id)}/report`, { query: { format } });
-export const listLogs = (id: string, after: number) => call<{ logs: LogEntry[]; lastSequence: number }>("GET", `/runs/${at(id)}/logs`, { query: { after: String(after), maxResults: "1000" } });
+
+/** How many lines of a log come at a time. */
+export const logPage = 1000;
+
+/** listLogs answers the lines behind one, the oldest first. */
+export const listLogs = (id: string, after: number) => call<{ logs: LogEntry[]; lastSequence: number }>("GET", `/runs/${at(id)}/logs`, { query: { after: String(after), maxResults: String(logPage) } });
+
 export const listDevices = (id: string, maxResults: number, nextToken?: string) =>
   call<Listed & { devices: Device[] }>("GET", `/runs/${at(id)}/devices`, { query: { nextToken, maxResults: String(maxResults) } });
 export const getDevice = (id: string, client: string) => call<DeviceDetails>("GET", `/runs/${at(id)}/devices/${at(client)}`);

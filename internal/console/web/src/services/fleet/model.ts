@@ -98,7 +98,7 @@ export function withSequence(m: Model, sequence: string[]): Model {
 
 export function stageFault(m: Model, name: string): string | undefined {
   if (!name) return "Enter a name.";
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name)) return "Letters, digits and _ only, a digit not first.";
+  if (!/^[A-Za-z_$][A-Za-z0-9_$]{0,63}$/.test(name)) return "Up to 64 letters, digits, _ and $, a digit not first.";
   return stageNames(m).includes(name) ? `There is a stage ${name} already.` : undefined;
 }
 

@@ -6,7 +6,7 @@ import { useRef, useState } from "react";
 import { download } from "../../../kit/download";
 import { ErrorBox } from "../../../kit/ErrorBox";
 import { useLoad } from "../../../kit/load";
-import { listLogs, type LogEntry } from "../api";
+import { listLogs, logPage, type LogEntry } from "../api";
 import { keep, matching, most, written } from "./log";
 import { LogLines } from "./LogLines";
 
@@ -23,9 +23,8 @@ export function Logs({ run, live }: { run: string; live: boolean }) {
       // What came since, in pages; the server keeps the latest lines only.
       for (let more = true; more; ) {
         const p = await listLogs(run, kept.current.last);
-        const before = kept.current.last;
-        kept.current = { run, lines: keep(kept.current.lines, p.logs), last: Math.max(before, p.logs.at(-1)?.sequence ?? 0) };
-        more = p.logs.length > 0 && kept.current.last < p.lastSequence && kept.current.last > before;
+        more = p.lastSequence > kept.current.last && p.logs.length >= logPage;
+        kept.current = { run, lines: keep(kept.current.lines, p.logs), last: Math.max(kept.current.last, p.lastSequence) };
       }
       return kept.current.lines;
     },

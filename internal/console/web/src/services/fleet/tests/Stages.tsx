@@ -10,6 +10,7 @@ import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { JsonEditor } from "../../../kit/JsonEditor";
 import type { Fault } from "../api";
 import { stageFault, stageNames, standard, when, withoutStage, withSequence, withStage, type Model } from "../model";
+import { script, stageOf } from "./FaultList";
 import { Sequence } from "./Sequence";
 
 interface Props {
@@ -21,8 +22,6 @@ interface Props {
   onChange: (m: Model) => void;
 }
 
-/** The tab of what all stages share; no stage has that name. */
-const script = "(script)";
 
 /** Stages is the editor of a model's JavaScript: a tab for each stage. */
 export function Stages({ model, faults, stage, onStage, onChange }: Props) {
@@ -30,7 +29,7 @@ export function Stages({ model, faults, stage, onStage, onChange }: Props) {
   const names = stageNames(model);
   const shown = stage === script || (stage !== undefined && names.includes(stage)) ? stage : names[0];
   const editor = (name: string, label: string, value: string, change: (text: string) => void) => {
-    const mine = faults.filter((f) => f.stage === name || (name === script && f.stage === "script")).map((f) => ({ line: f.line || 1, column: f.column || 1, message: f.message }));
+    const mine = faults.filter((f) => stageOf(f) === name).map((f) => ({ line: f.line || 1, column: f.column || 1, message: f.message }));
     return <JsonEditor key={name} language="javascript" label={label} value={value} onChange={change} refused={{ text: value, faults: mine }} height={360} />;
   };
   const own = shown !== undefined && shown !== script && !standard.includes(shown);
@@ -116,7 +115,7 @@ function AddStage({ model, onAdd, onDismiss }: { model: Model; onAdd: (name: str
   const fault = stageFault(model, name);
   return (
     <ConfirmModal title="Add stage" verb="Add" ready={!fault} onDismiss={onDismiss} onConfirm={async () => onAdd(name, inSequence)}>
-      <FormField label="Stage name" errorText={name && fault} constraintText="Letters, digits and _ only.">
+      <FormField label="Stage name" errorText={name && fault} constraintText="Up to 64 letters, digits, _ and $.">
         <Input value={name} onChange={({ detail }) => setName(detail.value)} placeholder="createThing" autoComplete={false} autoFocus />
       </FormField>
       <Checkbox checked={inSequence} onChange={({ detail }) => setInSequence(detail.checked)} description="Iterations run the stages of the sequence in turn.">

@@ -57,7 +57,7 @@ export function useFaults(m: Model | undefined): Fault[] {
         (v) => mine === question.current && set(v.faults),
         () => mine === question.current && set([]), // saving says what is the matter
       );
-    }, 500);
+    }, 800);
     return () => clearTimeout(timer);
   }, [document]);
   return faults;
