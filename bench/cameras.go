@@ -191,7 +191,7 @@ func (s *server) film(stream string, stop <-chan struct{}, persisted func(at tim
 		}
 	}()
 	eof := endOfFragment()
-	if _, err := p.w.Write(videoHeader()); err != nil {
+	if err := p.w.send(videoHeader()); err != nil {
 		return err
 	}
 	tick := time.NewTicker(frameTime)
@@ -217,7 +217,7 @@ func (s *server) film(stream string, stop <-chan struct{}, persisted func(at tim
 				ended[ms] = time.Now()
 				mu.Unlock()
 			}
-			if _, err := p.w.Write(b); err != nil {
+			if err := p.w.send(b); err != nil {
 				return err
 			}
 		}

@@ -68,20 +68,18 @@ func (s *server) putMedia(stream string) (*producer, error) {
 	return &producer{conn: conn, w: &chunkWriter{conn: conn}, acks: json.NewDecoder(resp.Body), resp: resp}, nil
 }
 
-// chunkWriter sends each Write as one chunk, whole, as libcurl does.
+// chunkWriter sends a body in chunks, each whole, as libcurl does.
 type chunkWriter struct {
 	conn net.Conn
 	buf  []byte
 }
 
-func (w *chunkWriter) Write(p []byte) (int, error) {
+func (w *chunkWriter) send(p []byte) error {
 	w.buf = fmt.Appendf(w.buf[:0], "%x\r\n", len(p))
 	w.buf = append(w.buf, p...)
 	w.buf = append(w.buf, "\r\n"...)
-	if _, err := w.conn.Write(w.buf); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	_, err := w.conn.Write(w.buf)
+	return err
 }
 
 // end sends the terminating chunk.

@@ -193,7 +193,7 @@ func (s *server) putBody(stream string, body []byte) error {
 	sent := make(chan error, 1)
 	go func() {
 		for b := body; len(b) > 0; b = b[min(len(b), 32<<10):] {
-			if _, err := p.w.Write(b[:min(len(b), 32<<10)]); err != nil {
+			if err := p.w.send(b[:min(len(b), 32<<10)]); err != nil {
 				sent <- err
 				return
 			}

@@ -125,7 +125,7 @@ func (x *session) read(ctx context.Context) error {
 			x.pause(x.s.pace(x.st.ID, len(b), 0))
 		}
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return x.whole()
 		case x.gone.Load():
 			return x.fault(errGone)
