@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -215,7 +216,9 @@ func (l *listener) acceptAll() {
 }
 
 // track notes a connection that is to be identified. Of too many the oldest is
-// closed: whoever is slow on purpose is, and those who are not are soon through.
+// closed that the server waits for: whoever is slow on purpose is, and those who
+// are not are soon through. Those who wait for the server stay, else nobody would
+// get in when more come than it can serve: the new one goes then.
 func (l *listener) track(c *rawConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -225,9 +228,19 @@ func (l *listener) track(c *rawConn) bool {
 	default:
 	}
 	if l.pending.Len() >= mostPending {
-		oldest := l.pending.Remove(l.pending.Front()).(*rawConn)
-		oldest.pending, oldest.crowdedOut = nil, true
-		_ = oldest.Close()
+		oldest := l.pending.Front()
+		for oldest != nil && oldest.Value.(*rawConn).served.Load() {
+			oldest = oldest.Next()
+		}
+		out := c
+		if oldest != nil {
+			out = l.pending.Remove(oldest).(*rawConn)
+		}
+		out.pending, out.crowdedOut = nil, true
+		_ = out.Close()
+		if out == c {
+			return true
+		}
 	}
 	c.pending = l.pending.PushBack(c)
 	return true
@@ -364,6 +377,7 @@ type rawConn struct {
 	released func()
 	once     sync.Once
 
+	served     atomic.Bool   // its handshake is in the server's hands, at the gate or past it
 	pending    *list.Element // of listener.pending, guarded by its mu
 	crowdedOut bool          // the same
 }
@@ -394,6 +408,7 @@ func (c *rawConn) handshake(t *tls.Conn, g gate) error {
 // as the client's: in a storm those who have waited longest would be dropped.
 func (c *rawConn) enter(g gate) {
 	began := time.Now()
+	c.served.Store(true)
 	g.enter()
 	if waited := time.Since(began); waited > 50*time.Millisecond {
 		c.due = c.due.Add(waited)
@@ -410,6 +425,7 @@ func (c *rawConn) Read(p []byte) (int, error) {
 	}
 	if c.gate != nil {
 		c.gate.leave()
+		c.served.Store(false)
 		defer c.enter(c.gate)
 	}
 	return c.Conn.Read(p)

@@ -164,7 +164,8 @@ func TestSlowHandshakes(t *testing.T) {
 	}
 }
 
-// Of too many who have not said what they want the oldest is closed.
+// Of too many who have not said what they want the oldest is closed that the server waits for; when all wait for the server, the
+// newest.
 func TestCrowd(t *testing.T) {
 	m, err := newMetrics(nil)
 	if err != nil {
@@ -191,6 +192,20 @@ func TestCrowd(t *testing.T) {
 	}
 	if n := l.pending.Len(); n != 0 {
 		t.Errorf("%d are left", n)
+	}
+	for i := range conns {
+		near, far := net.Pipe()
+		t.Cleanup(func() { _ = near.Close() })
+		conns[i] = &rawConn{Conn: far, released: func() {}}
+		conns[i].served.Store(i != 1000)
+		if !l.track(conns[i]) {
+			t.Fatal("not tracked")
+		}
+	}
+	for i, c := range conns {
+		if got, want := l.untrack(c), i == 1000 || i == len(conns)-1; got != want {
+			t.Fatalf("connection %d of %d, in line, had to make room: %v", i, len(conns), got)
+		}
 	}
 }
 
