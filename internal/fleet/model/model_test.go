@@ -48,7 +48,7 @@ func TestFaults(t *testing.T) {
 		{`{"name": "a",`, `line 1, column 13: the document ends too early`},
 		{"{\n  \"name\": a}", `line 2, column 11: invalid character 'a' looking for beginning of value`},
 		{`{"name": "a", "stages": {"running": ""}} {}`, `line 1, column 42: something stands after the document`},
-		{`{"nmae": "a"}`, `there is no member "nmae"; is "name" meant?`},
+		{`{"naame": "a"}`, `there is no member "naame"; is "name" meant?`},
 		{`{"name": "a", "run": {"Clientz": 5}}`, `there is no member "Clientz"; is "clients" meant?`},
 		{`{"whatever": 1}`, `there is no member "whatever"`},
 		{`{"run": {"clients": "5"}}`, `run.clients: a string stands where a whole number belongs`},
@@ -56,13 +56,13 @@ func TestFaults(t *testing.T) {
 		{`{"run": {"interval": 1e300}}`, `1e300 seconds are no duration such as "1.5s"`},
 		{`[]`, `line 1, column 1: an array stands where an object belongs`},
 		{`{}`, "name: is missing\nstages: there are none: a model has at least one, such as \"running\""},
-		{`{"name": "a b", "stages": {"x-y": "", "other": "", "running": "", "class": ""}, "sequence": ["runing", "init", "class"], "minIterations": -1}`, strings.Join([]string{
+		{`{"name": "a b", "stages": {"x-y": "", "other": "", "running": "", "class": ""}, "sequence": ["runnning", "init", "class"], "minIterations": -1}`, strings.Join([]string{
 			`name: "a b" must be 1 to 128 letters, digits, colons, hyphens and underscores`,
 			`stages.class: no stage can be named so`,
 			`stages.other: never runs: it is none of init, running, finished and message, and sequence does not name it`,
 			`stages: "x-y" must be a name as in JavaScript, up to 64 characters: letters, digits, _ and $`,
 			`stages.running: never runs: sequence is in its place and does not name it`,
-			`sequence[0]: there is no stage "runing"; is "running" meant?`,
+			`sequence[0]: there is no stage "runnning"; is "running" meant?`,
 			`sequence[1]: init runs by itself and is no iteration`,
 			`minIterations: is -1, it must be between 0 and 1000000000`,
 		}, "\n")},
@@ -233,7 +233,7 @@ func TestFolder(t *testing.T) {
 	files := fstest.MapFS{
 		"m/model.json": file("\xef\xbb\xbf{\"name\": \"a\"}"), "m/running.js": file("return 1"), "m/lib.js": file("let a"), "m/README.md": file("#"),
 		"twice/model.json": file(`{"name": "a", "stages": {"running": ""}}`), "twice/running.js": file(""),
-		"odd/model.json": file(`{"name": "a"}`), "odd/runing.js": file(""),
+		"odd/model.json": file(`{"name": "a"}`), "odd/runnning.js": file(""),
 		"bad/model.json": file("{\n}}"),
 	}
 	m, err := LoadFS(files, "m")
@@ -242,7 +242,7 @@ func TestFolder(t *testing.T) {
 	}
 	for dir, want := range map[string]string{
 		"twice": "model.json has what running.js has too: leave one of them",
-		"odd":   "stages.runing: never runs: it is none of init, running, finished and message, and sequence does not name it",
+		"odd":   "stages.runnning: never runs: it is none of init, running, finished and message, and sequence does not name it",
 		"bad":   "model.json: line 2, column 2: something stands after the document",
 	} {
 		if _, err := LoadFS(files, dir); err == nil || err.Error() != want {

@@ -71,11 +71,11 @@ func (r *RunSettings) Validate() error {
 }
 
 func (r *RunSettings) validate(at string, f *faults) {
-	f.between(at+"clients", r.Clients, 0, maxClients)
-	f.between(at+"iterations", r.Iterations, 0, maxIterations)
-	f.between(at+"offset", r.Offset, 0, maxIterations)
-	f.between(at+"connectLimit", r.ConnectLimit, 0, maxAtOnce)
-	f.between(at+"requestLimit", r.RequestLimit, 0, maxAtOnce)
+	f.upTo(at+"clients", r.Clients, maxClients)
+	f.upTo(at+"iterations", r.Iterations, maxIterations)
+	f.upTo(at+"offset", r.Offset, maxIterations)
+	f.upTo(at+"connectLimit", r.ConnectLimit, maxAtOnce)
+	f.upTo(at+"requestLimit", r.RequestLimit, maxAtOnce)
 	for _, x := range []struct {
 		member string
 		value  Duration

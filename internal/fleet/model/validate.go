@@ -31,10 +31,10 @@ func (f *faults) text(member, text string, limit int) {
 	}
 }
 
-// between checks a number.
-func (f *faults) between(member string, n, least, most int) {
-	if n < least || n > most {
-		f.add(member, "is %d, it must be between %d and %d", n, least, most)
+// upTo checks a number.
+func (f *faults) upTo(member string, n, most int) {
+	if n < 0 || n > most {
+		f.add(member, "is %d, it must be between 0 and %d", n, most)
 	}
 }
 
@@ -57,7 +57,7 @@ func (m *Model) Validate() error {
 	if m.Run != nil {
 		m.Run.validate("run.", &f)
 	}
-	f.between("minIterations", m.MinIterations, 0, maxIterations)
+	f.upTo("minIterations", m.MinIterations, maxIterations)
 	if m.Run != nil && m.Run.Iterations > 0 && m.Run.Iterations < m.MinIterations {
 		f.add("run.iterations", "is %d, below minIterations (%d)", m.Run.Iterations, m.MinIterations)
 	}
@@ -173,7 +173,7 @@ func (p *Protocol) validate(f *faults) {
 		most = 1 // AWS IoT's Publish takes 0 and 1
 	}
 	f.topic("protocol.topic", p.Topic, topic.ValidName, "")
-	f.between("protocol.qos", p.QoS, 0, most)
+	f.upTo("protocol.qos", p.QoS, most)
 	if len(p.Subscribe) > maxSubscribe {
 		f.add("protocol.subscribe", "are %d, at most %d can be", len(p.Subscribe), maxSubscribe)
 	}
@@ -183,7 +183,7 @@ func (p *Protocol) validate(f *faults) {
 	for i, s := range p.Subscribe {
 		at := fmt.Sprintf("protocol.subscribe[%d]", i)
 		f.topic(at+".filter", s.Filter, topic.ValidFilter, "is missing")
-		f.between(at+".qos", s.QoS, 0, 2)
+		f.upTo(at+".qos", s.QoS, 2)
 	}
 	if w := p.Will; w != nil {
 		if https {
@@ -191,7 +191,7 @@ func (p *Protocol) validate(f *faults) {
 		}
 		f.topic("protocol.will.topic", w.Topic, topic.ValidName, "is missing")
 		f.template("protocol.will.payload", w.Payload)
-		f.between("protocol.will.qos", w.QoS, 0, 2)
+		f.upTo("protocol.will.qos", w.QoS, 2)
 	}
 }
 

@@ -231,7 +231,7 @@ func (d *Device) flag(o *goja.Object, name string) bool {
 
 // options is an argument that is an object with options; nil of none.
 func (d *Device) options(function string, v goja.Value) *goja.Object {
-	if goja.IsUndefined(v) || goja.IsNull(v) {
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
 		return nil
 	}
 	o, ok := v.(*goja.Object)

@@ -168,9 +168,9 @@ var helpers = members{
 	"setting":        native(setting),
 	"environment":    value(environmentObject),
 
-	"log":     native(logAt("info")),
-	"console": members{"log": native(logAt("info")), "info": native(logAt("info")), "warn": native(logAt("warn")), "error": native(logAt("error")), "debug": native(logAt("debug"))},
-	"metrics": members{"counter": native(metric("counter")), "gauge": native(metric("gauge")), "trend": native(metric("trend")), "rate": native(metric("rate"))},
+	"log":     logAt("info"),
+	"console": members{"log": logAt("info"), "info": logAt("info"), "warn": logAt("warn"), "error": logAt("error"), "debug": logAt("debug")},
+	"metrics": members{"counter": metric("counter"), "gauge": metric("gauge"), "trend": metric("trend"), "rate": metric("rate")},
 	"sleep":   native(sleep),
 	"once":    native(once),
 	"glob":    members{"get": native(globGet), "set": native(globSet), "delete": native(globDelete), "list": native(globList)},
@@ -185,8 +185,8 @@ var helpers = members{
 	"aws":      native(aws),
 	"putMedia": native(putMedia),
 	"http": members{
-		"request": native(httpRequest), "get": native(httpMethod("GET", false)), "delete": native(httpMethod("DELETE", false)),
-		"post": native(httpMethod("POST", true)), "put": native(httpMethod("PUT", true)), "patch": native(httpMethod("PATCH", true)),
+		"request": native(httpRequest), "get": httpMethod("GET", false), "delete": httpMethod("DELETE", false),
+		"post": httpMethod("POST", true), "put": httpMethod("PUT", true), "patch": httpMethod("PATCH", true),
 	},
 	"shadow": members{"get": native(shadowGet), "update": native(shadowUpdate), "delete": native(shadowDelete), "onDelta": native(shadowOnDelta)},
 	"jobs": members{
@@ -194,8 +194,8 @@ var helpers = members{
 	},
 
 	"Buffer": value(bufferConstructor),
-	"hex":    members{"encode": native(encodeAs("hex")), "decode": native(decodeAs("hex"))},
-	"base64": members{"encode": native(encodeAs("base64")), "decode": native(decodeAs("base64"))},
+	"hex":    members{"encode": encodeAs("hex"), "decode": decodeAs("hex")},
+	"base64": members{"encode": encodeAs("base64"), "decode": decodeAs("base64")},
 	"btoa":   native(btoa),
 	"atob":   native(atob),
 	"crypto": cryptoMembers,

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -200,7 +201,7 @@ func shadowGet(d *Device, c goja.FunctionCall) goja.Value {
 	t := d.about("shadow.get", c.Arguments...)
 	var got goja.Value
 	if ex := d.vm.Try(func() { got = d.request("shadow.get", t.shadowTopic()+"/get", map[string]any{}, t.timeout) }); ex != nil {
-		if refused, ok := d.thrownErr.(*AWSError); ok && refused.Status == 404 && ex.Value() == goja.Value(d.thrown) {
+		if refused, ok := errors.AsType[*AWSError](d.thrownErr); ok && refused.Status == 404 && ex.Value() == goja.Value(d.thrown) {
 			return goja.Null()
 		}
 		panic(ex)

@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -111,10 +112,10 @@ func expression(place string, line int, text string) (source, tail string, progr
 		}
 		end++
 	}
-	switch err.(type) {
-	case nil:
+	switch {
+	case err == nil:
 		return "", "", nil, &Error{Place: place, Line: line, Name: "SyntaxError", Message: "SyntaxError: what begins with {{ does not end with }}"}
-	case *Error:
+	case errors.As(err, new(*Error)):
 		return "", "", nil, err
 	}
 	return "", "", nil, syntaxError(place, c, err)
