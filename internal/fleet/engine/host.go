@@ -162,7 +162,7 @@ func (d *device) failed(err error) error {
 	return &counted{err}
 }
 
-// ackTimeout is how long a message may wait for its acknowledgement.
+// ackTimeout is how long a message may wait for its acknowledgement while there is a connection.
 const ackTimeout = time.Minute
 
 // Publish sends a message.
@@ -212,11 +212,11 @@ func (d *device) publish(ctx context.Context, m script.Message) error {
 				return context.Cause(ctx)
 			}
 			continue // it did not go out
-		case errors.Is(err, client.ErrConnectionLost), errors.Is(err, client.ErrSessionLost):
+		case errors.Is(err, client.ErrConnectionLost), errors.Is(err, client.ErrSessionLost), errors.Is(err, errNoAck):
 			// It may have arrived. The device goes on, and the report says so.
 			d.lose(m.Topic, err)
 			return nil
-		case errors.Is(err, errNoAck), errors.Is(err, errStopping), errors.Is(err, context.Canceled), errors.Is(err, client.ErrClosed):
+		case d.link.gaveUp() != nil, d.run.hard.Err() != nil:
 			d.lose(m.Topic, err)
 			return &counted{err}
 		}
@@ -228,11 +228,26 @@ var errNoAck = fmt.Errorf("not acknowledged within %s", ackTimeout)
 
 // send sends a message, and waits for the acknowledgement even when the run is being stopped: what is under way is to arrive.
 func (d *device) send(p *mqtt.Publish) error {
+	begin := time.Now()
 	if p.QoS == 0 {
 		return d.link.client.Publish(d.run.hard, p)
 	}
-	ctx, cancel := context.WithTimeoutCause(d.run.hard, ackTimeout, errNoAck)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(d.run.hard)
+	defer cancel(nil)
+	var timer *time.Timer
+	timer = time.AfterFunc(time.Hour, func() {
+		if err := d.link.gaveUp(); err != nil {
+			cancel(err)
+			return
+		}
+		if up, connected := d.link.upFor(); connected && up >= ackTimeout && time.Since(begin) >= ackTimeout {
+			cancel(errNoAck)
+			return
+		}
+		timer.Reset(ackTimeout / 12)
+	})
+	timer.Reset(ackTimeout / 12) // only now, for its function resets it too
+	defer timer.Stop()
 	return d.link.client.Publish(ctx, p)
 }
 

@@ -43,8 +43,9 @@ type link struct {
 
 	mu      sync.Mutex
 	wanted  bool
-	up      bool  // connected, and subscribed to all filters
-	err     error // why it gave up
+	up      bool      // connected, and subscribed to all filters
+	since   time.Time // of up
+	err     error     // why it gave up
 	filters []mqtt.Subscription
 	changed chan struct{} // closed when one of these changes
 	quit    context.CancelFunc
@@ -204,6 +205,13 @@ func (l *link) connected() bool {
 	return l.up
 }
 
+// upFor is how long the connection has been there; false if it is not.
+func (l *link) upFor() (time.Duration, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.since), l.up
+}
+
 // gaveUp is why no connection will come any more.
 func (l *link) gaveUp() error {
 	l.mu.Lock()
@@ -231,7 +239,7 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 			}
 			l.d.disconnected(err)
 			begun = time.Now()
-			if short++; time.Since(connected) > shortLife {
+			if short++; time.Since(connected) > shortLife || errors.Is(err, errBroken) {
 				short = 0
 			}
 		} else {
@@ -288,6 +296,7 @@ func (l *link) setUp(up bool) {
 	l.mu.Lock()
 	was := l.up
 	if l.up = up; was != up {
+		l.since = time.Now()
 		l.change()
 	}
 	l.mu.Unlock()
