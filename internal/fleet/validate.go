@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/thingd/thingd/internal/api/fleet"
@@ -27,7 +26,7 @@ func (s *Service) ValidateModel(ctx context.Context, in *fleet.ValidateModelRequ
 	m, err := model.Parse([]byte(in.ModelDocument))
 	if err != nil {
 		for _, fault := range unjoin(err) {
-			out.Faults = append(out.Faults, faultOf(clip(fault.Error())))
+			out.Faults = append(out.Faults, fleet.Fault{Message: clip(fault.Error())})
 		}
 		return out, nil
 	}
@@ -57,7 +56,7 @@ func (s *Service) ValidateModel(ctx context.Context, in *fleet.ValidateModelRequ
 		c.faults = []worker.Fault{{Message: fmt.Sprintf("the scripts cannot be compiled within %v and %d MiB of memory", checkTime, checkMemory>>20)}}
 	}
 	for _, f := range c.faults {
-		out.Faults = append(out.Faults, faultOf(clip(f.Message)))
+		out.Faults = append(out.Faults, faultOf(&f))
 	}
 	out.Valid = len(out.Faults) == 0
 	return out, nil
@@ -74,22 +73,10 @@ func (c *check) Glob(_ *worker.GlobOp, reply func(*worker.GlobReply)) {
 	reply(&worker.GlobReply{Error: "there is no glob storage"})
 }
 
-// placed is how package script says where in a model something is wrong.
-var placed = regexp.MustCompile(`^(?:stage ([^ ,:]+)|script)(?:, line ([0-9]+)(?:, column ([0-9]+))?)?: `)
-
-func faultOf(message string) fleet.Fault {
-	f := fleet.Fault{Message: message}
-	m := placed.FindStringSubmatch(message)
-	if m == nil {
-		return f
-	}
-	f.Stage = optional(m[1])
-	for i, to := range []**int64{&f.Line, &f.Column} {
-		if n, err := strconv.ParseInt(m[i+2], 10, 64); err == nil {
-			*to = &n
-		}
-	}
-	return f
+// faultOf says where in a model something is wrong as the API does.
+func faultOf(f *worker.Fault) fleet.Fault {
+	place, _ := strings.CutPrefix(f.Place, "stage ")
+	return fleet.Fault{Message: clip(f.Message), Stage: optional(place), Line: number(f.Line), Column: number(f.Column)}
 }
 
 // unjoin are the errors that errors.Join has joined.

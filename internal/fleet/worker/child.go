@@ -14,6 +14,7 @@ import (
 
 	"github.com/thingd/thingd/internal/fleet/model"
 	"github.com/thingd/thingd/internal/fleet/report"
+	"github.com/thingd/thingd/internal/fleet/script"
 )
 
 // Job is a run as its engine gets it.
@@ -203,7 +204,11 @@ func (c *child) check(job *Job, err error) error {
 		err = c.engine.Check(job.Parsed)
 	}
 	for _, fault := range unjoin(err) {
-		faults = append(faults, Fault{fault.Error()})
+		f := Fault{Message: fault.Error()}
+		if e, ok := errors.AsType[*script.Error](fault); ok {
+			f.Place, f.Line, f.Column = e.Place, e.Line, e.Column
+		}
+		faults = append(faults, f)
 	}
 	b, err := json.Marshal(faults)
 	if err != nil {

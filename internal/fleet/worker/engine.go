@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"encoding/json"
+
+	"github.com/thingd/thingd/internal/fleet/engine"
 	"github.com/thingd/thingd/internal/fleet/model"
 	"github.com/thingd/thingd/internal/fleet/script"
 )
@@ -8,6 +11,16 @@ import (
 // Standard is the engine that runs are done with.
 func Standard() Engine {
 	return Engine{
+		New: func(j *Job) (Runner, error) {
+			return engine.New(engine.Options{
+				Model: j.Parsed, Settings: j.Settings, Run: j.Run, RunID: j.RunID, Glob: j.Glob,
+				Endpoint: j.Endpoint, Region: j.Region, MQTT: j.MQTT, Roots: j.Pool, Dial: j.Dial,
+				// Below what the process may have, so that a device that holds too
+				// much is found and named before the whole run has to go.
+				MemoryLimit: j.Memory / 3 * 2,
+				States:      func(client int) json.RawMessage { return j.States[client] },
+			})
+		},
 		Check: func(m *model.Model) error {
 			_, err := script.Compile(m)
 			return err

@@ -113,6 +113,11 @@ type answer struct {
 // Fault is what is wrong with a model.
 type Fault struct {
 	Message string `json:"message"`
+	// Place is "script", "stage NAME" or the member that a template is of; Line
+	// and Column are in its code, from 1. Empty and 0: not known.
+	Place  string `json:"place,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
 }
 
 // logLines is how many log lines a frame has at most.

@@ -498,7 +498,7 @@ func TestDeviceBytes(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for stage, want := range map[string]string{"fine": "[] <nil>", "fault": "[{one} {two}] <nil>", "deep": "[] the run used more than 256 MiB of memory"} {
+	for stage, want := range map[string]string{"fine": "[] <nil>", "fault": "[{one  0 0} {two  0 0}] <nil>", "deep": "[] the run used more than 256 MiB of memory"} {
 		p, l := begin(t, config(t), "", func(s *Start) {
 			s.Check = true
 			s.Model = (&model.Model{Name: "m", Stages: map[string]string{"running": stage}}).JSON()
