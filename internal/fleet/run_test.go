@@ -100,9 +100,17 @@ func TestRun(t *testing.T) {
 		}
 		w.refused("GET", "/fleet/runs/"+id+"/devices/15", nil, "ResourceNotFoundException", "has no device 15")
 
+		for format, want := range map[string]string{"text": "succeeded", "json": `"outcome"`, "csv": ",", "junit": "<testsuite"} {
+			a := w.must("GET", "/fleet/runs/"+id+"/report?format="+format, nil)
+			if !strings.Contains(a.text("report"), want) || !strings.HasPrefix(a.text("fileName"), "one-"+id+".") || a.text("contentType") == "" {
+				t.Error(format, a)
+			}
+		}
+		w.refused("GET", "/fleet/runs/"+id+"/report?format=pdf", nil, "InvalidRequestException", "enum value set")
+
 		// Not another account's, by any operation.
 		for _, strange := range []*world{w.as(other, region), w.as(account, "eu-west-1")} {
-			for _, path := range []string{"", "/devices", "/devices/10", "/series", "/logs"} {
+			for _, path := range []string{"", "/devices", "/devices/10", "/series", "/logs", "/report?format=csv"} {
 				strange.refused("GET", "/fleet/runs/"+id+path, nil, "ResourceNotFoundException", "Run "+id+" not found")
 			}
 			strange.refused("POST", "/fleet/runs/"+id+"/stop", nil, "ResourceNotFoundException", "")
@@ -153,6 +161,7 @@ func TestRunUnderWay(t *testing.T) {
 		w.as(other, region).refused("GET", "/fleet/runs/"+id+"/devices/7", nil, "ResourceNotFoundException", "")
 		w.as(other, region).refused("POST", "/fleet/runs/"+id+"/stop", nil, "ResourceNotFoundException", "")
 		w.refused("DELETE", "/fleet/runs/"+id, nil, "ConflictException", "is under way: stop it first")
+		w.refused("GET", "/fleet/runs/"+id+"/report?format=csv", nil, "ConflictException", "is under way")
 		w.refused("DELETE", "/fleet/tests/one", nil, "ConflictException", "Run "+id+" of test one is under way")
 		w.refused("POST", "/fleet/tests/one/runs", m{}, "ConflictException", "is under way")
 		if a := w.must("GET", "/fleet/runs?testName=one", nil); a.text("runs", 0, "status") != "RUNNING" {
@@ -196,6 +205,7 @@ func TestRunFails(t *testing.T) {
 		if a := w.until(id, "FAILED"); a.text("run", "statusReason") != "the worker process ended (signal: killed)" {
 			t.Error(a)
 		}
+		w.refused("GET", "/fleet/runs/"+id+"/report?format=csv", nil, "ResourceNotFoundException", "has no result: the worker process ended (signal: killed)")
 		if got := w.logs(id); got != fmt.Sprint("pid ", pid) { // what it has said is kept
 			t.Error(got)
 		}
