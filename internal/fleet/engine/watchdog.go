@@ -10,7 +10,9 @@ import (
 const (
 	watchEvery  = 50 * time.Millisecond
 	suspectedAt = 200 * time.Millisecond // of computing: who is done sooner is not to blame
-	smallDevice = 8 << 20                // bytes: stopping one that holds less would not help
+	// What a device held that was just stopped is not given back at once.
+	surelyInnocent = 2 * time.Second
+	smallDevice    = 8 << 20 // bytes: stopping one that holds less would not help
 )
 
 // watchMemory stops the device that holds most when the process holds more than it may, one after the other. When no device
@@ -22,6 +24,7 @@ func (r *Run) watchMemory(ctx context.Context) {
 	}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
+	var innocent time.Time // since when nobody is to blame; zero: somebody is, or there is no need
 	for {
 		select {
 		case <-ticker.C:
@@ -29,23 +32,33 @@ func (r *Run) watchMemory(ctx context.Context) {
 			return
 		}
 		if heapBytes() < uint64(limit) {
+			innocent = time.Time{}
 			continue
 		}
 		runtime.GC() // garbage does not count
 		if heapBytes() < uint64(limit)/10*9 {
+			innocent = time.Time{}
 			continue
 		}
-		r.stopCulprit(limit)
+		live, found := r.stopCulprit(limit)
+		switch {
+		case found:
+			innocent = time.Time{}
+		case innocent.IsZero():
+			innocent = time.Now()
+		case time.Since(innocent) > surelyInnocent:
+			r.abort(fmt.Errorf("%d devices together hold more than the %s that the run may; give it more memory, or run fewer devices", live, bytesText(limit)))
+		}
 	}
 }
 
 // stopCulprit finds the device to blame and stops it. One that computes cannot be measured: it is stopped if no other holds
 // as much as would explain it, and then measured.
-func (r *Run) stopCulprit(limit int64) {
+// It answers how many devices there are, and false if none of them is to blame.
+func (r *Run) stopCulprit(limit int64) (live int, found bool) {
 	var biggest, longest *device
 	var size int64
 	var computing time.Duration
-	live := 0
 	for _, d := range r.all() {
 		d.mu.Lock()
 		vm := d.live
@@ -70,8 +83,9 @@ func (r *Run) stopCulprit(limit int64) {
 	case longest != nil: // it will be seen at the next look
 	case live == 0: // devices are being closed
 	default:
-		r.abort(fmt.Errorf("%d devices together hold more than the %s that the run may; give it more memory, or run fewer devices", live, bytesText(limit)))
+		return live, false
 	}
+	return live, true
 }
 
 func (r *Run) stopDevice(d *device, why error) {
