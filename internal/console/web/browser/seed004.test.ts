@@ -1,28 +1,36 @@
-// "AWS IoT Connector" of IoTIFY, step 1: a user with a policy of its own, made in
-// another tab, and an access key for a tool outside, which then signs with it.
+// "AWS IoT Connector" of IoTIFY: a user with a policy of its own, made in another
+// tab, and an access key, by which the fleet registers devices; then the devices.
 import { readFileSync } from "node:fs";
 import { IAMClient, ListUsersCommand } from "@aws-sdk/client-iam";
+import { IoTClient, ListAttachedPoliciesCommand, ListThingPrincipalsCommand } from "@aws-sdk/client-iot";
+import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { click, fill, named, paste, says, signInAsRoot, tick, useServer } from "./console";
 
-const policy = JSON.stringify(
-  {
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "VisualEditor0",
-        Effect: "Allow",
-        Action: ["iot:DetachThingPrincipal", "iot:CreateThing", "iot:DeleteThing", "iot:AttachThingPrincipal", "iot:CreateThingType", "iot:CreateThingGroup", "iot:AddThingToThingGroup", "iot:CreatePolicy", "iot:CreateKeysAndCertificate", "iot:AttachPolicy", "iot:DescribeEndpoint"],
-        Resource: "*",
-      },
-    ],
-  },
-  null,
-  4,
-);
+// The tutorial's text of the policy is not kept with it; this one ships beside the sample.
+const policy = readFileSync(new URL("../../../fleet/samples/aws-iot-connector/policy.json", import.meta.url), "utf8");
+
+const init = "state.__$key = glob.get(`aws_iotify_${client()}_key`);\nstate.__$cert = glob.get(`aws_iotify_${client()}_cert`);\nstate.name = `device ${client()}`;\n";
+
+/** runTest runs the test whose page is shown, and waits for what comes of it. */
+async function runTest(page: Page): Promise<void> {
+  await click(page, "Run", "button");
+  await click(page.getByRole("dialog"), "Run", "button");
+  await succeeded(page);
+}
+
+async function succeeded(page: Page): Promise<void> {
+  const status = page.getByRole("status").filter({ hasText: /^(Succeeded|Failed|Stopped)$/ });
+  await status.waitFor({ timeout: 90_000 });
+  expect(await status.innerText(), await page.locator("main").last().innerText()).toBe("Succeeded");
+}
+
+/** figureOf is what a page says beside a label. */
+const figureOf = (page: Page, label: string) => page.locator("dt", { hasText: new RegExp(`^${label}$`) }).locator("xpath=following-sibling::dd[1]").innerText();
 
 describe("IoTIFY connector", () => {
   const server = useServer();
+  let key = { accessKeyId: "", secretAccessKey: "" };
 
   test("a user, its policy, its access key", async () => {
     const { page, context, complaints } = await server.visit();
@@ -84,6 +92,7 @@ describe("IoTIFY connector", () => {
     const [header, line] = readFileSync(await file.path(), "utf8").split("\r\n");
     expect(header).toBe("Access key ID,Secret access key");
     const [accessKeyId = "", secretAccessKey = ""] = (line ?? "").split(",");
+    key = { accessKeyId, secretAccessKey };
     expect(accessKeyId).toMatch(/^AKIA[A-Z2-7]{16}$/);
     expect(secretAccessKey).toHaveLength(40);
     await click(page, "Show", "button");
@@ -98,6 +107,108 @@ describe("IoTIFY connector", () => {
     // The tool outside signs with it, and may do what the policy says.
     const outside = new IAMClient({ endpoint: server.url, region: "us-east-1", credentials: { accessKeyId, secretAccessKey } });
     await expect(outside.send(new ListUsersCommand({}))).rejects.toThrow(/user\/IoTIFY is not authorized to perform: iam:ListUsers/);
+    expect(complaints).toEqual([]);
+  });
+
+  test("the connector registers five devices, which then connect", async () => {
+    const { page, complaints } = await server.visit();
+    const menu = page.getByRole("navigation").filter({ hasText: "Run Settings" });
+    await signInAsRoot(server, page);
+    await click(page, "Fleet", "link");
+
+    // Create from Sample in the top right corner; the sample from the list; Create.
+    await click(page, "Create from Sample");
+    await page.getByRole("heading", { name: "aws-iot-connector", exact: true }).click();
+    await click(page, "Create", "button");
+
+    // A sidebar: the Access Key, the Secret access key, the AWS region; Create.
+    const sidebar = page.getByRole("region", { name: "aws-iot-connector" });
+    await fill(sidebar, "Access key", key.accessKeyId);
+    await fill(sidebar, "Secret access key", key.secretAccessKey);
+    await fill(sidebar, "AWS region", "us-east-1");
+    await click(sidebar, "Create", "button");
+    await says(page, "Test aws-iot-connector created.");
+    await click(page, "Settings", "tab");
+    await page.getByPlaceholder("Kept. Enter another to replace it.").waitFor();
+    expect(await page.content()).not.toContain(key.secretAccessKey);
+
+    // Run Settings on the left bar; edit the default one: 5 clients, 5 iterations; Save on the top right.
+    await click(menu, "Run Settings", "link");
+    await click(page, "default", "link");
+    await fill(page, "Clients", "5");
+    await fill(page, "Iterations", "5");
+    await click(page, "Save", "button");
+    await says(page, "Run setting saved.");
+
+    // Back to the Tests page: open the connector. Its createThing stage has the names of things. Run it, and see the result.
+    await click(menu, "Tests", "link");
+    await click(page, "aws-iot-connector", "link");
+    await click(page, "createThing", "tab");
+    await page.getByText("Runs at iteration 4.").waitFor();
+    await runTest(page);
+    expect(await figureOf(page, "Devices")).toBe("5");
+
+    // Once it has been completed, the glob has the certificates, and the entry aws_iot_endpoint.
+    await click(menu, "Glob", "link");
+    await page.getByRole("link", { name: "aws_iotify_4_cert" }).waitFor();
+    await fill(page, "Keys that begin with", "aws_iotify_0");
+    await page.getByRole("link", { name: "aws_iotify_4_cert" }).waitFor({ state: "detached" });
+    await click(page, "aws_iotify_0_key", "link");
+    await says(page, /A private key, which is not shown/);
+    expect(await page.content()).not.toContain("PRIVATE KEY-----");
+    await click(page, "Show", "button");
+    await says(page, /-----BEGIN [A-Z ]*PRIVATE KEY-----/);
+    await click(menu, "Glob", "link");
+    await click(page, "aws_iot_endpoint", "link");
+    const endpoint = await page.getByLabel("Value", { exact: true }).innerText();
+
+    // What it made: five things of a type, in a group, each with a certificate that has the policy.
+    const iot = new IoTClient({ endpoint: server.url, region: "us-east-1", credentials: key });
+    for (let i = 0; i < 5; i++) {
+      const { principals = [] } = await iot.send(new ListThingPrincipalsCommand({ thingName: `iotify_${i}` }));
+      expect(principals).toHaveLength(1);
+      const { policies } = await iot.send(new ListAttachedPoliciesCommand({ target: principals[0] }));
+      expect(policies?.map((p) => p.policyName)).toEqual(["IOTIFY_AUTOMATED_POLICY"]);
+    }
+    await page.goto(server.url + "/#/iot/thing-groups/details/iotify?tab=things");
+    await page.getByRole("link", { name: "iotify_4" }).waitFor();
+    await page.goto(server.url + "/#/iot/thing-types/details/iotify_type");
+    await page.getByRole("heading", { name: "iotify_type" }).first().waitFor();
+
+    // Step 2, a device model: in its Protocol tab the endpoint and Certificate under Security, key and certificate as
+    // templates; in its init stage what fetches them from the glob.
+    await page.goto(server.url + "/#/fleet/tests");
+    await click(page, "Create test", "link");
+    await fill(page, "Test name", "my-device");
+    await click(page, "Create test", "button");
+    await says(page, "Test my-device created.");
+    await click(page, "init", "tab");
+    await paste(page, "Stage init", init);
+    await click(page, "Protocol", "tab");
+    await click(page, "MQTT", "button");
+    await fill(page, "Endpoint", endpoint);
+    await click(page, "Certificate", "radio");
+    await fill(page, "Private key", "{{state.__$key}}");
+    await fill(page, "Certificate", "{{state.__$cert}}");
+    await fill(page, "Topic", "devices/{{client()}}/data");
+    await click(page, "Save", "button");
+    await says(page, "Test my-device saved.");
+    await runTest(page);
+    expect(await figureOf(page, "Messages published")).toBe("25");
+
+    // The state does not show the key and the certificate.
+    await click(page, "Devices", "tab");
+    await click(page, "3", "link");
+    await says(page, /"name": "device 3"/);
+    expect(await page.getByLabel("State", { exact: true }).innerText()).not.toContain("__$");
+    await click(page, "Payload", "tab");
+    await says(page, "Last message to devices/3/data");
+
+    // The connector may run again: what is there stays.
+    await click(menu, "Tests", "link");
+    await click(page, "aws-iot-connector", "link");
+    await runTest(page);
+    expect((await iot.send(new ListThingPrincipalsCommand({ thingName: "iotify_0" }))).principals).toHaveLength(1);
     expect(complaints).toEqual([]);
   });
 });

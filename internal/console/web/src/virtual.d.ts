@@ -3,3 +3,5 @@ declare module "virtual:actions" {
   const actions: Record<string, string[]>;
   export default actions;
 }
+
+declare module "ace-builds/src-noconflict/snippets/javascript";

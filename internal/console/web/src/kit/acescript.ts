@@ -2,3 +2,4 @@
 import "./ace";
 
 await import("ace-builds/src-noconflict/mode-javascript");
+await import("ace-builds/src-noconflict/snippets/javascript");

@@ -27,7 +27,7 @@ export function Chart({ title, unit, points, of, gaps, empty }: Props) {
         xDomain={[0, end]}
         yDomain={[0, top > 0 ? top * 1.05 : 1]}
         xScaleType="linear"
-        i18nStrings={{ xTickFormatter: (x: number) => took(x * 1000), yTickFormatter: (y: number) => figure(y) }}
+        i18nStrings={{ xTickFormatter: (x: number) => (x === 0 ? "0" : took(x * 1000)), yTickFormatter: (y: number) => figure(y) }}
         detailPopoverSize="small"
         height={200}
         hideFilter

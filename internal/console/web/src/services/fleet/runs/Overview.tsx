@@ -1,4 +1,3 @@
-import Box from "@cloudscape-design/components/box";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
@@ -15,20 +14,20 @@ import type { RunDetails } from "../api";
 import { bytes, figure, measured, share, summaryOf, type ErrorCount, type Metric, type Series, type Snapshot, type ThresholdStatus } from "../report";
 import { Chart } from "./Chart";
 
-/** What is there already, for lists. */
-const there = <T,>(data: T[]): Loaded<T[]> => ({ data, loading: false, reload: async () => {} });
+/** What of a run is there already, for lists. */
+const there = <T,>(data: T[], of: Loaded<unknown>): Loaded<T[]> => ({ data, loading: of.loading, reload: of.reload });
 
 /** Overview is a run at a glance: how far it is, over time, and what went wrong. */
-export function Overview({ of, series, live }: { of: RunDetails; series: Loaded<Series>; live: boolean }) {
+export function Overview({ of, run, series, live }: { of: RunDetails; run: Loaded<RunDetails>; series: Loaded<Series>; live: boolean }) {
   const s = of.result ?? of.snapshot;
   if (!s) return <Container>{live ? <StatusIndicator type="pending">The run has not begun yet.</StatusIndicator> : "Nothing was measured."}</Container>;
   return (
     <SpaceBetween size="l">
       <Progress of={s} live={live} />
-      {s.thresholds?.length ? <Thresholds of={s.thresholds} live={live} /> : null}
-      {s.errors?.length ? <Errors of={s.errors} run={of.run.runId} /> : null}
+      {s.thresholds?.length ? <Thresholds of={there(s.thresholds, run)} live={live} /> : null}
+      {s.errors?.length ? <Errors of={there(s.errors, run)} run={of.run.runId} /> : null}
       <Part of={series}>{(data) => <Charts of={data} />}</Part>
-      <Metrics of={s.metrics ?? []} />
+      <Metrics of={there(s.metrics ?? [], run)} />
     </SpaceBetween>
   );
 }
@@ -68,12 +67,12 @@ function Progress({ of: s, live }: { of: Snapshot; live: boolean }) {
   );
 }
 
-function Thresholds({ of, live }: { of: ThresholdStatus[]; live: boolean }) {
+function Thresholds({ of, live }: { of: Loaded<ThresholdStatus[]>; live: boolean }) {
   return (
     <List<ThresholdStatus>
       variant="container"
       title="Thresholds"
-      items={there(of)}
+      items={of}
       id={(t) => t.expression}
       columns={[
         { id: "expression", header: "Threshold", text: (t) => t.expression },
@@ -90,17 +89,18 @@ function Thresholds({ of, live }: { of: ThresholdStatus[]; live: boolean }) {
   );
 }
 
-function Errors({ of, run }: { of: ErrorCount[]; run: string }) {
+function Errors({ of, run }: { of: Loaded<ErrorCount[]>; run: string }) {
   return (
     <List<ErrorCount>
       variant="container"
       title="Errors by reason"
-      items={there(of)}
+      items={of}
       id={(e) => e.reason}
       page={10}
       columns={[
+        // The most frequent first.
+        { id: "count", header: "Count", text: (e) => -e.count, cell: (e) => e.count.toLocaleString("en-US"), width: 160 },
         { id: "reason", header: "Reason", text: (e) => e.reason, cell: (e) => <span className="preserve">{e.reason}</span> },
-        { id: "count", header: "Count", text: (e) => e.count, cell: (e) => e.count.toLocaleString("en-US"), width: 120 },
         {
           id: "client",
           header: "First of",
@@ -133,18 +133,14 @@ function Charts({ of }: { of: Series }) {
   );
 }
 
-function Metrics({ of }: { of: Metric[] }) {
+function Metrics({ of }: { of: Loaded<Metric[]> }) {
   const of_ = (m: Metric, n: number | undefined) => (m.kind === "trend" ? measured(m.name, n ?? 0) : "-");
   return (
     <List<Metric>
       variant="container"
       title="Metrics"
-      description={
-        <Box variant="span" color="inherit">
-          What thingd measures by itself, and what the model does.
-        </Box>
-      }
-      items={there(of)}
+      description="What thingd measures by itself, and what the model does."
+      items={of}
       id={(m) => m.name}
       columns={[
         { id: "name", header: "Metric", text: (m) => m.name },

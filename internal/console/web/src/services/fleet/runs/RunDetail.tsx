@@ -53,14 +53,13 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
       <DetailPage
         title={run.data ? `Result of ${run.data.run.testName}` : "Result"}
         of={run}
-        actions={(d) => (
-          <SpaceBetween direction="horizontal" size="xs">
-            {live ? (
+        actions={(d) =>
+            live ? (
               <Button loading={action.busy || d.run.status === "STOPPING"} loadingText="Stopping" onClick={() => void action.run(() => stopRun(id).then(run.reload))}>
                 Stop
               </Button>
             ) : (
-              <>
+              <SpaceBetween direction="horizontal" size="xs">
                 <Button onClick={() => doom(true)}>Delete</Button>
                 <ButtonDropdown
                   items={[
@@ -77,10 +76,9 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
                 <Button variant="primary" loading={action.busy} onClick={() => void again(d)}>
                   Run again
                 </Button>
-              </>
-            )}
-          </SpaceBetween>
-        )}
+              </SpaceBetween>
+            )
+        }
         summaryTitle="Result"
         summary={(d) => {
           const s = d.result ?? d.snapshot;
@@ -96,7 +94,7 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
             { label: "Test", value: <Link href={to(["fleet", "tests", "details", d.run.testName])}>{d.run.testName}</Link> },
             { label: "Run setting", value: d.run.runSettingName ? `${d.run.runSettingName}: ${inWords(d.runSettings)}` : inWords(d.runSettings) },
             { label: "Started", value: time(dateOf(d.run.startedAt)) },
-            { label: live ? "Takes" : "Took", value: lasted(d.run) + (s?.virtual ? `, ${took(s.virtualMs ?? 0)} of virtual time` : "") },
+            { label: live ? "Time so far" : "Took", value: lasted(d.run) + (s?.virtual ? `, ${took(s.virtualMs ?? 0)} of virtual time` : "") },
             { label: "Seed", value: s ? <Copy text={String(s.seed)} what="Seed" /> : "-" },
           ];
         }}
@@ -108,7 +106,7 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
               <SpaceBetween size="m">
                 <ErrorBox error={action.error} />
                 {!live && d.run.status !== "SUCCEEDED" && <Outcome of={d} />}
-                <Overview of={d} series={series} live={live} />
+                <Overview of={d} run={run} series={series} live={live} />
               </SpaceBetween>
             ),
           },

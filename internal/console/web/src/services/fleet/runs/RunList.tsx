@@ -33,7 +33,7 @@ export function RunList({ testName }: { testName?: string }) {
           // By when they were made, the latest first, as the server lists them.
           { id: "created", header: "Created", text: (r) => -r.createdAt, cell: (r) => <Link href={to(["fleet", "runs", "details", r.runId])}>{time(dateOf(r.createdAt))}</Link> },
           ...test,
-          { id: "status", header: "Status", text: (r) => r.status, cell: (r) => <Status of={r.status} /> },
+          { id: "status", header: "Status", text: (r) => r.status, cell: (r) => <Status of={r.status} />, width: 150 },
           { id: "setting", header: "Run setting", text: (r) => r.runSettingName },
           { id: "clients", header: "Clients", text: (r) => r.clients },
           { id: "took", header: "Took", text: (r) => (r.startedAt === undefined ? undefined : (r.endedAt ?? Date.now() / 1000) - r.startedAt), cell: (r) => lasted(r) },

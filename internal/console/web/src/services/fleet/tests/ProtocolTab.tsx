@@ -66,13 +66,15 @@ export function ProtocolTab({ model, onChange }: Props) {
                 label="Endpoint"
                 description={
                   <>
-                    A host, with or without a port. <Link href="#/fleet/glob/details/aws_iot_endpoint">aws_iot_endpoint</Link> in the glob is what aws-iot-connector found.
+                    A host, with or without a port. aws-iot-connector puts that of its account into the glob: <Link fontSize="body-s" href="#/fleet/glob/details/aws_iot_endpoint">aws_iot_endpoint</Link>.
                   </>
                 }
-                secondaryControl={
-                  <Button disabled={p.endpoint === fromGlob} onClick={() => change({ endpoint: fromGlob })}>
-                    From the glob
-                  </Button>
+                constraintText={
+                  p.endpoint !== fromGlob && (
+                    <Button variant="inline-link" onClick={() => change({ endpoint: fromGlob })}>
+                      Take it from the glob
+                    </Button>
+                  )
                 }
               >
                 <Input value={p.endpoint ?? ""} placeholder="iot.example.com:8883" spellcheck={false} autoComplete={false} onChange={({ detail }) => change({ endpoint: detail.value })} />
@@ -97,17 +99,17 @@ export function ProtocolTab({ model, onChange }: Props) {
               ]}
             />
             {(p.security ?? "certificate") === "certificate" && (
-              <>
+              <SpaceBetween size="m">
                 {pem("key", "Private key", "PEM. Names that begin with __$ are not shown in results.", "{{state.__$key}}")}
                 {pem("certificate", "Certificate", "PEM, with those above it if there are any.", "{{state.__$cert}}")}
                 {pem("ca", "CA certificate - optional", "By whom the server's certificate is signed. None: who is trusted anyway.", "-----BEGIN CERTIFICATE-----")}
-              </>
+              </SpaceBetween>
             )}
           </SpaceBetween>
         </Container>
       )}
       {p?.type === "mqtt" && (
-        <>
+        <SpaceBetween size="m">
           <Subscriptions of={p} onChange={change} />
           <ExpandableSection variant="container" headerText="Session">
             <SpaceBetween size="m">
@@ -132,7 +134,7 @@ export function ProtocolTab({ model, onChange }: Props) {
             </SpaceBetween>
           </ExpandableSection>
           <Will of={p} onChange={change} />
-        </>
+        </SpaceBetween>
       )}
     </SpaceBetween>
   );
