@@ -119,7 +119,7 @@ func (x *session) read(ctx context.Context) error {
 	for {
 		b, err := r.next()
 		if len(b) > 0 {
-			if err := x.take(b, r.fast()); err != nil {
+			if err := x.take(b, r.fast(), r.full); err != nil {
 				return x.fault(err)
 			}
 			x.pause(x.s.pace(x.st.ID, len(b), 0))
@@ -143,15 +143,16 @@ func (x *session) read(ctx context.Context) error {
 	}
 }
 
-// take parses bytes and has what is media of them written, in large pieces when they come fast.
-func (x *session) take(b []byte, fast bool) error {
+// take parses bytes and has what is media of them written, in large pieces when they come fast, and with what follows when
+// more is there already.
+func (x *session) take(b []byte, fast, more bool) error {
 	if x.chunk != nil {
 		x.chunk.fast = fast
 	}
 	if _, err := x.parser.Write(b); err != nil {
 		return err
 	}
-	if x.chunk != nil {
+	if x.chunk != nil && !more {
 		if err := x.chunk.flush(); err != nil {
 			return x.storage(err)
 		}
