@@ -61,7 +61,7 @@ describe("screens", () => {
         const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         if (over > 0) faults.push(`${screen}: ${over} pixels too wide`);
         if (!(await page.title()).endsWith("thingd")) faults.push(`${screen}: its title is ${await page.title()}`);
-        await page.evaluate(axe);
+        if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
         const violations = await page.evaluate(async () => {
           const { axe } = window as unknown as { axe: { run: (of: Document, o: object) => Promise<{ violations: Violation[] }> } };
           return (await axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] })).violations;
@@ -78,6 +78,6 @@ describe("screens", () => {
       }
       expect(faults).toEqual([]);
       expect(complaints).toEqual([]);
-    });
+    }, 300_000);
   }
 });

@@ -1,5 +1,5 @@
-import { own } from "../session/own";
 import { credentials } from "../session/credentials";
+import { own } from "../session/own";
 
 /** A refusal as ExplainRefusal tells it (internal/explain/report.go), as far as it is shown. */
 export interface Refusal {
