@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,11 +17,17 @@ import (
 	"github.com/dop251/goja/unistring"
 )
 
-// maxNesting bounds how deep brackets stand in each other: parsers recurse.
-const maxNesting = 1000
+// Parsers recurse, and take a time that grows with the square of some chains.
+const (
+	maxNesting = 1000 // brackets in each other
+	maxArrows  = 2000 // functions such as a => b
+)
 
-// CheckNesting refuses JavaScript whose brackets stand too deep in each other
-// to be parsed. It counts those in texts and comments as well.
+var labels = regexp.MustCompile(`(?:[\w$]+\s*:\s*){64}`)
+
+// CheckNesting refuses JavaScript that would be costly to parse: brackets that
+// stand too deep in each other (those in texts and comments count as well),
+// very many arrow functions, chains of labels.
 func CheckNesting(source string) error {
 	depth := 0
 	for i := range len(source) {
@@ -32,6 +39,12 @@ func CheckNesting(source string) error {
 		case ')', ']', '}':
 			depth = max(depth-1, 0)
 		}
+	}
+	if n := strings.Count(source, "=>"); n > maxArrows {
+		return fmt.Errorf("there are %d arrow functions, at most %d can be", n, maxArrows)
+	}
+	if labels.MatchString(source) {
+		return errors.New("a statement has more than 63 labels")
 	}
 	return nil
 }

@@ -261,12 +261,12 @@ func TestState(t *testing.T) {
 	if got, want := string(d.State()), `{"b":{"y":[{}]},"d":"2026-03-01T12:00:00.000Z"}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	for stage, want := range map[string]string{"init": `"the state cannot be shown: there are more than 262144 bytes"`, "other": "null"} {
-		if _, _, err := d.Run(t.Context(), stage, 0); err != nil {
+	for _, x := range [][2]string{{"init", `"the state cannot be shown: there are more than 262144 bytes"`}, {"other", "null"}} {
+		if _, _, err := d.Run(t.Context(), x[0], 0); err != nil {
 			t.Fatal(err)
 		}
-		if got := string(d.State()); got != want {
-			t.Errorf("%s: got %.100s, want %s", stage, got, want)
+		if got := string(d.State()); got != x[1] {
+			t.Errorf("%s: got %.100s, want %s", x[0], got, x[1])
 		}
 	}
 	if err := d.SetState(json.RawMessage(`{"n":5}`)); err != nil || string(d.State()) != `{"n":5}` {

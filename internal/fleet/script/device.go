@@ -109,9 +109,9 @@ func (d *Device) Run(ctx context.Context, stage string, iteration int) (payload 
 	if d.program.stages[stage] == nil {
 		return nil, false, nil
 	}
-	d.iteration = iteration
 	place := "stage " + stage
 	_, err = d.enter(ctx, place, func() (goja.Value, error) {
+		d.iteration = iteration
 		v, err := d.call(stage, goja.Undefined())
 		if err != nil || goja.IsUndefined(v) || goja.IsNull(v) {
 			return nil, err

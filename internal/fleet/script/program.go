@@ -56,7 +56,9 @@ func (c code) where(line, column int) (int, int) {
 var regexpBounds = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = maxComputing })
 
 // Compile compiles a valid model: its script, stages and the templates of its
-// protocol. An error is an *Error: it names place, line and column.
+// protocol. An error is an *Error: it names place, line and column. What is
+// written to be costly may take minutes to compile: code of strangers is to be
+// compiled where it can be killed.
 func Compile(m *model.Model) (*Program, error) {
 	regexpBounds()
 	p := &Program{
