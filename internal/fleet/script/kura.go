@@ -15,13 +15,13 @@ import (
 
 // Eclipse Kura's payload is a message of protocol buffers (kurapayload.proto):
 //
-//	KuraPayload  1 timestamp int64, 3 position, 5000 metric (repeated), 5001 body bytes
+//	KuraPayload  1 timestamp int64, 2 position, 5000 metric (repeated), 5001 body bytes
 //	KuraMetric   1 name, 2 type, 3 double, 4 float, 5 int64, 6 int32, 7 bool, 8 string, 9 bytes
 //	KuraPosition 1 latitude, 2 longitude, 3 altitude, 4 precision, 5 heading, 6 speed (doubles),
 //	             7 timestamp int64, 8 satellites int32, 9 status int32
 const (
 	kuraTimestamp = 1
-	kuraPosition  = 3
+	kuraPosition  = 2
 	kuraMetric    = 5000
 	kuraBody      = 5001
 )
