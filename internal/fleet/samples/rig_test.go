@@ -40,6 +40,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	t.Parallel() // most of their time they wait
 	cfg := &config.Config{
 		Data: t.TempDir(), API: "127.0.0.1:0", Device: "127.0.0.1:0", MQTT: "127.0.0.1:0", Ops: "127.0.0.1:0",
 		Region: "eu-west-1", LogLevel: "warn", LogFormat: "text", Limits: "aws", Dev: true,
