@@ -118,7 +118,7 @@ describe("IoTIFY connector", () => {
 
     // Create from Sample in the top right corner; the sample from the list; Create.
     await click(page, "Create from Sample");
-    await page.getByRole("heading", { name: "aws-iot-connector", exact: true }).click();
+    await page.getByText("aws-iot-connector", { exact: true }).click();
     await click(page, "Create", "button");
 
     // A sidebar: the Access Key, the Secret access key, the AWS region; Create.
