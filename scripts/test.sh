@@ -32,6 +32,9 @@ go test -timeout 11m ./...
 
 # Of the packages that build in seconds when instrumented; make fuzz does all.
 # The seeds of every target have been run by the tests.
+step the tutorials in a browser
+scripts/test-console.sh seeds
+
 step short fuzzing
 scripts/fuzz.sh "${FUZZTIME:-2s}" internal/mkv internal/mqtt
 
