@@ -35,6 +35,7 @@ var (
 	mosquitto = flag.Bool("mosquitto", true, "for -mqtt: measure mosquitto beside it")
 	beside    = flag.String("beside", "", "for -mqtt: another thingd binary to measure beside it")
 	profiles  = flag.String("profiles", "", "a directory that gets profiles of thingd: for -mqtt of its processor time, by scenario, for -video cameras of that and of its memory")
+	virtual   = flag.Int("fleet", 0, "measure thingd fleet with so many virtual devices, instead of all else")
 	baseline  = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
@@ -74,6 +75,13 @@ func run() error {
 	}
 	if *mqttOn != "" {
 		return messages(*mqttOn)
+	}
+	if *virtual > 0 {
+		rows, err := simulator(*virtual)
+		if err == nil {
+			table(rows)
+		}
+		return err
 	}
 	if *things > 0 {
 		rows, err := scale()

@@ -229,7 +229,10 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 		if begun.IsZero() {
 			begun = time.Now()
 		}
-		err := l.open(ctx)
+		// On a goroutine of its own, whose stack goes with it: a handshake needs ten times what reading does.
+		opened := make(chan error, 1)
+		go func() { opened <- l.open(ctx) }()
+		err := <-opened
 		if err == nil {
 			failures = 0
 			connected := time.Now()

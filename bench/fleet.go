@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/thingd/thingd/internal/fleet/report"
+)
+
+// simulator measures thingd fleet: how fast it provisions devices, what a connected one costs in memory and processor time, and
+// how many messages it sends. Server and fleet share the machine.
+func simulator(n int) ([]row, error) {
+	s, err := start("--mqtt", "127.0.0.1:0", "--limits", "mqtt")
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	f := &fleetBench{server: s, n: n}
+	var rows []row
+	for _, measure := range []func() ([]row, error){f.provision, f.idle, f.load} {
+		more, err := measure()
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range more {
+			fmt.Fprintf(os.Stderr, "%-56s %-18s %s\n", r.what, r.figure, r.beside)
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+type fleetBench struct {
+	*server
+	n int
+}
+
+// command is thingd fleet run with a result in a file.
+func (f *fleetBench) command(model string, clients int, args ...string) (cmd *exec.Cmd, result string) {
+	result = filepath.Join(f.dir, "result.json")
+	args = append([]string{"fleet", "run", model, "--data", f.dir, "--quiet", "--out", "json=" + result, "--clients", strconv.Itoa(clients)}, args...)
+	cmd = exec.Command(f.binary, args...)
+	cmd.Stdout, cmd.Stderr = io.Discard, os.Stderr
+	return cmd, result
+}
+
+func readResult(file string) (*report.Result, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &report.Result{}
+	return r, json.Unmarshal(b, r)
+}
+
+// provision registers the devices: keys of the server's for some, their own for all.
+func (f *fleetBench) provision() ([]row, error) {
+	var rows []row
+	for _, p := range []struct {
+		keys    string
+		clients int
+		offset  int
+		goal    string
+	}{{"aws", min(f.n, 1000), 1_000_000, "1,000 a minute"}, {"device", f.n, 0, "several times that"}} {
+		cmd, result := f.command("aws-iot-connector", p.clients, "--set", "keys="+p.keys, "--offset", strconv.Itoa(p.offset))
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("provision: %w", err)
+		}
+		r, err := readResult(result)
+		if err != nil {
+			return nil, err
+		}
+		what := fmt.Sprintf("%d devices provisioned, a minute, keys of the server's", p.clients)
+		if p.keys == "device" {
+			what = fmt.Sprintf("%d devices provisioned, a minute, own ECDSA keys", p.clients)
+		}
+		rows = append(rows, row{what, fmt.Sprintf("%.0f", float64(p.clients)/r.Elapsed().Minutes()), "", p.goal})
+	}
+	return rows, nil
+}
+
+// idle has devices connect, publish once, and stay.
+func (f *fleetBench) idle() ([]row, error) {
+	var rows []row
+	base, _, err := f.connected(1)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range []int{100, f.n} {
+		if n > f.n {
+			continue
+		}
+		memory, cpu, err := f.connected(n)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows,
+			row{fmt.Sprintf("memory of %d connected devices (RSS)", n), fmt.Sprintf("%.0f MiB", float64(memory)/(1<<20)), fmt.Sprintf("%.1f KiB each beyond the first", float64(memory-base)/1024/float64(max(n-1, 1))), "64 KiB"},
+			row{fmt.Sprintf("processor time to connect and publish once, %d devices", n), fmt.Sprintf("%.1f ms each", cpu.Seconds()*1000/float64(n)), "", ""})
+	}
+	return rows, nil
+}
+
+func (f *fleetBench) connected(n int) (memory int, cpu time.Duration, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, 0, err
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	cmd, _ := f.command("aws-iot-device", n, "--interval", "1h", "--duration", "30m", "--metrics", address)
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		_ = cmd.Wait() // stopped: 130
+	}()
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if scraped(address, "fleet_publishes_total") == float64(n) {
+			break
+		}
+		if time.Now().After(deadline) {
+			return 0, 0, errors.New("the devices did not connect in ten minutes")
+		}
+	}
+	if cpu, err = processorTime(cmd.Process.Pid); err != nil {
+		return 0, 0, err
+	}
+	time.Sleep(*settle)
+	memory, err = resident(cmd.Process.Pid)
+	return memory, cpu, err
+}
+
+// scraped is a metric of a run; 0 if there is none.
+func scraped(address, name string) float64 {
+	resp, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
+			f, err := strconv.ParseFloat(v, 64)
+			if err == nil {
+				return f
+			}
+		}
+	}
+	return 0
+}
+
+// load has some devices publish as fast as they can, with QoS 1: each waits for its acknowledgement.
+func (f *fleetBench) load() ([]row, error) {
+	n := min(f.n, 100)
+	cmd, result := f.command("aws-iot-device", n, "--interval", "1ns", "--duration", (4 * *duration).String())
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	r, err := readResult(result)
+	if err != nil {
+		return nil, err
+	}
+	m, _ := r.Metric("publishes")
+	t, _ := r.Metric("publish_ms")
+	spent := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return []row{
+		{fmt.Sprintf("messages of QoS 1 a second, %d devices", n), fmt.Sprintf("%.0f", m.Rate), fmt.Sprintf("p99 %.1f ms", t.P99), ""},
+		{"processor time of a message", fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/max(m.Count, 1)), "connecting included", ""},
+	}, nil
+}
