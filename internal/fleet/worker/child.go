@@ -86,7 +86,7 @@ type child struct {
 // read takes the parent's lines until they end.
 func (c *child) read(in io.Reader) error {
 	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 0, 64<<10), MaxFrame)
+	lines.Buffer(make([]byte, 0, 64<<10), maxToWorker)
 	first := true
 	for lines.Scan() {
 		var f toWorker
@@ -296,40 +296,52 @@ func (c *child) answer(a *ask) {
 	_ = c.tell(&fromWorker{Answer: &answer{a.ID, encode(list)}})
 }
 
+// Bounds of a frame that tells how devices ended.
+const (
+	endDevices = 500
+	endBytes   = 4 << 20
+)
+
 // end tells how the devices ended, and the result last.
 func (c *child) end(start *Start, result *report.Result) error {
-	const chunk = 100
-	budget := start.DeviceBytes
-	for from := 0; ; from += chunk {
-		list := c.run.Devices(from, chunk)
-		if len(list) == 0 {
+	var devices []report.DeviceStatus
+	var states []State
+	size, budget := 0, start.DeviceBytes
+	flush := func() error {
+		f := &fromWorker{States: states}
+		if len(devices) > 0 {
+			f.Devices = encode(devices)
+		}
+		devices, states, size = nil, nil, 0
+		return c.tell(f)
+	}
+	for place := 0; ; place++ {
+		d, ok := c.run.Device(place)
+		if !ok {
 			break
 		}
-		var states []State
-		for i := range list {
-			d, ok := c.run.Device(from + i)
-			if !ok {
-				continue
-			}
-			if start.Run.KeepState && len(d.State) > 0 {
-				states = append(states, State{d.Client, d.State})
-			}
-			// What does not fit is left out of what there is to read of each,
-			// not devices out of the list.
-			if size := len(encode(d)); size <= budget {
-				budget -= size
-				list[i] = d
-			} else {
-				list[i] = slim(d)
-			}
+		if start.Run.KeepState && len(d.State) > 0 {
+			states = append(states, State{d.Client, d.State})
+			size += len(d.State)
 		}
-		if err := c.tell(&fromWorker{Devices: encode(list)}); err != nil {
-			return err
+		// What does not fit is left out of what there is to read of each, not
+		// devices out of the list.
+		n := len(encode(d))
+		if n <= budget {
+			budget -= n
+		} else {
+			d = slim(d)
 		}
-		if states != nil {
-			if err := c.tell(&fromWorker{States: states}); err != nil {
+		devices = append(devices, d)
+		if size += n; size >= endBytes || len(devices) >= endDevices {
+			if err := flush(); err != nil {
 				return err
 			}
+		}
+	}
+	if len(devices) > 0 {
+		if err := flush(); err != nil {
+			return err
 		}
 	}
 	f := &fromWorker{Series: encode(result.Series)}

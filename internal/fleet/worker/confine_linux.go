@@ -24,7 +24,8 @@ func confine(memory int64) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return err
 	}
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 10) // it may have been lower already
+	// Of the group, which it leads: on Linux a process is its first thread alone.
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, 10) // it may have been lower already
 	return nil
 }
 

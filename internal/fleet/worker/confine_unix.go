@@ -15,7 +15,7 @@ func confine(int64) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return err
 	}
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 10) // it may have been lower already
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, 10) // it may have been lower already
 	return nil
 }
 

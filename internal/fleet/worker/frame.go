@@ -13,8 +13,11 @@ import (
 	"github.com/thingd/thingd/internal/fleet/report"
 )
 
-// MaxFrame bounds a line of either direction.
-const MaxFrame = 128 << 20
+// Bounds of a line: to a worker it may have the states of all devices.
+const (
+	maxToWorker   = 128 << 20
+	maxFromWorker = 16 << 20
+)
 
 // Start is the run that a worker is to do, or with Check a model that it is to
 // compile and nothing more.

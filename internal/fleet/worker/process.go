@@ -234,7 +234,7 @@ func (p *Process) write(in io.WriteCloser) {
 func (p *Process) read(out io.Reader) {
 	defer close(p.reading)
 	lines := bufio.NewScanner(out)
-	lines.Buffer(make([]byte, 0, 64<<10), MaxFrame)
+	lines.Buffer(make([]byte, 0, 64<<10), maxFromWorker)
 	for lines.Scan() {
 		if err := p.take(lines.Bytes()); err != nil {
 			p.fail("the worker process told what is not understood: " + err.Error())

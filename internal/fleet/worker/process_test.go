@@ -111,6 +111,10 @@ func (f *fake) Do(ctx context.Context) (*report.Result, error) {
 		f.log("environment %q", os.Environ())
 		group, _ := syscall.Getpgid(0)
 		f.log("leads its group: %v, under %d", group == os.Getpid(), os.Getppid())
+		priority, _ := syscall.Getpriority(syscall.PRIO_PGRP, 0)
+		var data, core syscall.Rlimit
+		_, _ = syscall.Getrlimit(syscall.RLIMIT_DATA, &data), syscall.Getrlimit(syscall.RLIMIT_CORE, &core)
+		f.log("priority %d, data %d, core %d", 20-priority, data.Max>>20, core.Max)
 		f.log("secret %s", f.job.Settings["secret"])
 	case "wait":
 		select {
@@ -312,8 +316,12 @@ func TestEnvironment(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	limits := "priority 10, data 576, core 0"
+	if runtime.GOOS != "linux" {
+		limits = "core 0"
+	}
 	for _, want := range []string{
-		`environment ["GOTRACEBACK=single" "GOMEMLIMIT=241591905" "GOMAXPROCS=2"]`, fmt.Sprintf("leads its group: true, under %d", os.Getpid()), "secret " + Hidden,
+		limits, `environment ["GOTRACEBACK=single" "GOMEMLIMIT=241591905" "GOMAXPROCS=2"]`, fmt.Sprintf("leads its group: true, under %d", os.Getpid()), "secret " + Hidden,
 	} {
 		if !strings.Contains(l.text(), want) {
 			t.Errorf("no %s in\n%s", want, l.text())
