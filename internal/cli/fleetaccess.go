@@ -56,15 +56,12 @@ func (a *fleetAccess) resolve(getenv func(string) string, needed bool) (*fleetTa
 	}
 	t := &fleetTarget{endpoint: strings.TrimSuffix(a.EndpointURL, "/"), region: a.Region, glob: a.GlobFile}
 	caFiles := []string{cmp.Or(a.CAFile, getenv("AWS_CA_BUNDLE"))}
-	running := a.EndpointURL == "" && !a.AWS
-	if running {
+	if a.EndpointURL == "" && !a.AWS {
 		r, err := a.running(getenv)
-		switch {
-		case errors.Is(err, config.ErrNotRunning) && !needed:
-			running = false
-		case err != nil:
+		if err != nil && (needed || !errors.Is(err, config.ErrNotRunning)) {
 			return nil, err
-		default:
+		}
+		if err == nil {
 			t.endpoint, t.region = r.Endpoints.API, cmp.Or(a.Region, r.Endpoints.Region)
 			caFiles = append(caFiles, filepath.Join(r.Dir, config.ServerRootFile))
 			t.keys = sigv4.Credentials{AccessKeyID: r.Credentials.AccessKeyID, SecretAccessKey: r.Credentials.SecretAccessKey}

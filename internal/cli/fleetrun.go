@@ -253,7 +253,7 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 		return err
 	}
 	if settings.KeepState {
-		err = keepStates(run, glob, m.Name, res)
+		err = keepStates(run, glob, m.Name)
 	}
 	if err := errors.Join(err, report.Summary(c.Stdout, res), outputs.write(res)); err != nil {
 		return err
@@ -265,7 +265,7 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 }
 
 // keepStates keeps the devices' states for the next run, also of one that was stopped.
-func keepStates(run *engine.Run, glob *globfile.File, name string, res *report.Result) error {
+func keepStates(run *engine.Run, glob *globfile.File, name string) error {
 	for from := 0; ; from += 1000 {
 		devices := run.Devices(from, 1000)
 		if len(devices) == 0 {

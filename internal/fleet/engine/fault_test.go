@@ -76,11 +76,11 @@ func TestBrokenNetwork(t *testing.T) {
 		r.hear()
 		m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return client() + '/' + iteration()"}}
 		m.Protocol.CleanSession, m.Protocol.QoS, m.Protocol.Topic = &clean, 2, "all"
-		res := do(t, engine.Options{Model: m, Run: model.RunSettings{Clients: 5, Iterations: 40, Seed: 7, Interval: model.Duration(10 * time.Millisecond), Network: model.Network{
+		res := do(t, engine.Options{Model: m, Run: model.RunSettings{Clients: 5, Iterations: 20, Seed: 7, Interval: model.Duration(10 * time.Millisecond), Network: model.Network{
 			DisconnectEvery: model.Duration(150 * time.Millisecond), Latency: model.Duration(5 * time.Millisecond),
 		}}})
 		published, lost := count(res, "publishes"), count(res, "lost")
-		if published+lost != 200 || count(res, "iterations") != 200 || count(res, "reconnects") < 5 || count(res, "disconnects") < count(res, "reconnects") {
+		if published+lost != 100 || count(res, "iterations") != 100 || count(res, "reconnects") < 5 || count(res, "disconnects") < count(res, "reconnects") {
 			t.Errorf("clean %v: %v published, %v lost, %v", clean, published, lost, res.Metrics)
 		}
 		if !clean && lost > 0 {
