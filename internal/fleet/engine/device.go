@@ -83,7 +83,7 @@ func (d *device) exist() {
 	if d.web != nil {
 		d.web.close()
 	}
-	d.over(err)
+	d.over(d.measured(err))
 }
 
 const goodbye = 3 * time.Second

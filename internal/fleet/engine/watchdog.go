@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -79,13 +80,35 @@ func (r *Run) stopCulprit(limit int64) (live int, found bool) {
 	case biggest != nil && size >= smallDevice:
 		r.stopDevice(biggest, fmt.Errorf("it was stopped: it holds %s, and the run may hold %s", bytesText(size), bytesText(limit)))
 	case longest != nil && computing >= suspectedAt:
-		r.stopDevice(longest, fmt.Errorf("it was stopped: it took memory for %s without a pause, and the run may hold %s", computing.Round(10*time.Millisecond), bytesText(limit)))
+		r.stopDevice(longest, &suspicion{computing, limit})
 	case longest != nil: // it will be seen at the next look
 	case live == 0: // devices are being closed
 	default:
 		return live, false
 	}
 	return live, true
+}
+
+// suspicion is why a device was stopped that could not be measured before.
+type suspicion struct {
+	computing time.Duration
+	limit     int64
+}
+
+func (e *suspicion) Error() string {
+	return fmt.Sprintf("it was stopped: it computed for %s while the run held more than the %s that it may", e.computing.Round(10*time.Millisecond), bytesText(e.limit))
+}
+
+// measured is a suspicion with what the device turned out to hold.
+func (d *device) measured(err error) error {
+	s, ok := errors.AsType[*suspicion](err)
+	if !ok || d.script == nil {
+		return err
+	}
+	if n, ok := d.script.Size(s.limit); ok {
+		err = fmt.Errorf("%w; it held %s itself", err, bytesText(n))
+	}
+	return err
 }
 
 func (r *Run) stopDevice(d *device, why error) {
