@@ -157,10 +157,11 @@ func (p *Process) tooLarge() string {
 	return fmt.Sprintf("the run used more than %d MiB of memory, the most that this server allows (--fleet-memory)", p.cfg.Memory>>20)
 }
 
-// fail kills the process for a reason, the first of which counts.
+// fail kills the process for a reason, the first of which counts, if it has not
+// come to a result.
 func (p *Process) fail(reason string) {
 	p.mu.Lock()
-	if p.failure == "" {
+	if p.failure == "" && !p.result {
 		p.failure = p.hide.text(reason)
 	}
 	p.mu.Unlock()

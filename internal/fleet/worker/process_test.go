@@ -362,6 +362,9 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(do, func(t *testing.T) {
 			t.Parallel()
+			if raceDetector && strings.Contains(want, "--fleet-memory") {
+				t.Skip("the race detector needs more memory than a worker has")
+			}
 			p, _ := begin(t, config(t), do, nil)
 			err := p.Wait()
 			if f, ok := errors.AsType[*Failure](err); !ok || !strings.HasPrefix(f.Reason, want) {
@@ -394,7 +397,9 @@ func told(l *listener) []*Told {
 // Stop has a run finish; one that is deaf to it is killed, as is one that takes
 // longer than any may.
 func TestStop(t *testing.T) {
-	p, l := begin(t, config(t), "wait", nil)
+	patient := config(t)
+	patient.Grace = 20 * time.Second
+	p, l := begin(t, patient, "wait", nil)
 	p.Stop()
 	p.Stop()
 	if err := p.Wait(); err != nil || l.result().Outcome != report.Stopped {
@@ -408,12 +413,13 @@ func TestStop(t *testing.T) {
 		}
 	}
 	cfg := config(t)
-	cfg.Time = 100 * time.Millisecond
+	cfg.Time, cfg.Grace = 100*time.Millisecond, 20*time.Second
 	const late = "the run was ended after 100ms, the longest that this server allows (--fleet-time)"
 	p, l = begin(t, cfg, "wait", nil)
 	if err := p.Wait(); err == nil || err.Error() != late || l.result() == nil {
 		t.Error(err, l.result())
 	}
+	cfg.Grace = time.Second
 	p, _ = begin(t, cfg, "spin", nil)
 	if err := p.Wait(); err == nil || err.Error() != late {
 		t.Error(err)
@@ -507,6 +513,9 @@ func TestDeviceBytes(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for stage, want := range map[string]string{"fine": "[] <nil>", "fault": "[{one  0 0} {two  0 0}] <nil>", "deep": "[] the run used more than 256 MiB of memory"} {
+		if raceDetector && stage == "deep" {
+			continue // it needs more memory than a worker has
+		}
 		p, l := begin(t, config(t), "", func(s *Start) {
 			s.Check = true
 			s.Model = (&model.Model{Name: "m", Stages: map[string]string{"running": stage}}).JSON()
