@@ -61,8 +61,6 @@ type run struct {
 	result   json.RawMessage
 	logs     []report.LogEntry // the latest of them
 	changed  bool              // since it was last kept
-	devices  int               // that are kept
-	states   int               // bytes of those that are kept
 
 	glob *globber
 	keep func(*worker.Told) // devices and states

@@ -36,11 +36,12 @@ func overlay(to *model.RunSettings, from *fleet.RunSettings) error {
 	if from.KeepState != nil {
 		to.KeepState = *from.KeepState
 	}
-	durations := []struct {
+	type given struct {
 		name string
 		to   *model.Duration
 		from *string
-	}{
+	}
+	durations := []given{
 		{"interval", &to.Interval, from.Interval}, {"jitter", &to.Jitter, from.Jitter}, {"rampUp", &to.RampUp, from.RampUp},
 		{"gap", &to.Gap, from.Gap}, {"duration", &to.Duration, from.Duration},
 	}
@@ -48,16 +49,8 @@ func overlay(to *model.RunSettings, from *fleet.RunSettings) error {
 		if n.Loss != nil {
 			to.Network.Loss = *n.Loss
 		}
-		for _, d := range []struct {
-			name string
-			to   *model.Duration
-			from *string
-		}{
-			{"network.latency", &to.Network.Latency, n.Latency}, {"network.jitter", &to.Network.Jitter, n.Jitter},
-			{"network.disconnectEvery", &to.Network.DisconnectEvery, n.DisconnectEvery},
-		} {
-			durations = append(durations, d)
-		}
+		durations = append(durations, given{"network.latency", &to.Network.Latency, n.Latency}, given{"network.jitter", &to.Network.Jitter, n.Jitter},
+			given{"network.disconnectEvery", &to.Network.DisconnectEvery, n.DisconnectEvery})
 	}
 	for _, d := range durations {
 		if d.from == nil {

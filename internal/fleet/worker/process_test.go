@@ -127,7 +127,7 @@ func (f *fake) Do(ctx context.Context) (*report.Result, error) {
 			time.Sleep(time.Hour)
 		}
 	case "spin":
-		for {
+		for n := uint(1); n != 0; n |= 1 { // for ever
 		}
 	case "eat":
 		var all [][]byte
