@@ -3,7 +3,7 @@ import Button from "@cloudscape-design/components/button";
 import Drawer from "@cloudscape-design/components/drawer";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { ErrorBox } from "../../kit/ErrorBox";
 import { useAction } from "../../kit/load";
 
@@ -20,9 +20,15 @@ interface Props {
 /** SidePanel asks at the side for what something needs, and shows in it what came of it if that went wrong. */
 export function SidePanel({ title, verb, valid, onSubmit, onDismiss, children }: Props) {
   const action = useAction();
-  // It opens after it is there: then the focus goes into it, and back where it was when it closes.
-  const [open, setOpen] = useState(false);
-  useEffect(() => setOpen(true), []);
+  // It opens after it is there, and is gone after it has closed: so the focus goes into it, and back where it was.
+  const [is, set] = useState<"new" | "open" | "closed">("new");
+  const dismissed = useRef(onDismiss);
+  dismissed.current = onDismiss;
+  useEffect(() => {
+    if (is === "new") set("open");
+    if (is === "closed") dismissed.current();
+  }, [is]);
+  const close = () => set("closed");
   const submit = async () => {
     if (action.busy || !(valid?.() ?? true)) return;
     await action.run(onSubmit);
@@ -33,15 +39,15 @@ export function SidePanel({ title, verb, valid, onSubmit, onDismiss, children }:
       placement="end"
       backdrop
       zIndex={2000}
-      open={open}
+      open={is === "open"}
       ariaLabel={title}
       header={<Header variant="h2">{title}</Header>}
       closeAction={{ ariaLabel: "Close" }}
-      onClose={onDismiss}
+      onClose={close}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
-            <Button variant="link" onClick={onDismiss}>
+            <Button variant="link" onClick={close}>
               Cancel
             </Button>
             <Button variant="primary" loading={action.busy} onClick={() => void submit()}>
