@@ -1,27 +1,15 @@
 // Every screen, wide and narrow, light and dark: it comes up, fits, has its parts
 // named for screen readers, and breaks no rule of the Content-Security-Policy.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Locator } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { services } from "../src/services";
 import { links } from "../src/services/service";
+import { faultsOf } from "./axe";
 import { settled, signInAsRoot, useServer } from "./console";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 // All that menus and the search lead to, and what is there without a link.
 const screens = ["#/", "#/account", "#/nowhere", "#/iam/users/details/nobody", "#/iam/nowhere", ...services.flatMap((s) => links(s).map((l) => `#/${s.id}${l.path}`))];
 const missing = ["#/nowhere", "#/iam/nowhere"];
-
-interface Violation {
-  id: string;
-  impact?: string;
-  nodes: { html: string }[];
-}
-
-/** Cloudscape's bar of narrow screens says of its nav which way it lies, which does no harm and is not ours to take away. */
-const cloudscapes = (n: Violation["nodes"][number]) => /^<nav [^>]*aria-orientation=/.test(n.html);
 
 /** Milliseconds from when an address is opened until something of it is there. */
 async function took(open: () => Promise<unknown>, there: Locator): Promise<number> {
@@ -58,15 +46,8 @@ describe("screens", () => {
       const faults: string[] = [];
       const look = async (screen: string) => {
         await settled(page);
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        if (over > 0) faults.push(`${screen}: ${over} pixels too wide`);
         if (!(await page.title()).endsWith("thingd")) faults.push(`${screen}: its title is ${await page.title()}`);
-        if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-        const violations = await page.evaluate(async () => {
-          const { axe } = window as unknown as { axe: { run: (of: Document, o: object) => Promise<{ violations: Violation[] }> } };
-          return (await axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] })).violations;
-        });
-        for (const v of violations.filter((v) => !v.nodes.every(cloudscapes))) if (v.impact === "serious" || v.impact === "critical") faults.push(`${screen}: ${v.id}: ${v.nodes[0]?.html.slice(0, 200)}`);
+        faults.push(...(await faultsOf(page, screen)));
       };
       await page.getByLabel("Password").waitFor();
       await look("sign-in");

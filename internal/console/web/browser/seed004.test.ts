@@ -5,7 +5,7 @@ import { IAMClient, ListUsersCommand } from "@aws-sdk/client-iam";
 import { IoTClient, ListAttachedPoliciesCommand, ListThingPrincipalsCommand } from "@aws-sdk/client-iot";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { click, fill, named, paste, says, signInAsRoot, tick, useServer } from "./console";
+import { click, fill, named, paste, says, signInAsRoot, tick, topRight, useServer } from "./console";
 
 // The tutorial's text of the policy is not kept with it; this one ships beside the sample.
 const policy = readFileSync(new URL("../../../fleet/samples/aws-iot-connector/policy.json", import.meta.url), "utf8");
@@ -117,6 +117,7 @@ describe("IoTIFY connector", () => {
     await click(page, "Fleet", "link");
 
     // Create from Sample in the top right corner; the sample from the list; Create.
+    expect(await topRight(page, named(page, "Create from Sample"))).toBe(true);
     await click(page, "Create from Sample");
     await page.getByText("aws-iot-connector", { exact: true }).click();
     await click(page, "Create", "button");
@@ -137,6 +138,7 @@ describe("IoTIFY connector", () => {
     await click(page, "default", "link");
     await fill(page, "Clients", "5");
     await fill(page, "Iterations", "5");
+    expect(await topRight(page, named(page, "Save", "button"))).toBe(true);
     await click(page, "Save", "button");
     await says(page, "Run setting saved.");
 
