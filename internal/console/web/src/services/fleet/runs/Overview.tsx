@@ -99,8 +99,8 @@ function Errors({ of, run }: { of: Loaded<ErrorCount[]>; run: string }) {
       page={10}
       columns={[
         // The most frequent first.
-        { id: "count", header: "Count", text: (e) => -e.count, cell: (e) => e.count.toLocaleString("en-US"), width: 160 },
-        { id: "reason", header: "Reason", text: (e) => e.reason, cell: (e) => <span className="preserve">{e.reason}</span> },
+        { id: "count", header: "Count", text: (e) => -e.count, cell: (e) => e.count.toLocaleString("en-US") },
+        { id: "reason", header: "Reason", text: (e) => e.reason, cell: (e) => <span className="preserve">{e.reason}</span>, width: 420 },
         {
           id: "client",
           header: "First of",
