@@ -63,7 +63,9 @@ func TestThermostat(t *testing.T) {
 			return nil
 		}
 		var got struct{ Payload []byte }
-		var document struct{ State struct{ Reported map[string]any } }
+		var document struct {
+			State struct{ Reported map[string]any }
+		}
 		if err := json.Unmarshal(answer, &got); err != nil {
 			t.Fatal(err)
 		}
@@ -134,4 +136,3 @@ func TestCamera(t *testing.T) {
 		t.Errorf("%d fragments became %d", before, after)
 	}
 }
-
