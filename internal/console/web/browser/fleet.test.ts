@@ -16,7 +16,7 @@ async function createSetting(page: Page, url: string, name: string, fields: Reco
     await page.getByLabel("Threshold 1").fill(threshold);
   }
   await click(page, "Save", "button");
-  await says(page, "Run setting saved.");
+  await page.getByRole("table", { name: "Run Settings" }).getByRole("link", { name, exact: true }).waitFor();
 }
 
 async function run(page: Page, setting: string): Promise<void> {
