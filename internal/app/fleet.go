@@ -50,14 +50,16 @@ func (a *App) placeFleet() error {
 	return nil
 }
 
-// fleetEgress is where fleet runs may connect to. The ops address is none of it.
+// fleetEgress is where fleet runs may connect to. The ops address is none of
+// it, nor is MQTT without TLS: whoever reaches that is the principal of
+// --plain-as, and a run is on this machine whoever started it.
 func (a *App) fleetEgress() worker.Egress {
 	e := worker.Egress{Names: slices.Clone(a.names), Listeners: map[int]string{}, Standard: map[int]string{}, Allow: a.cfg.FleetAllow}
 	everywhere := false
 	for _, l := range []struct {
 		name     string
 		standard int
-	}{{server.API, 0}, {server.Device, 8443}, {server.AWS, 443}, {server.PlainMQTT, 1883}, {server.MQTT, 8883}} {
+	}{{server.API, 0}, {server.Device, 8443}, {server.AWS, 443}, {server.MQTT, 8883}} {
 		at, ok := a.server.Addr(l.name).(*net.TCPAddr)
 		if !ok {
 			continue

@@ -182,3 +182,25 @@ func TestFleet(t *testing.T) {
 		t.Error(run)
 	}
 }
+
+// Runs reach what is for everybody: not the ops address, nor the one whose
+// clients act as somebody without saying who they are.
+func TestFleetEgress(t *testing.T) {
+	g := newDeviceRig(t, func(c *config.Config) { c.PlainMQTT, c.PlainAs = "127.0.0.1:0", "somebody" })
+	e := g.fleetEgress()
+	d, err := worker.NewDialer(e)
+	g.must(err)
+	for _, name := range []string{server.API, server.Device, server.MQTT, server.Ops, server.PlainMQTT} {
+		address := g.server.Addr(name).String()
+		c, err := d.Dial(t.Context(), "tcp", address)
+		if open := name != server.Ops && name != server.PlainMQTT; open != (err == nil) {
+			t.Errorf("%s at %s: %v", name, address, err)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+	}
+	if at := e.Standard[1883]; at != "" {
+		t.Error("1883 leads to", at)
+	}
+}
