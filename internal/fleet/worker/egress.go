@@ -224,7 +224,11 @@ func (d *Dialer) judge(host string, ip netip.Addr, port int) string {
 	if slices.ContainsFunc(d.allow, func(a allowed) bool { return a.ip == ip && (a.port == 0 || a.port == port) }) {
 		return ""
 	}
-	if why := forbidden(ip, host); why != "" {
+	why := forbidden(ip, host)
+	if why == "" && d.own(ip.String()) && !d.own(host) {
+		why = "this machine" // whose other ports are for its operator
+	}
+	if why != "" {
 		return fmt.Sprintf("%s is %s: the operator has to name the address itself (--fleet-allow %s)", ip, why, netip.AddrPortFrom(ip, uint16(port)))
 	}
 	return ""

@@ -51,6 +51,7 @@ func TestEgress(t *testing.T) {
 		"mapped.example": {"::ffff:169.254.169.254"}, "nat64.example": {"64:ff9b::a9fe:a9fe"}, "sixto4.example": {"2002:7f00:1::1"},
 		"compatible.example": {"::7f00:1"}, "any.example": {"0.0.0.0"}, "any6.example": {"::"}, "multi.example": {"224.0.0.1"},
 		"link6.example": {"fe80::1"}, "none.example": {}, "box.example": {"169.254.169.254"}, "localhost": {"127.0.0.1"},
+		"lan.example": {"192.168.1.5"}, "lan6.example": {"::ffff:192.168.1.5"},
 		"azure.example": {"168.63.129.16"}, "zero.example": {"0.1.2.3"},
 	}
 	for _, tt := range []struct {
@@ -110,6 +111,10 @@ func TestEgress(t *testing.T) {
 		{"any.example", "any.example:80", "!this machine"},
 		{"any6.example", "any6.example:80", "!this machine"},
 		{"zero.example", "zero.example:80", "!this machine"},
+		{"lan.example", "lan.example:9464", "!192.168.1.5 is this machine"},
+		{"lan.example", "lan.example:4566", "!192.168.1.5 is this machine"},
+		{"lan6.example", "lan6.example:5432", "!192.168.1.5 is this machine"},
+		{"lan.example,192.168.1.5:9464", "lan.example:9464", "192.168.1.5:9464"},
 		{"multi.example", "multi.example:80", "!multicast"},
 		{"link6.example", "link6.example:80", "!link-local"},
 		{"two.example", "two.example:80", "93.184.216.34:80"}, // by its other address
