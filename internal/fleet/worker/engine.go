@@ -5,6 +5,7 @@ import (
 
 	"github.com/thingd/thingd/internal/fleet/engine"
 	"github.com/thingd/thingd/internal/fleet/model"
+	"github.com/thingd/thingd/internal/fleet/report"
 	"github.com/thingd/thingd/internal/fleet/script"
 )
 
@@ -12,7 +13,7 @@ import (
 func Standard() Engine {
 	return Engine{
 		New: func(j *Job) (Runner, error) {
-			return engine.New(engine.Options{
+			r, err := engine.New(engine.Options{
 				Model: j.Parsed, Settings: j.Settings, Run: j.Run, RunID: j.RunID, Glob: j.Glob,
 				Endpoint: j.Endpoint, Region: j.Region, MQTT: j.MQTT, Roots: j.Pool, Dial: j.Dial,
 				// Below what the process may have, so that a device that holds too
@@ -20,10 +21,25 @@ func Standard() Engine {
 				MemoryLimit: j.Memory / 3 * 2,
 				States:      func(client int) json.RawMessage { return j.States[client] },
 			})
+			if err != nil {
+				return nil, err
+			}
+			return &standardRun{r, j.Run.Offset}, nil
 		},
 		Check: func(m *model.Model) error {
 			_, err := script.Compile(m)
 			return err
 		},
 	}
+}
+
+// standardRun is a run of the engine's, which knows devices by their numbers.
+type standardRun struct {
+	*engine.Run
+	offset int
+}
+
+// Device is the device at a place in the run.
+func (r *standardRun) Device(place int) (report.DeviceStatus, bool) {
+	return r.Run.Device(r.offset + place)
 }

@@ -86,7 +86,7 @@ func Begin(cfg Config, start *Start, secrets []string, h Handler) (*Process, err
 		cfg: cfg, handler: h, hide: newHider(secrets), send: make(chan *toWorker, 16),
 		dead: make(chan struct{}), reading: make(chan struct{}), asked: map[uint64]chan []report.DeviceStatus{},
 	}
-	p.cmd = &exec.Cmd{Path: cfg.Path, Args: cfg.Args, Dir: "/", SysProcAttr: attributes(), Env: []string{"GOTRACEBACK=single"}}
+	p.cmd = &exec.Cmd{Path: cfg.Path, Args: cfg.Args, Dir: "/", SysProcAttr: attributes(), Env: []string{"GOTRACEBACK=single", "TZ=UTC"}}
 	if cfg.Memory > 0 {
 		p.cmd.Env = append(p.cmd.Env, "GOMEMLIMIT="+strconv.FormatInt(cfg.Memory/10*9, 10))
 	}
@@ -178,7 +178,7 @@ func (p *Process) Stop() {
 	if again {
 		return
 	}
-	p.post(&toWorker{Stop: true})
+	go p.post(&toWorker{Stop: true}) // a process that hangs takes nothing
 	time.AfterFunc(p.cfg.Grace, func() {
 		select {
 		case <-p.dead:

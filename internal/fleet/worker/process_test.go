@@ -321,7 +321,7 @@ func TestEnvironment(t *testing.T) {
 		limits = "core 0"
 	}
 	for _, want := range []string{
-		limits, `environment ["GOTRACEBACK=single" "GOMEMLIMIT=241591905" "GOMAXPROCS=2"]`, fmt.Sprintf("leads its group: true, under %d", os.Getpid()), "secret " + Hidden,
+		limits, `environment ["GOTRACEBACK=single" "TZ=UTC" "GOMEMLIMIT=241591905" "GOMAXPROCS=2"]`, fmt.Sprintf("leads its group: true, under %d", os.Getpid()), "secret " + Hidden,
 	} {
 		if !strings.Contains(l.text(), want) {
 			t.Errorf("no %s in\n%s", want, l.text())
@@ -422,6 +422,35 @@ func TestStop(t *testing.T) {
 	cfg.Grace = time.Second
 	p, _ = begin(t, cfg, "spin", nil)
 	if err := p.Wait(); err == nil || err.Error() != late {
+		t.Error(err)
+	}
+}
+
+// A process that takes nothing in is ended like every other, and whoever stops
+// it does not wait.
+func TestStopOfDeaf(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(t)
+	cfg.Path, cfg.Args = sleep, []string{"sleep", "60"}
+	p, _ := begin(t, cfg, "wait", func(s *Start) { s.Settings["much"] = strings.Repeat("x", 1<<20) })
+	for range cap(p.send) + 1 { // what waits fills up
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if _, err := p.Devices(ctx, 0, 1); err == nil {
+			t.Error("it answered")
+		}
+		cancel()
+	}
+	stopped := make(chan struct{})
+	go func() { p.Stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(10 * time.Second):
+		t.Error("Stop waits")
+	}
+	if err := p.Wait(); err == nil || err.Error() != "the run did not end within 1s of being stopped" {
 		t.Error(err)
 	}
 }
