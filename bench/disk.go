@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -42,7 +41,7 @@ func probeDisk(dir string) (*probe, error) {
 			}
 			if _, p.err = f.Write(b); p.err == nil {
 				begin := time.Now()
-				p.err = syscall.Fdatasync(int(f.Fd()))
+				p.err = datasync(f)
 				p.took = append(p.took, time.Since(begin))
 			}
 		}

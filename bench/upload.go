@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -45,7 +44,7 @@ func upload(body io.Reader, name string, every int64) error {
 	for err == nil {
 		_, err = io.CopyN(struct{ io.Writer }{f}, body, every)
 		if err == nil || errors.Is(err, io.EOF) {
-			err = errors.Join(err, syscall.Fdatasync(int(f.Fd())))
+			err = errors.Join(err, datasync(f))
 		}
 	}
 	if errors.Is(err, io.EOF) {
