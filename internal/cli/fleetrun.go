@@ -175,6 +175,7 @@ func upperSnake(name string) string {
 
 // Run runs the model.
 func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
+	time.Local = time.UTC // of Date in scripts: a run is the same wherever it runs
 	m, err := loadModel(f.Model)
 	if err != nil {
 		return err

@@ -56,9 +56,12 @@ func (h *host) PutMedia(ctx context.Context, m script.Media) (json.RawMessage, e
 		return nil, errors.New("putMedia: there is no access key to sign with")
 	}
 	c := kvs.NewHTTP(d.run.o.Roots)
-	c.Transport.(*http.Transport).DialContext = d.run.o.Dial
+	t := c.Transport.(*http.Transport)
+	if t.DialContext = d.run.o.Dial; !d.run.o.proxies {
+		t.Proxy = nil // where connections go is Dial's business
+	}
 	defer c.CloseIdleConnections()
-	c.Transport = &measured{c.Transport, d.run.metrics}
+	c.Transport = &measured{t, d.run.metrics}
 	p := &kvs.Producer{
 		Client: &kvs.Client{
 			Endpoint: strings.TrimSuffix(endpoint, "/"), Region: region, HTTP: c,

@@ -44,6 +44,8 @@ type Options struct {
 	// Log is told each line of the run's log as it is written; it must not wait.
 	// It may be nil.
 	Log func(report.LogEntry)
+
+	proxies bool // of the environment, by which HTTP goes when nobody gave Dial
 }
 
 const (
@@ -91,6 +93,7 @@ func (o *Options) complete() (thresholds []report.Threshold, err error) {
 		}
 	}
 	if o.Dial == nil {
+		o.proxies = true
 		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	if o.Glob == nil {

@@ -35,7 +35,11 @@ type requests struct {
 func (q *requests) init(r *Run) {
 	q.inFlight = semaphore.NewWeighted(int64(r.o.Run.RequestLimit))
 	// Scripts' requests may follow redirects, signed ones may not.
-	base := client.NewHTTP(r.o.Roots, r.o.Dial)
+	dial := r.o.Dial
+	if r.o.proxies {
+		dial = nil
+	}
+	base := client.NewHTTP(r.o.Roots, dial)
 	base.Transport = &measured{base.Transport, r.metrics}
 	q.http = &http.Client{Transport: base.Transport}
 	q.aws = &client.Client{
