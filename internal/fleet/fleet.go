@@ -42,11 +42,13 @@ type Sample struct {
 	Policy string
 }
 
-// Limits are how much an account may have in a region.
+// Limits are how much an account may have, in all regions together: a region is
+// what the caller calls it.
 type Limits struct {
 	Tests       int64         // 500
 	RunSettings int64         // 100
 	KeptRuns    int           // of a test that have ended: 20, the oldest go first
+	AllRuns     int           // of all tests that have ended: 500, the oldest go first
 	Queued      int           // runs that wait for their turn: 20
 	GlobKeys    int64         // 500,000
 	GlobBytes   int64         // of keys and values: 1 GiB
@@ -61,6 +63,7 @@ func (l *Limits) fill() {
 	fill(&l.Tests, 500)
 	fill(&l.RunSettings, 100)
 	fill(&l.KeptRuns, 20)
+	fill(&l.AllRuns, 500)
 	fill(&l.Queued, 20)
 	fill(&l.GlobKeys, 500_000)
 	fill(&l.GlobBytes, 1<<30)

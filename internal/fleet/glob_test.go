@@ -58,6 +58,7 @@ func TestGlob(t *testing.T) {
 		w.refused("PUT", path("k"), m{"value": `"` + strings.Repeat("x", 1990) + `"`}, "LimitExceededException", "at most 2000 bytes")
 		set("sixth", "6")
 		w.refused("PUT", path("seventh"), m{"value": "7"}, "LimitExceededException", "at most 6 keys")
+		w.as(account, "made-up-1").refused("PUT", path("seventh"), m{"value": "7"}, "LimitExceededException", "at most 6 keys")
 		set("sixth", "66") // replacing is none more
 		w.must("DELETE", path("sixth"), nil)
 		w.must("DELETE", path("sixth"), nil)

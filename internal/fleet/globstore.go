@@ -83,10 +83,14 @@ func (s *Service) changeGlob(ctx context.Context, at place, changes []globChange
 		if keys == 0 && bytes == 0 {
 			return nil
 		}
+		_, err := tx.Exec(ctx, `INSERT INTO fleet_glob_usage (account, region, keys, bytes) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (account, region) DO UPDATE SET keys = fleet_glob_usage.keys + excluded.keys, bytes = fleet_glob_usage.bytes + excluded.bytes`,
+			at.account, at.region, keys, bytes)
+		if err != nil {
+			return err
+		}
 		var allKeys, allBytes int64
-		err := tx.QueryRow(ctx, `INSERT INTO fleet_glob_usage (account, region, keys, bytes) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (account, region) DO UPDATE SET keys = fleet_glob_usage.keys + excluded.keys, bytes = fleet_glob_usage.bytes + excluded.bytes
-			RETURNING keys, bytes`, at.account, at.region, keys, bytes).Scan(&allKeys, &allBytes)
+		err = tx.QueryRow(ctx, `SELECT CAST(SUM(keys) AS BIGINT), CAST(SUM(bytes) AS BIGINT) FROM fleet_glob_usage WHERE account = $1`, at.account).Scan(&allKeys, &allBytes)
 		switch {
 		case err != nil:
 			return err

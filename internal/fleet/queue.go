@@ -349,7 +349,8 @@ func (s *Service) end(r *run, status, reason string) {
 	s.runs.mu.Unlock()
 }
 
-// prune deletes the oldest runs of a test that are beyond what is kept.
+// prune deletes the oldest runs of a test and of the account that are beyond
+// what is kept.
 func (s *Service) prune(ctx context.Context, tx *db.Tx, at place, test string) error {
 	var oldest string
 	err := tx.QueryRow(ctx, `SELECT MIN(id) FROM (SELECT id FROM fleet_runs WHERE account = $1 AND region = $2 AND test = $3 ORDER BY id DESC LIMIT $4) AS kept`,
@@ -358,5 +359,13 @@ func (s *Service) prune(ctx context.Context, tx *db.Tx, at place, test string) e
 		return err
 	}
 	_, err = tx.Exec(ctx, `DELETE FROM fleet_runs WHERE account = $1 AND region = $2 AND test = $3 AND id < $4 AND ended IS NOT NULL`, at.account, at.region, test, oldest)
+	if err != nil {
+		return err
+	}
+	err = tx.QueryRow(ctx, `SELECT MIN(id) FROM (SELECT id FROM fleet_runs WHERE account = $1 ORDER BY id DESC LIMIT $2) AS kept`, at.account, s.Limits.AllRuns).Scan(&oldest)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM fleet_runs WHERE account = $1 AND id < $2 AND ended IS NOT NULL`, at.account, oldest)
 	return err
 }

@@ -188,7 +188,7 @@ func (s *Service) StartRun(ctx context.Context, in *fleet.StartRunRequest) (*fle
 		if err := s.idle(ctx, tx, at, t.name); err != nil {
 			return err
 		}
-		waiting, err := count(ctx, tx, `SELECT COUNT(*) FROM fleet_runs WHERE status = 'QUEUED' AND account = $1 AND region = $2`, at.account, at.region)
+		waiting, err := count(ctx, tx, `SELECT COUNT(*) FROM fleet_runs WHERE status = 'QUEUED' AND account = $1`, at.account)
 		if err != nil {
 			return err
 		}

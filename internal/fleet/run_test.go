@@ -264,6 +264,9 @@ func TestQueue(t *testing.T) {
 		w.until(ids[0], "RUNNING")
 		ids = append(ids, w.run("b", m{}), w.run("c", m{}))
 		w.refused("POST", "/fleet/tests/d/runs", m{}, "LimitExceededException", "At most 2 runs of an account wait")
+		elsewhere := w.as(account, "made-up-1")
+		elsewhere.test("d", "fake: wait", nil)
+		elsewhere.refused("POST", "/fleet/tests/d/runs", m{}, "LimitExceededException", "At most 2 runs of an account wait")
 		theirs := stranger.run("theirs", m{})
 		if a := w.must("GET", "/fleet/runs", nil); a.names("runs", "status") != "QUEUED QUEUED RUNNING" {
 			t.Error(a.names("runs", "status"))
@@ -294,6 +297,25 @@ func TestQueue(t *testing.T) {
 		}
 		w.until(ids[2], "STOPPED")
 		stranger.until(theirs, "STOPPED")
+	})
+}
+
+// An account's runs are kept up to a number, whichever tests and regions they
+// are of; others' go on being there.
+func TestAllRunsKept(t *testing.T) {
+	each(t, func(s *Service) { begun(s); s.Limits.KeptRuns, s.Limits.AllRuns = 2, 3 }, func(t *testing.T, w *world) {
+		elsewhere, stranger := w.as(account, "made-up-1"), w.as(other, region)
+		for _, who := range []*world{stranger, w, elsewhere} {
+			for _, test := range []string{"a", "b"} {
+				who.test(test, "fake: done", nil)
+				who.until(who.run(test, m{}), "SUCCEEDED")
+			}
+		}
+		for who, want := range map[*world]string{stranger: "b a", w: "b", elsewhere: "b a"} {
+			if got := who.must("GET", "/fleet/runs", nil).names("runs", "testName"); got != want {
+				t.Errorf("%s %s: %s, want %s", who.account, who.region, got, want)
+			}
+		}
 	})
 }
 

@@ -74,7 +74,7 @@ func (s *Service) PutRunSetting(ctx context.Context, in *fleet.PutRunSettingRequ
 		if err != nil {
 			return err
 		}
-		n, err := count(ctx, tx, `SELECT COUNT(*) FROM fleet_run_settings WHERE account = $1 AND region = $2`, at.account, at.region)
+		n, err := count(ctx, tx, `SELECT COUNT(*) FROM fleet_run_settings WHERE account = $1`, at.account)
 		if err == nil && n > s.Limits.RunSettings {
 			err = fleet.ErrLimitExceededException("An account has at most %d run settings", s.Limits.RunSettings)
 		}

@@ -93,7 +93,7 @@ func (s *Service) CreateTest(ctx context.Context, in *fleet.CreateTestRequest) (
 		if n == 0 {
 			return fleet.ErrResourceAlreadyExistsException("Test %s already exists", in.TestName)
 		}
-		n, err = count(ctx, tx, `SELECT COUNT(*) FROM fleet_tests WHERE account = $1 AND region = $2`, at.account, at.region)
+		n, err = count(ctx, tx, `SELECT COUNT(*) FROM fleet_tests WHERE account = $1`, at.account)
 		if err == nil && n > s.Limits.Tests {
 			err = fleet.ErrLimitExceededException("An account has at most %d tests", s.Limits.Tests)
 		}

@@ -95,7 +95,11 @@ func TestTests(t *testing.T) {
 				t.Error(a)
 			}
 			strange.must("DELETE", "/fleet/tests/one", nil)
-			strange.must("POST", "/fleet/tests/one", m{"sampleName": "another"})
+			if strange.account == other {
+				strange.must("POST", "/fleet/tests/one", m{"sampleName": "another"})
+			} else { // but all regions have one limit
+				strange.refused("POST", "/fleet/tests/one", m{"sampleName": "another"}, "LimitExceededException", "An account has at most 3 tests")
+			}
 		}
 		w.refused("DELETE", "/fleet/tests/one?expectedVersion=2", nil, "ConflictException", "The version")
 		w.must("DELETE", "/fleet/tests/one?expectedVersion=6", nil)

@@ -296,7 +296,8 @@ func (c *child) answer(a *ask) {
 	_ = c.tell(&fromWorker{Answer: &answer{a.ID, encode(list)}})
 }
 
-// Bounds of a frame that tells how devices ended.
+// Bounds of a frame that tells how devices ended, and of what the result says
+// of those that failed.
 const (
 	endDevices = 500
 	endBytes   = 4 << 20
@@ -346,6 +347,14 @@ func (c *child) end(start *Start, result *report.Result) error {
 	}
 	f := &fromWorker{Series: encode(result.Series)}
 	result.Series = report.Series{StepSeconds: result.Series.StepSeconds}
+	left := endBytes
+	for i, d := range result.FailedDevices {
+		if n := len(encode(d)); n <= left {
+			left -= n
+		} else { // all of it was told above
+			result.FailedDevices[i] = slim(d)
+		}
+	}
 	f.Result = encode(result)
 	if f.Result == nil {
 		f.Failed = "the result has numbers that JSON has not"

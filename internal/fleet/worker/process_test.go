@@ -151,6 +151,14 @@ func (f *fake) Do(ctx context.Context) (*report.Result, error) {
 	case "babble":
 		fmt.Println("this is no frame")
 		<-f.stop
+	case "failures":
+		for i := range report.MaxFailedDevices {
+			d := report.DeviceStatus{Client: i, LastError: "it failed", State: json.RawMessage(`{}`)}
+			for range 50 {
+				d.Logs = append(d.Logs, report.LogEntry{Client: i, Text: strings.Repeat(`"`, 2<<10)})
+			}
+			r.FailedDevices = append(r.FailedDevices, d)
+		}
 	case "fail":
 		return nil, errors.New("it cannot be done with " + f.job.Settings["secret"])
 	case "glob":
@@ -537,6 +545,22 @@ func TestDeviceBytes(t *testing.T) {
 	}
 	if clients != 250 || whole < 10 || whole > 20 || len(states) != 250 || states[249] != `{"kept":"kkkkkkkkkk"}` {
 		t.Errorf("%d devices, %d whole, %d states, %s", clients, whole, len(states), states[249])
+	}
+}
+
+// However much devices that failed have to say, a result is told that names all.
+func TestFailedDevicesAreBounded(t *testing.T) {
+	p, l := begin(t, config(t), "failures", nil)
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	r := l.result()
+	if r == nil || len(r.FailedDevices) != report.MaxFailedDevices {
+		t.Fatalf("%+v", r)
+	}
+	first, last := r.FailedDevices[0], r.FailedDevices[report.MaxFailedDevices-1]
+	if len(first.Logs) != 50 || first.State == nil || len(last.Logs) != 0 || last.LastError != "it failed" || last.Client != 99 {
+		t.Errorf("%d lines, %d lines, %+v", len(first.Logs), len(last.Logs), last)
 	}
 }
 
