@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -44,6 +45,7 @@ func (a *App) placeFleet() error {
 		return fmt.Errorf("find this program, which fleet runs are done by: %w", err)
 	}
 	w := &a.fleet.Workers
+	w.Procs = max(1, runtime.GOMAXPROCS(0)-1) // one stays the server's
 	w.Path, w.Args = program, []string{os.Args[0], "fleet", "worker"}
 	w.Endpoint, w.MQTT, w.Roots = a.endpoints.apiURL(true), a.endpoints.mqtt(), a.pki.RootPEM
 	w.Egress = a.fleetEgress()

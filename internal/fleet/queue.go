@@ -73,8 +73,12 @@ const keptLogs = 2000
 // and takes runs on. Close ends them.
 func (s *Service) Start(ctx context.Context) error {
 	s.Limits.fill()
-	s.runs.live, s.runs.begun, s.runs.checks = map[string]*run{}, map[string]int{}, make(chan struct{}, 2)
-	s.runs.ending = false
+	s.runs.mu.Lock()
+	s.runs.live, s.runs.begun, s.runs.ending = map[string]*run{}, map[string]int{}, false
+	if s.runs.checks == nil { // else it is in use: a reset closes and starts anew
+		s.runs.checks = make(chan struct{}, 2)
+	}
+	s.runs.mu.Unlock()
 	err := s.DB.Write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = 'FAILED', reason = $1, ended = $2 WHERE `+active, serverStopped, s.now())
 		return err
@@ -353,7 +357,7 @@ func (s *Service) end(r *run, status, reason string) {
 // what is kept.
 func (s *Service) prune(ctx context.Context, tx *db.Tx, at place, test string) error {
 	var oldest string
-	err := tx.QueryRow(ctx, `SELECT MIN(id) FROM (SELECT id FROM fleet_runs WHERE account = $1 AND region = $2 AND test = $3 ORDER BY id DESC LIMIT $4) AS kept`,
+	err := tx.QueryRow(ctx, `SELECT COALESCE(MIN(id), '') FROM (SELECT id FROM fleet_runs WHERE account = $1 AND region = $2 AND test = $3 ORDER BY id DESC LIMIT $4) AS kept`,
 		at.account, at.region, test, s.Limits.KeptRuns).Scan(&oldest)
 	if err != nil {
 		return err
@@ -362,7 +366,7 @@ func (s *Service) prune(ctx context.Context, tx *db.Tx, at place, test string) e
 	if err != nil {
 		return err
 	}
-	err = tx.QueryRow(ctx, `SELECT MIN(id) FROM (SELECT id FROM fleet_runs WHERE account = $1 ORDER BY id DESC LIMIT $2) AS kept`, at.account, s.Limits.AllRuns).Scan(&oldest)
+	err = tx.QueryRow(ctx, `SELECT COALESCE(MIN(id), '') FROM (SELECT id FROM fleet_runs WHERE account = $1 ORDER BY id DESC LIMIT $2) AS kept`, at.account, s.Limits.AllRuns).Scan(&oldest)
 	if err != nil {
 		return err
 	}
