@@ -13,12 +13,15 @@ type bucket struct {
 }
 
 // take takes one out if there is one; a rate of 0 is none.
-func (b *bucket) take(rate int, now int64) bool {
+func (b *bucket) take(rate int, now int64) bool { return b.takeOf(rate, rate, now) }
+
+// takeOf is take of a bucket that holds so many at once.
+func (b *bucket) takeOf(most, rate int, now int64) bool {
 	if rate == 0 {
 		return true
 	}
 	b.leak(rate, now)
-	if b.used+1 > float64(rate) {
+	if b.used+1 > float64(most) {
 		return false
 	}
 	b.used++

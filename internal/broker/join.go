@@ -9,6 +9,10 @@ import (
 	"github.com/thingd/thingd/internal/msglog"
 )
 
+// few is how often a client may connect at once: who comes back a moment after
+// it left, as scripts do and devices with a bad link, is no flood.
+const few = 5
+
 // join gives a connection its session: the one that its client id has, or a new
 // one. Whoever is connected with that id is disconnected. [MQTT-3.1.4-3]
 // Messages can come as soon as the session has the connection: greet is called
@@ -26,7 +30,7 @@ func (sp *space) join(c *conn, clean bool, greet func(present bool)) (present bo
 		sp.mu.Unlock()
 		return false, refuse(mqtt.QuotaExceeded, "the account has %d connections", n)
 	}
-	if k := sp.clients.find(id, b.nanos()); k != nil && !k.connects.take(sp.limits.ConnectRatePerClient, b.nanos()) {
+	if k := sp.clients.find(id, b.nanos()); k != nil && !k.connects.takeOf(max(few, sp.limits.ConnectRatePerClient), sp.limits.ConnectRatePerClient, b.nanos()) {
 		sp.mu.Unlock()
 		return false, refuse(mqtt.QuotaExceeded, "the client connects more than %d times a second", sp.limits.ConnectRatePerClient)
 	}

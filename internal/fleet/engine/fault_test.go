@@ -153,7 +153,7 @@ func TestMessages(t *testing.T) {
 		r := newRig(t, broker.Standard(), "")
 		m := &model.Model{Protocol: r.plain(), Stages: map[string]string{
 			"init":    "subscribe('to/' + client(), 1, m => { state.own = (state.own || 0) + 1 })",
-			"running": "publish('to/' + (client() + 1) % 2, 'hello', {qos: 1}); publish('t/x', 'x', {qos: 1}); sleep(300)",
+			"running": "glob.set('there' + client(), true); while (!glob.get('there0') || !glob.get('there1')) sleep(10); publish('to/' + (client() + 1) % 2, 'hello', {qos: 1}); publish('t/x', 'x', {qos: 1}); sleep(300)",
 			"message": "state.other = (state.other || 0) + 1; metrics.trend('size', message.payload.length)",
 		}}
 		m.Protocol.Subscribe = []model.Subscription{{Filter: "t/#", QoS: 1}}
