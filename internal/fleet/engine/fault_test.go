@@ -147,7 +147,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Messages come to the script while it sleeps, and while it waits for its next iteration.
+// Messages come to the script while it sleeps, and while it waits for its next iteration. Who starts first waits for the other
+// to be subscribed.
 func TestMessages(t *testing.T) {
 	for _, clock := range []string{"real", "virtual"} {
 		r := newRig(t, broker.Standard(), "")

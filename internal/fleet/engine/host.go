@@ -229,18 +229,19 @@ var errNoAck = fmt.Errorf("not acknowledged within %s", ackTimeout)
 // send sends a message, and waits for the acknowledgement even when the run is being stopped: what is under way is to arrive.
 func (d *device) send(p *mqtt.Publish) error {
 	begin := time.Now()
+	l := d.link // which the device lets go at its end, while the timer's function may still run
 	if p.QoS == 0 {
-		return d.link.client.Publish(d.run.hard, p)
+		return l.client.Publish(d.run.hard, p)
 	}
 	ctx, cancel := context.WithCancelCause(d.run.hard)
 	defer cancel(nil)
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
-		if err := d.link.gaveUp(); err != nil {
+		if err := l.gaveUp(); err != nil {
 			cancel(err)
 			return
 		}
-		if up, connected := d.link.upFor(); connected && up >= ackTimeout && time.Since(begin) >= ackTimeout {
+		if up, connected := l.upFor(); connected && up >= ackTimeout && time.Since(begin) >= ackTimeout {
 			cancel(errNoAck)
 			return
 		}
@@ -248,7 +249,7 @@ func (d *device) send(p *mqtt.Publish) error {
 	})
 	timer.Reset(ackTimeout / 12) // only now, for its function resets it too
 	defer timer.Stop()
-	return d.link.client.Publish(ctx, p)
+	return l.client.Publish(ctx, p)
 }
 
 // lose counts a message that was sent and not acknowledged.

@@ -24,7 +24,9 @@ func impair(conn net.Conn, n model.Network, r *rand.Rand) net.Conn {
 	}
 	c := &impaired{Conn: conn, n: n, r: r, closed: make(chan struct{})}
 	if mean := time.Duration(n.DisconnectEvery); mean > 0 {
+		c.mu.Lock() // it may go off at once
 		c.bomb = time.AfterFunc(time.Duration(r.ExpFloat64()*float64(mean)), func() { c.end(errBroken, true) })
+		c.mu.Unlock()
 	}
 	if n.Latency > 0 || n.Jitter > 0 || n.Loss > 0 {
 		c.out, c.in = make(chan chunk, 16), make(chan chunk, 16)
@@ -74,14 +76,15 @@ func (c *impaired) end(err error, reset bool) {
 	c.once.Do(func() {
 		c.mu.Lock()
 		c.err = err
+		bomb := c.bomb
 		c.mu.Unlock()
 		if t, ok := c.Conn.(*net.TCPConn); ok && reset {
 			_ = t.SetLinger(0) // as it is when a path is gone: no goodbye
 		}
 		close(c.closed)
 		_ = c.Conn.Close()
-		if c.bomb != nil {
-			c.bomb.Stop()
+		if bomb != nil {
+			bomb.Stop()
 		}
 	})
 }

@@ -36,6 +36,10 @@ const (
 // maxMetrics bounds how many metrics a model may make up.
 const maxMetrics = 100
 
+// maxMetricValue bounds the values of metrics: no sum of them is infinite, for
+// which JSON has no number.
+const maxMetricValue = 1e100
+
 // measures are the metrics of a run's. They are safe for concurrent use.
 type measures struct {
 	connects, reconnects, disconnects, publishes, received, dropped, iterations, requests, lost, vanished, failed atomic.Uint64
@@ -115,7 +119,7 @@ func (m *measures) fault(client int, text string) {
 
 // add takes a value of a model's own metric; it is false for a name that is taken by another kind or cannot be one.
 func (m *measures) add(v script.Metric) bool {
-	if v.Name == "" || len(v.Name) > 128 || isBuiltIn(v.Name) || math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+	if v.Name == "" || len(v.Name) > 128 || isBuiltIn(v.Name) || !(math.Abs(v.Value) <= maxMetricValue) {
 		return false
 	}
 	m.mu.Lock()

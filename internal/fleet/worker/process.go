@@ -317,7 +317,14 @@ func (p *Process) Device(ctx context.Context, place int) ([]report.DeviceStatus,
 	return p.ask(ctx, &ask{Place: &place})
 }
 
+// askTime is how long a worker has to answer: a device may compute for 10 s.
+const askTime = 15 * time.Second
+
+var errSilent = errors.New("the worker does not answer")
+
 func (p *Process) ask(ctx context.Context, a *ask) ([]report.DeviceStatus, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTime, errSilent)
+	defer cancel()
 	waits := make(chan []report.DeviceStatus, 1)
 	p.mu.Lock()
 	p.last++
