@@ -1,6 +1,6 @@
+import type { Page } from "../../kit/many";
 import { all } from "../../session/aws";
 import { own } from "../../session/own";
-import type { Page } from "../iot/api";
 import type { RunSettings } from "./model";
 import type { Result, Series, Snapshot } from "./report";
 

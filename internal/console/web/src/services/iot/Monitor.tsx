@@ -8,7 +8,8 @@ import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { Part } from "../../kit/DetailPage";
 import { useLoad } from "../../kit/load";
-import { listPolicies, listTypes, listGroups, pageOfCertificates, pageOfThings, type Page } from "./api";
+import type { Page } from "../../kit/many";
+import { listPolicies, listTypes, listGroups, pageOfCertificates, pageOfThings } from "./api";
 
 /** Monitor is the first screen of IoT Core: how to begin, and what is there. */
 export function Monitor() {

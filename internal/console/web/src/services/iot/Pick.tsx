@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { ConfirmModal } from "../../kit/ConfirmModal";
 import { List, type Column } from "../../kit/ListPage";
-import type { Many } from "./many";
+import type { Many } from "../../kit/many";
 
 interface Props<T> {
   title: string;

@@ -1,5 +1,6 @@
 import * as iot from "@aws-sdk/client-iot";
 import * as data from "@aws-sdk/client-iot-data-plane";
+import type { Page } from "../../kit/many";
 import { all, aws } from "../../session/aws";
 
 /** send calls AWS IoT: send(new iot.DescribeThingCommand({ … })). */
@@ -7,12 +8,6 @@ export const send: iot.IoTClient["send"] = ((command: never) => aws(iot.IoTClien
 
 /** sendData calls its data plane: shadows, messages, connections. */
 export const sendData: data.IoTDataPlaneClient["send"] = ((command: never) => aws(data.IoTDataPlaneClient).send(command)) as data.IoTDataPlaneClient["send"];
-
-/** A page of a list that may be long, and where the next one begins. */
-export interface Page<T> {
-  items: T[];
-  next?: string;
-}
 
 export interface ThingFilter {
   type?: string;

@@ -7,7 +7,7 @@ import { replaceQuery, to, usePlace } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
-import { useMany } from "../../iot/many";
+import { useMany } from "../../../kit/many";
 import { dateOf, deleteGlob, globPage, type GlobKey } from "../api";
 import { bytes } from "../report";
 import { EntryPanel } from "./EntryPanel";

@@ -6,7 +6,7 @@ import { to } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { time } from "../../../kit/format";
 import { List, type Column } from "../../../kit/ListPage";
-import { useMany } from "../../iot/many";
+import { useMany } from "../../../kit/many";
 import { dateOf, deleteRun, runsPage, underWay, type Run } from "../api";
 import { took } from "../report";
 import { Status } from "./Status";

@@ -11,11 +11,11 @@ import { DetailPage } from "../../../kit/DetailPage";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
+import { useMany, type Page } from "../../../kit/many";
 import type { Params } from "../../service";
-import { send, type Page } from "../api";
+import { send } from "../api";
 import type { Certificate } from "@aws-sdk/client-iot";
 import { certificateColumns, Status } from "../columns";
-import { useMany } from "../many";
 import { ResourceTags } from "../ResourceTags";
 import { DeleteAuthority } from "./Authorities";
 

@@ -5,9 +5,9 @@ import type { Certificate } from "@aws-sdk/client-iot";
 import { useState } from "react";
 import { go } from "../../../frame/route";
 import { List } from "../../../kit/ListPage";
+import { useMany } from "../../../kit/many";
 import { pageOfCertificates } from "../api";
 import { certificateColumns } from "../columns";
-import { useMany } from "../many";
 import { actionItems, CertificateAction, type ActionId } from "./actions";
 
 /** Certificates is the list of the account's device certificates. */

@@ -3,9 +3,9 @@ import { UpdateCertificateCommand } from "@aws-sdk/client-iot";
 import { useNotify } from "../../../frame/notices";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { useLoad } from "../../../kit/load";
+import { useMany } from "../../../kit/many";
 import { attachPolicy, attachThing, deleteCertificate, listPolicies, pageOfThings, send } from "../api";
 import { policyColumns, thingColumns } from "../columns";
-import { useMany } from "../many";
 import { Pick } from "../Pick";
 
 export type ActionId = "activate" | "deactivate" | "revoke" | "delete" | "policy" | "thing" | "download";

@@ -1,11 +1,11 @@
 import { useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { useLoad } from "../../../kit/load";
+import { useMany } from "../../../kit/many";
 import { attachPolicy, detachPolicy, listGroups, pageOfCertificates, targetsOf } from "../api";
 import { Attached } from "../Attached";
 import { certificateColumns, groupColumns, Principal } from "../columns";
 import Button from "@cloudscape-design/components/button";
-import { useMany } from "../many";
 import { lastOf } from "../names";
 import { Pick } from "../Pick";
 

@@ -8,8 +8,8 @@ import { to } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
+import { useMany } from "../../../kit/many";
 import { pageOfRetained, sendData } from "../api";
-import { useMany } from "../many";
 import { PublishRetained } from "./PublishRetained";
 
 export const retainedLink = (topic: string) => to(["iot", "retained-messages", "details"], { topic });

@@ -4,10 +4,10 @@ import { useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { time } from "../../../kit/format";
 import { useLoad } from "../../../kit/load";
+import { useMany } from "../../../kit/many";
 import { attachThing, detachThing, groupsOf, listBillingGroups, listGroups, pageOfCertificates, principalsOf, send, unless } from "../api";
 import { Attached } from "../Attached";
 import { billingLink, certificateColumns, groupColumns, nameColumn, Principal, Status } from "../columns";
-import { useMany } from "../many";
 import { lastOf } from "../names";
 import { Pick } from "../Pick";
 

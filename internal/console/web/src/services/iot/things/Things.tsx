@@ -10,9 +10,9 @@ import { go } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
+import { useMany } from "../../../kit/many";
 import { deleteThing, listTypes, pageOfThings, thingNamed, type ThingFilter } from "../api";
 import { thingColumns, thingLink } from "../columns";
-import { useMany } from "../many";
 import { nameFault } from "../names";
 
 /** Things is the list of the account's things. */

@@ -10,10 +10,10 @@ import { DetailPage } from "../../../kit/DetailPage";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
+import { useMany } from "../../../kit/many";
 import type { Params } from "../../service";
 import { pageOfThings, send } from "../api";
 import { thingColumns } from "../columns";
-import { useMany } from "../many";
 import { ResourceTags } from "../ResourceTags";
 import { DeleteType, TypeStatus } from "./Types";
 

@@ -1,7 +1,12 @@
 import Button from "@cloudscape-design/components/button";
 import { useState, type ReactNode } from "react";
-import { useLoad, type Loaded } from "../../kit/load";
-import type { Page } from "./api";
+import { useLoad, type Loaded } from "./load";
+
+/** A page of a list that may be long, and where the next one begins. */
+export interface Page<T> {
+  items: T[];
+  next?: string;
+}
 
 export interface Many<T> extends Loaded<T[]> {
   /** Says that there are more, with a button that gets them; nothing when that is all. */
