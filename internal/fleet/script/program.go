@@ -12,7 +12,6 @@ import (
 
 	"github.com/dlclark/regexp2/v2"
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/parser"
 
 	"github.com/thingd/thingd/internal/fleet/model"
 )
@@ -112,8 +111,7 @@ func (p *Program) compile(place string, c code, source, head, tail string) (*goj
 	}
 	c.last = c.first + strings.Count(source, "\n")
 	full := strings.Repeat("\n", c.first-1) + head + source + tail
-	// Without the option the parser reads files that sourceMappingURL names.
-	tree, err := parser.ParseFile(nil, place, full, 0, parser.WithDisableSourceMaps)
+	tree, err := parse(place, full)
 	if err != nil {
 		return nil, syntaxError(place, c, err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
-	"github.com/dop251/goja/parser"
 
 	"github.com/thingd/thingd/internal/fleet/model"
 )
@@ -97,7 +96,7 @@ func expression(place string, line int, text string) (source, tail string, progr
 		end += i
 		source := text[:end]
 		c.last = line + strings.Count(source, "\n")
-		tree, failed := parser.ParseFile(nil, place, strings.Repeat("\n", line-1)+"("+source+"\n)", 0, parser.WithDisableSourceMaps)
+		tree, failed := parse(place, strings.Repeat("\n", line-1)+"("+source+"\n)")
 		if failed == nil && !single(tree) {
 			failed = &Error{Place: place, Line: line, Name: "SyntaxError", Message: fmt.Sprintf("SyntaxError: {{%s}} is no expression", strings.TrimSpace(source))}
 		}
