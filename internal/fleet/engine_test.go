@@ -83,6 +83,29 @@ func TestRealRuns(t *testing.T) {
 	}
 }
 
+// Devices are asked for by their numbers, while a run goes on and afterwards.
+func TestRealRunOffset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.SQLite(t), begun)
+	w.test("offset", "state.n = (state.n || 0) + 1; sleep('1h')", nil)
+	for n := 1; n <= 2; n++ {
+		id := w.run("offset", m{"runSettings": m{"clients": 3, "offset": 10, "keepState": true}})
+		for w.until(id, "RUNNING")["snapshot"] == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		state := fmt.Sprintf(`{"n":%d}`, n)
+		look := func() string { return w.must("GET", "/fleet/runs/"+id+"/devices/12", nil).text("state") }
+		for deadline := time.Now().Add(30 * time.Second); look() != state && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		w.must("POST", "/fleet/runs/"+id+"/stop", nil)
+		w.until(id, "STOPPED")
+		if a := w.must("GET", "/fleet/runs/"+id+"/devices", nil); a.names("devices", "client") != "10 11 12" || look() != state {
+			t.Error(a, look())
+		}
+	}
+}
+
 // A person who may only look and start gets no secret by what is told of a
 // model that fails to compile, either.
 func TestRealRunFaults(t *testing.T) {

@@ -55,18 +55,17 @@ func (f *fake) Series() report.Series {
 func (f *fake) Devices(from, limit int) []report.DeviceStatus {
 	var out []report.DeviceStatus
 	for i := from; i < f.job.Run.Clients && len(out) < limit; i++ {
-		d, _ := f.Device(i)
+		d, _ := f.Device(f.job.Run.Offset + i)
 		d.State = nil
 		out = append(out, d)
 	}
 	return out
 }
 
-func (f *fake) Device(place int) (report.DeviceStatus, bool) {
-	if place < 0 || place >= f.job.Run.Clients {
+func (f *fake) Device(client int) (report.DeviceStatus, bool) {
+	if place := client - f.job.Run.Offset; place < 0 || place >= f.job.Run.Clients {
 		return report.DeviceStatus{}, false
 	}
-	client := f.job.Run.Offset + place
 	n := struct {
 		N      int
 		Secret string

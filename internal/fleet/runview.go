@@ -105,7 +105,7 @@ func (s *Service) GetRunDevice(ctx context.Context, in *fleet.GetRunDeviceReques
 	none := fleet.ErrResourceNotFoundException("Run %s has no device %d", row.id, in.Client)
 	var d *report.DeviceStatus
 	if p := s.working(at, row.id); p != nil {
-		found, err := p.Device(ctx, int(in.Client)-row.settings.Offset)
+		found, err := p.Device(ctx, int(in.Client))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("device %d of run %s: %w", in.Client, row.id, err)

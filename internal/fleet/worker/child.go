@@ -33,9 +33,10 @@ type Runner interface {
 	Stop()
 	Snapshot() report.Snapshot
 	Series() report.Series
-	// Devices lists devices from a place in the run on; Device is all of one.
+	// Devices lists devices from a place in the run on; Device is all of the one
+	// of a number, false if there is none.
 	Devices(from, limit int) []report.DeviceStatus
-	Device(place int) (report.DeviceStatus, bool)
+	Device(client int) (report.DeviceStatus, bool)
 	Logs(after uint64, limit int) []report.LogEntry
 }
 
@@ -284,8 +285,8 @@ func (c *child) answer(a *ask) {
 	list := []report.DeviceStatus{}
 	switch {
 	case run == nil:
-	case a.Place != nil:
-		if d, ok := run.Device(*a.Place); ok {
+	case a.Client != nil:
+		if d, ok := run.Device(*a.Client); ok {
 			list = append(list, d)
 		}
 	default:
@@ -316,8 +317,8 @@ func (c *child) end(start *Start, result *report.Result) error {
 		devices, states, size = nil, nil, 0
 		return c.tell(f)
 	}
-	for place := 0; ; place++ {
-		d, ok := c.run.Device(place)
+	for client := start.Run.Offset; ; client++ {
+		d, ok := c.run.Device(client)
 		if !ok {
 			break
 		}

@@ -99,12 +99,12 @@ type GlobReply struct {
 }
 
 // ask asks a run under way about its devices: those from a place in it on, or
-// all of the one at a place.
+// all of the one of a number.
 type ask struct {
-	ID    uint64 `json:"id"`
-	From  int    `json:"from,omitempty"`
-	Limit int    `json:"limit,omitempty"`
-	Place *int   `json:"place,omitempty"`
+	ID     uint64 `json:"id"`
+	From   int    `json:"from,omitempty"`
+	Limit  int    `json:"limit,omitempty"`
+	Client *int   `json:"client,omitempty"`
 }
 
 // answer answers an ask.

@@ -311,10 +311,10 @@ func (p *Process) Devices(ctx context.Context, from, limit int) ([]report.Device
 	return p.ask(ctx, &ask{From: from, Limit: limit})
 }
 
-// Device is all of the device at a place: a list of it, empty if there is none.
+// Device is all of the device of a number: a list of it, empty if there is none.
 // It answers nil when the process ends before it has told.
-func (p *Process) Device(ctx context.Context, place int) ([]report.DeviceStatus, error) {
-	return p.ask(ctx, &ask{Place: &place})
+func (p *Process) Device(ctx context.Context, client int) ([]report.DeviceStatus, error) {
+	return p.ask(ctx, &ask{Client: &client})
 }
 
 // askTime is how long a worker has to answer: a device may compute for 10 s.

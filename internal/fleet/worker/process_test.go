@@ -80,21 +80,21 @@ func (f *fake) Series() report.Series { return report.Series{StepSeconds: 1} }
 func (f *fake) Devices(from, limit int) []report.DeviceStatus {
 	var out []report.DeviceStatus
 	for i := from; i < f.job.Run.Clients && len(out) < limit; i++ {
-		d, _ := f.Device(i)
+		d, _ := f.Device(f.job.Run.Offset + i)
 		out = append(out, d)
 	}
 	return out
 }
 
-func (f *fake) Device(place int) (report.DeviceStatus, bool) {
-	if place < 0 || place >= f.job.Run.Clients {
+func (f *fake) Device(client int) (report.DeviceStatus, bool) {
+	if place := client - f.job.Run.Offset; place < 0 || place >= f.job.Run.Clients {
 		return report.DeviceStatus{}, false
 	}
-	state := f.job.States[place]
+	state := f.job.States[client]
 	if state == nil {
 		state, _ = json.Marshal(map[string]string{"key": f.job.Settings["secret"]})
 	}
-	return report.DeviceStatus{Client: place, Phase: report.DeviceRunning, State: state, LastPayload: strings.Repeat("x", 1000)}, true
+	return report.DeviceStatus{Client: client, Phase: report.DeviceRunning, State: state, LastPayload: strings.Repeat("x", 1000)}, true
 }
 
 func (f *fake) Logs(after uint64, limit int) []report.LogEntry {
