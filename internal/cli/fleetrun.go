@@ -268,7 +268,7 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 // keepStates keeps the devices' states for the next run, also of one that was stopped.
 func keepStates(run *engine.Run, glob *globfile.File, name string) error {
 	for from := 0; ; from += 1000 {
-		devices := run.Devices(from, 1000)
+		devices := run.Devices(from, 1000, "")
 		if len(devices) == 0 {
 			return nil
 		}

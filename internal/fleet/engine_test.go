@@ -54,10 +54,8 @@ func TestRealRuns(t *testing.T) {
 			id := w.run(tt.name, m{"runSettings": run})
 			a := w.until(id, "SUCCEEDED", "FAILED", "STOPPED")
 			var failed []string
-			for _, d := range w.must("GET", "/fleet/runs/"+id+"/devices", nil)["devices"].([]any) {
-				if d.(map[string]any)["phase"] == "failed" {
-					failed = append(failed, fmt.Sprint(d.(map[string]any)["client"], ": ", d.(map[string]any)["lastError"]))
-				}
+			for _, d := range w.must("GET", "/fleet/runs/"+id+"/devices?phase=failed", nil)["devices"].([]any) {
+				failed = append(failed, fmt.Sprint(d.(map[string]any)["client"], ": ", d.(map[string]any)["lastError"]))
 			}
 			logs := w.logs(id)
 			if a.text("run", "status") != tt.status || !strings.Contains(logs, tt.logs) || !strings.Contains(a.text("run", "statusReason"), tt.reason) || !strings.HasPrefix(strings.Join(failed, "; "), tt.failed) || (tt.failed == "") != (failed == nil) {

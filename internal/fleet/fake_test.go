@@ -52,12 +52,14 @@ func (f *fake) Series() report.Series {
 	return report.Series{StepSeconds: 1, Points: []report.Point{{T: 1, Connected: f.job.Run.Clients}}}
 }
 
-func (f *fake) Devices(from, limit int) []report.DeviceStatus {
+func (f *fake) Devices(from, limit int, phase report.DevicePhase) []report.DeviceStatus {
 	var out []report.DeviceStatus
 	for i := from; i < f.job.Run.Clients && len(out) < limit; i++ {
 		d, _ := f.Device(f.job.Run.Offset + i)
 		d.State = nil
-		out = append(out, d)
+		if phase == "" || d.Phase == phase {
+			out = append(out, d)
+		}
 	}
 	return out
 }
@@ -74,8 +76,12 @@ func (f *fake) Device(client int) (report.DeviceStatus, bool) {
 	n.N++
 	n.Secret = f.job.Settings["token"]
 	state, _ := json.Marshal(n)
+	phase := report.DeviceFinished
+	if client%3 == 0 {
+		phase = report.DeviceFailed
+	}
 	return report.DeviceStatus{
-		Client: client, Phase: report.DeviceFinished, Iteration: 3, State: state, LastTopic: "t", LastPayload: "with " + f.job.Settings["token"],
+		Client: client, Phase: phase, Iteration: 3, State: state, LastTopic: "t", LastPayload: "with " + f.job.Settings["token"],
 		Logs: []report.LogEntry{{Seq: 1, Client: client, Level: "info", Text: "token " + f.job.Settings["token"]}},
 	}, true
 }

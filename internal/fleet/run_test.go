@@ -93,6 +93,13 @@ func TestRun(t *testing.T) {
 		if page.names("devices", "client") != "10 11 12" || rest.names("devices", "client") != "13 14" || rest["nextToken"] != nil {
 			t.Error(page, rest)
 		}
+		page = w.must("GET", "/fleet/runs/"+id+"/devices?phase=finished&maxResults=2", nil)
+		rest = w.must("GET", "/fleet/runs/"+id+"/devices?phase=finished&maxResults=2&nextToken="+page.text("nextToken"), nil)
+		if page.names("devices", "client") != "10 11" || rest.names("devices", "client") != "13 14" || rest["nextToken"] != nil {
+			t.Error(page, rest)
+		}
+		w.refused("GET", "/fleet/runs/"+id+"/devices?nextToken="+page.text("nextToken"), nil, "InvalidRequestException", "Invalid nextToken")
+		w.refused("GET", "/fleet/runs/"+id+"/devices?phase=lost", nil, "InvalidRequestException", "enum value set")
 		d := w.must("GET", "/fleet/runs/"+id+"/devices/14", nil)
 		if got := fmt.Sprint(d.at("device", "phase"), d["state"], d["lastTopic"], d["lastPayload"], d.names("logs", "text")); got != `finished{"N":1,"Secret":"********"}twith ********token ********` &&
 			got != `finished {"N":1,"Secret":"********"} t with ******** token ********` {
@@ -152,6 +159,14 @@ func TestRunUnderWay(t *testing.T) {
 		b := w.must("GET", "/fleet/runs/"+id+"/devices?nextToken="+a.text("nextToken"), nil)
 		if !strings.HasPrefix(a.names("devices", "client"), "7 8 9 ") || !strings.HasPrefix(b.names("devices", "client"), "107 108 ") || !strings.HasSuffix(b.names("devices", "client"), " 156") {
 			t.Error(a, b)
+		}
+		a = w.must("GET", "/fleet/runs/"+id+"/devices?phase=failed&maxResults=2", nil)
+		b = w.must("GET", "/fleet/runs/"+id+"/devices?phase=failed&maxResults=100&nextToken="+a.text("nextToken"), nil)
+		if a.names("devices", "client") != "9 12" || !strings.HasPrefix(b.names("devices", "client"), "15 18 ") || !strings.HasSuffix(b.names("devices", "client"), " 153 156") || b["nextToken"] != nil {
+			t.Error(a, b)
+		}
+		if a := w.must("GET", "/fleet/runs/"+id+"/devices?phase=waiting", nil); a.names("devices", "client") != "" {
+			t.Error(a)
 		}
 		if d := w.must("GET", "/fleet/runs/"+id+"/devices/156", nil); d.text("state") != `{"N":1,"Secret":"********"}` {
 			t.Error(d)

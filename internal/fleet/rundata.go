@@ -124,9 +124,9 @@ func (s *Service) keeper(ctx context.Context, r *run) func(*worker.Told) {
 				if err != nil {
 					return err
 				}
-				_, err = tx.Exec(ctx, `INSERT INTO fleet_run_devices (account, region, run, client, body) VALUES ($1, $2, $3, $4, $5)
-					ON CONFLICT (account, region, run, client) DO UPDATE SET body = excluded.body`,
-					r.at.account, r.at.region, r.id, int64(t.Devices[i].Client), s.Seal.Seal(sealDevice, b))
+				_, err = tx.Exec(ctx, `INSERT INTO fleet_run_devices (account, region, run, client, phase, body) VALUES ($1, $2, $3, $4, $5, $6)
+					ON CONFLICT (account, region, run, client) DO UPDATE SET phase = excluded.phase, body = excluded.body`,
+					r.at.account, r.at.region, r.id, int64(t.Devices[i].Client), string(t.Devices[i].Phase), s.Seal.Seal(sealDevice, b))
 				if err != nil {
 					return err
 				}

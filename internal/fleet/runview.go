@@ -31,13 +31,13 @@ func deviceSummary(d *report.DeviceStatus) fleet.DeviceSummary {
 	}
 }
 
-// ListRunDevices lists the devices of a run by their numbers: of one under way
-// as they are now, of one that is over as they ended.
+// ListRunDevices lists the devices of a run by their numbers, all or those in a
+// phase: of one under way as they are now, of one that is over as they ended.
 func (s *Service) ListRunDevices(ctx context.Context, in *fleet.ListRunDevicesRequest) (*fleet.ListRunDevicesResponse, error) {
-	const list = "devices"
-	at, size := placeOf(ctx), pageSize(in.MaxResults)
+	at, size, phase := placeOf(ctx), pageSize(in.MaxResults), text(in.Phase)
+	list := "devices " + in.RunId + " " + phase
 	last := int64(-1)
-	marker, err := after(list+in.RunId, in.NextToken)
+	marker, err := after(list, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +53,14 @@ func (s *Service) ListRunDevices(ctx context.Context, in *fleet.ListRunDevicesRe
 	out := &fleet.ListRunDevicesResponse{Devices: []fleet.DeviceSummary{}}
 	if p := s.working(at, row.id); p != nil {
 		from := max(int(last)+1-row.settings.Offset, 0)
-		devices, err := p.Devices(ctx, from, size+1)
+		devices, err := p.Devices(ctx, from, size+1, report.DevicePhase(phase))
 		if err != nil {
 			return nil, fmt.Errorf("devices of run %s: %w", row.id, err)
 		}
 		if devices != nil {
 			for i := range devices {
 				if i == size {
-					out.NextToken = token(list+in.RunId, strconv.Itoa(devices[i-1].Client))
+					out.NextToken = token(list, strconv.Itoa(devices[i-1].Client))
 					break
 				}
 				out.Devices = append(out.Devices, deviceSummary(&devices[i]))
@@ -68,14 +68,20 @@ func (s *Service) ListRunDevices(ctx context.Context, in *fleet.ListRunDevicesRe
 			return out, nil
 		}
 	}
-	out.NextToken, err = s.pagedQuery(ctx, list+in.RunId, size, func(rows *db.Rows) (string, error) {
+	query, args := `SELECT body FROM fleet_run_devices WHERE account = $1 AND region = $2 AND run = $3 AND client > $4`, []any{at.account, at.region, row.id, last}
+	if phase != "" {
+		query += ` AND phase = $5`
+		args = append(args, phase)
+	}
+	query += fmt.Sprintf(` ORDER BY client LIMIT $%d`, len(args)+1)
+	out.NextToken, err = s.pagedQuery(ctx, list, size, func(rows *db.Rows) (string, error) {
 		d, err := s.scanDevice(rows)
 		if err != nil {
 			return "", err
 		}
 		out.Devices = append(out.Devices, deviceSummary(d))
 		return strconv.Itoa(d.Client), nil
-	}, `SELECT body FROM fleet_run_devices WHERE account = $1 AND region = $2 AND run = $3 AND client > $4 ORDER BY client LIMIT $5`, at.account, at.region, row.id, last)
+	}, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("devices of run %s: %w", row.id, err)
 	}

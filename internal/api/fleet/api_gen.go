@@ -534,7 +534,7 @@ type DeviceSummary struct {
 	Errors    int64   `aws:"errors,required" shape:"Long"`
 	Iteration int64   `aws:"iteration,required" shape:"Integer"`
 	LastError *string `aws:"lastError" shape:"String"`
-	Phase     string  `aws:"phase,required" shape:"String"`
+	Phase     string  `aws:"phase,required" shape:"DevicePhase"`
 	Published int64   `aws:"published,required" shape:"Long"`
 	Received  int64   `aws:"received,required" shape:"Long"`
 }
@@ -669,6 +669,7 @@ type ListGlobKeysResponse struct {
 type ListRunDevicesRequest struct {
 	MaxResults *int64  `aws:"maxResults,querystring" shape:"MaxResults"`
 	NextToken  *string `aws:"nextToken,querystring" shape:"NextToken"`
+	Phase      *string `aws:"phase,querystring" shape:"DevicePhase"`
 	RunId      string  `aws:"runId,uri,required" shape:"RunId"`
 }
 
@@ -905,18 +906,26 @@ type ValidateModelResponse struct {
 
 // Values of the enumerations.
 const (
-	ReportFormatText   = "text"
-	ReportFormatJson   = "json"
-	ReportFormatCsv    = "csv"
-	ReportFormatJunit  = "junit"
-	RunStatusQueued    = "QUEUED"
-	RunStatusRunning   = "RUNNING"
-	RunStatusStopping  = "STOPPING"
-	RunStatusSucceeded = "SUCCEEDED"
-	RunStatusFailed    = "FAILED"
-	RunStatusStopped   = "STOPPED"
-	TimeModeReal       = "real"
-	TimeModeVirtual    = "virtual"
+	DevicePhaseWaiting    = "waiting"
+	DevicePhaseStarting   = "starting"
+	DevicePhaseConnecting = "connecting"
+	DevicePhaseRunning    = "running"
+	DevicePhaseFinishing  = "finishing"
+	DevicePhaseFinished   = "finished"
+	DevicePhaseFailed     = "failed"
+	DevicePhaseStopped    = "stopped"
+	ReportFormatText      = "text"
+	ReportFormatJson      = "json"
+	ReportFormatCsv       = "csv"
+	ReportFormatJunit     = "junit"
+	RunStatusQueued       = "QUEUED"
+	RunStatusRunning      = "RUNNING"
+	RunStatusStopping     = "STOPPING"
+	RunStatusSucceeded    = "SUCCEEDED"
+	RunStatusFailed       = "FAILED"
+	RunStatusStopped      = "STOPPED"
+	TimeModeReal          = "real"
+	TimeModeVirtual       = "virtual"
 )
 
 // ErrConflictException makes that error (HTTP 409) with a message.
@@ -948,6 +957,7 @@ var shapes = awsapi.Shapes{
 	"Client":             {Min: awsapi.Limit(0)},
 	"Clients":            {Min: awsapi.Limit(1), Max: awsapi.Limit(100000)},
 	"Count":              {Min: awsapi.Limit(0), Max: awsapi.Limit(1000000000)},
+	"DevicePhase":        {Enum: []string{"waiting", "starting", "connecting", "running", "finishing", "finished", "failed", "stopped"}},
 	"DeviceSummaries":    {Member: "DeviceSummary"},
 	"Document":           {Sensitive: true},
 	"Duration":           {Min: awsapi.Limit(1), Max: awsapi.Limit(32), Pattern: `[0-9.a-zµ]+`},

@@ -65,6 +65,7 @@ CREATE TABLE fleet_run_devices (
 	region  TEXT   NOT NULL,
 	run     TEXT   NOT NULL,
 	client  BIGINT NOT NULL,
+	phase   TEXT   NOT NULL,
 	body    BYTEA  NOT NULL, -- sealed JSON
 	PRIMARY KEY (account, region, run, client),
 	FOREIGN KEY (account, region, run) REFERENCES fleet_runs (account, region, id) ON DELETE CASCADE

@@ -214,12 +214,14 @@ func (r *Run) elapsed() time.Duration {
 	return time.Since(r.realTime)
 }
 
-// Devices are up to limit devices from a place in the run on, without state and log.
-func (r *Run) Devices(from, limit int) []report.DeviceStatus {
+// Devices are up to limit devices from a place in the run on, without state and log: all, or those in a phase.
+func (r *Run) Devices(from, limit int, phase report.DevicePhase) []report.DeviceStatus {
 	var out []report.DeviceStatus
 	for i := max(from, 0); i < r.o.Run.Clients && len(out) < limit; i++ {
 		s, _ := r.device(r.o.Run.Offset+i, false)
-		out = append(out, s)
+		if phase == "" || s.Phase == phase {
+			out = append(out, s)
+		}
 	}
 	return out
 }

@@ -33,9 +33,9 @@ type Runner interface {
 	Stop()
 	Snapshot() report.Snapshot
 	Series() report.Series
-	// Devices lists devices from a place in the run on; Device is all of the one
-	// of a number, false if there is none.
-	Devices(from, limit int) []report.DeviceStatus
+	// Devices lists devices from a place in the run on, all or those in a phase;
+	// Device is all of the one of a number, false if there is none.
+	Devices(from, limit int, phase report.DevicePhase) []report.DeviceStatus
 	Device(client int) (report.DeviceStatus, bool)
 	Logs(after uint64, limit int) []report.LogEntry
 }
@@ -290,7 +290,7 @@ func (c *child) answer(a *ask) {
 			list = append(list, d)
 		}
 	default:
-		for _, d := range run.Devices(a.From, a.Limit) {
+		for _, d := range run.Devices(a.From, a.Limit, a.Phase) {
 			list = append(list, slim(d))
 		}
 	}

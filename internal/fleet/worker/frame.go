@@ -98,13 +98,14 @@ type GlobReply struct {
 	Error string          `json:"error,omitempty"`
 }
 
-// ask asks a run under way about its devices: those from a place in it on, or
-// all of the one of a number.
+// ask asks a run under way about its devices: those from a place in it on, in a
+// phase if there is one, or all of the one of a number.
 type ask struct {
-	ID     uint64 `json:"id"`
-	From   int    `json:"from,omitempty"`
-	Limit  int    `json:"limit,omitempty"`
-	Client *int   `json:"client,omitempty"`
+	ID     uint64             `json:"id"`
+	From   int                `json:"from,omitempty"`
+	Limit  int                `json:"limit,omitempty"`
+	Phase  report.DevicePhase `json:"phase,omitempty"`
+	Client *int               `json:"client,omitempty"`
 }
 
 // answer answers an ask.

@@ -305,10 +305,11 @@ func (p *Process) answered(a *answer) error {
 	return nil
 }
 
-// Devices lists devices of the run from a place in it on, without what Device tells
-// of one alone. It answers nil when the process ends before it has told.
-func (p *Process) Devices(ctx context.Context, from, limit int) ([]report.DeviceStatus, error) {
-	return p.ask(ctx, &ask{From: from, Limit: limit})
+// Devices lists devices of the run from a place in it on, all or those in a phase,
+// without what Device tells of one alone. It answers nil when the process ends
+// before it has told.
+func (p *Process) Devices(ctx context.Context, from, limit int, phase report.DevicePhase) ([]report.DeviceStatus, error) {
+	return p.ask(ctx, &ask{From: from, Limit: limit, Phase: phase})
 }
 
 // Device is all of the device of a number: a list of it, empty if there is none.

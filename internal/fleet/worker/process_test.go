@@ -77,13 +77,23 @@ func (f *fake) Snapshot() report.Snapshot { return report.Snapshot{Model: f.job.
 
 func (f *fake) Series() report.Series { return report.Series{StepSeconds: 1} }
 
-func (f *fake) Devices(from, limit int) []report.DeviceStatus {
+func (f *fake) Devices(from, limit int, phase report.DevicePhase) []report.DeviceStatus {
 	var out []report.DeviceStatus
 	for i := from; i < f.job.Run.Clients && len(out) < limit; i++ {
 		d, _ := f.Device(f.job.Run.Offset + i)
-		out = append(out, d)
+		if phase == "" || d.Phase == phase {
+			out = append(out, d)
+		}
 	}
 	return out
+}
+
+// Every third device has failed.
+func (f *fake) phase(place int) report.DevicePhase {
+	if place%3 == 0 {
+		return report.DeviceFailed
+	}
+	return report.DeviceRunning
 }
 
 func (f *fake) Device(client int) (report.DeviceStatus, bool) {
@@ -94,7 +104,7 @@ func (f *fake) Device(client int) (report.DeviceStatus, bool) {
 	if state == nil {
 		state, _ = json.Marshal(map[string]string{"key": f.job.Settings["secret"]})
 	}
-	return report.DeviceStatus{Client: client, Phase: report.DeviceRunning, State: state, LastPayload: strings.Repeat("x", 1000)}, true
+	return report.DeviceStatus{Client: client, Phase: f.phase(client), State: state, LastPayload: strings.Repeat("x", 1000)}, true
 }
 
 func (f *fake) Logs(after uint64, limit int) []report.LogEntry {
@@ -391,7 +401,7 @@ func TestKilled(t *testing.T) {
 	if err := p.Wait(); err == nil || err.Error() != "the worker process ended (signal: killed)" {
 		t.Error(err)
 	}
-	if list, err := p.Devices(t.Context(), 0, 10); list != nil || err != nil {
+	if list, err := p.Devices(t.Context(), 0, 10, ""); list != nil || err != nil {
 		t.Error(list, err)
 	}
 }
@@ -501,8 +511,12 @@ func TestDialOfWorker(t *testing.T) {
 func TestDevicesUnderWay(t *testing.T) {
 	p, l := begin(t, config(t), "wait", func(s *Start) { s.Run.Clients = 250 })
 	l.wait(t, func() bool { return len(told(l)) > 0 })
-	list, err := p.Devices(t.Context(), 240, 100)
+	list, err := p.Devices(t.Context(), 240, 100, "")
 	if err != nil || len(list) != 10 || list[0].Client != 240 || list[0].State != nil || list[0].LastPayload != "" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	list, err = p.Devices(t.Context(), 240, 2, report.DeviceFailed)
+	if err != nil || len(list) != 2 || list[0].Client != 240 || list[1].Client != 243 {
 		t.Errorf("%+v, %v", list, err)
 	}
 	one, err := p.Device(t.Context(), 7)
@@ -514,7 +528,7 @@ func TestDevicesUnderWay(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Devices(ended, 0, 1); !errors.Is(err, context.Canceled) {
+	if _, err := p.Devices(ended, 0, 1, ""); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
