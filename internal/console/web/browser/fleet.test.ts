@@ -64,7 +64,7 @@ describe("fleet", () => {
     await paste(page, "Stage running", "log('here');\nreturn {;\n");
     await says(page, "The device model cannot run as it is");
     await click(page, "init", "tab");
-    await page.getByRole("button", { name: /^stage running, line \d/ }).first().click();
+    await page.getByRole("button", { name: /^stage running, line 2:/ }).first().click();
     await page.getByRole("tab", { name: "running", selected: true }).waitFor();
     await paste(page, "Stage running", "log('here');\nstate.__$hidden = 1;\nreturn { device: client() };\n");
     await page.getByText("The device model cannot run as it is").waitFor({ state: "detached" });
@@ -89,6 +89,12 @@ describe("fleet", () => {
     await click(page, "Devices", "tab");
     await page.getByRole("table", { name: "Devices" }).getByRole("link", { name: "2" }).waitFor();
     await look("devices");
+    await page.getByRole("button", { name: "Phase" }).click();
+    await page.getByRole("option", { name: /^Failed/ }).click();
+    await says(page, "No device is in the phase failed.");
+    await page.getByRole("button", { name: "Phase" }).click();
+    await page.getByRole("option", { name: /^Running/ }).click();
+    await page.getByRole("table", { name: "Devices" }).getByRole("link", { name: "2" }).waitFor();
     await click(page, "Overview", "tab");
     await click(page, "Stop", "button");
     await status(page, "Stopped");

@@ -2,7 +2,7 @@ import type { Page } from "../../kit/many";
 import { all } from "../../session/aws";
 import { own } from "../../session/own";
 import type { RunSettings } from "./model";
-import type { Result, Series, Snapshot } from "./report";
+import type { DevicePhase, Result, Series, Snapshot } from "./report";
 
 /** The calls of thingd's own API of the fleet, as the screens ask them. Times are seconds since 1970. */
 
@@ -74,7 +74,7 @@ export interface RunDetails {
 
 export interface Device {
   client: number;
-  phase: string;
+  phase: DevicePhase;
   iteration: number;
   connected: boolean;
   published: number;
@@ -171,8 +171,8 @@ export const logPage = 1000;
 /** listLogs answers the lines behind one, the oldest first. */
 export const listLogs = (id: string, after: number) => call<{ logs: LogEntry[]; lastSequence: number }>("GET", `/runs/${at(id)}/logs`, { query: { after: String(after), maxResults: String(logPage) } });
 
-export const listDevices = (id: string, maxResults: number, nextToken?: string) =>
-  call<Listed & { devices: Device[] }>("GET", `/runs/${at(id)}/devices`, { query: { nextToken, maxResults: String(maxResults) } });
+export const listDevices = (id: string, maxResults: number, phase?: DevicePhase, nextToken?: string) =>
+  call<Listed & { devices: Device[] }>("GET", `/runs/${at(id)}/devices`, { query: { phase, nextToken, maxResults: String(maxResults) } });
 export const getDevice = (id: string, client: string) => call<DeviceDetails>("GET", `/runs/${at(id)}/devices/${at(client)}`);
 
 export async function globPage(prefix: string, nextToken?: string): Promise<Page<GlobKey>> {

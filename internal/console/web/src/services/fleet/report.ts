@@ -17,18 +17,11 @@ export interface Snapshot {
   memoryBytes: number;
 }
 
-export interface Devices {
-  total: number;
-  waiting: number;
-  starting: number;
-  connecting: number;
-  running: number;
-  finishing: number;
-  finished: number;
-  failed: number;
-  stopped: number;
-  connected: number;
-}
+/** Where a device can be, in the order in which it comes there. */
+export const phases = ["waiting", "starting", "connecting", "running", "finishing", "finished", "failed", "stopped"] as const;
+export type DevicePhase = (typeof phases)[number];
+
+export type Devices = Record<DevicePhase | "total" | "connected", number>;
 
 export interface Metric {
   name: string;

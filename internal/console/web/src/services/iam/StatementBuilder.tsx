@@ -17,7 +17,7 @@ import actions from "virtual:actions";
 import { addStatement, removeStatement, type NewStatement } from "../../policy/build";
 import { levelOf, statements } from "../../policy/summary";
 
-const names: Record<string, string> = { iam: "IAM", iot: "IoT", iotjobsdata: "IoT Jobs Data", kinesisvideo: "Kinesis Video Streams", sts: "STS", thingd: "thingd" };
+const names: Record<string, string> = { fleet: "Fleet", iam: "IAM", iot: "IoT", iotjobsdata: "IoT Jobs Data", kinesisvideo: "Kinesis Video Streams", sts: "STS", thingd: "thingd" };
 
 const operators = ["StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "ArnLike", "ArnEquals", "Bool", "IpAddress", "NotIpAddress", "DateGreaterThan", "DateLessThan", "NumericEquals", "NumericLessThan", "Null"];
 const keys = ["aws:SourceIp", "aws:SecureTransport", "aws:CurrentTime", "aws:PrincipalTag/key", "aws:RequestTag/key", "aws:ResourceTag/key", "aws:TagKeys", "aws:MultiFactorAuthPresent", "aws:username", "iot:Connection.Thing.IsAttached", "iot:ClientId"];

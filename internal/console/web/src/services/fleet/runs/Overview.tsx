@@ -11,7 +11,7 @@ import { Part } from "../../../kit/DetailPage";
 import { List } from "../../../kit/ListPage";
 import type { Loaded } from "../../../kit/load";
 import type { RunDetails } from "../api";
-import { bytes, figure, measured, share, summaryOf, type ErrorCount, type Metric, type Series, type Snapshot, type ThresholdStatus } from "../report";
+import { bytes, figure, measured, phases, share, summaryOf, type ErrorCount, type Metric, type Series, type Snapshot, type ThresholdStatus } from "../report";
 import { Chart } from "./Chart";
 
 /** What of a run is there already, for lists. */
@@ -23,7 +23,7 @@ export function Overview({ of, run, series, live }: { of: RunDetails; run: Loade
   if (!s) return <Container>{live ? <StatusIndicator type="pending">The run has not begun yet.</StatusIndicator> : "Nothing was measured."}</Container>;
   return (
     <SpaceBetween size="l">
-      <Progress of={s} live={live} />
+      <Progress of={s} run={of.run.runId} live={live} />
       {s.thresholds?.length ? <Thresholds of={there(s.thresholds, run)} live={live} /> : null}
       {s.errors?.length ? <Errors of={there(s.errors, run)} run={of.run.runId} /> : null}
       <Part of={series}>{(data) => <Charts of={data} />}</Part>
@@ -32,13 +32,13 @@ export function Overview({ of, run, series, live }: { of: RunDetails; run: Loade
   );
 }
 
-function Progress({ of: s, live }: { of: Snapshot; live: boolean }) {
+function Progress({ of: s, run, live }: { of: Snapshot; run: string; live: boolean }) {
   const d = s.devices;
   const metric = (name: string) => s.metrics?.find((m) => m.name === name);
   const iterations = metric("iterations");
   const published = metric("publishes");
   const requests = metric("requests");
-  const states = (["waiting", "starting", "connecting", "running", "finishing", "finished", "failed", "stopped"] as const).filter((k) => d[k] > 0);
+  const states = phases.filter((k) => d[k] > 0);
   return (
     <Container header={<Header variant="h2">Progress</Header>}>
       <SpaceBetween size="m">
@@ -58,7 +58,10 @@ function Progress({ of: s, live }: { of: Snapshot; live: boolean }) {
             { label: "Messages published", value: figure(published?.count ?? 0) },
             { label: "Requests", value: figure(requests?.count ?? 0) },
             { label: "Errors", value: figure((s.errors ?? []).reduce((n, e) => n + e.count, 0)) },
-            { label: "Devices failed", value: d.failed.toLocaleString("en-US") },
+            {
+              label: "Devices failed",
+              value: d.failed > 0 ? <Link href={to(["fleet", "runs", "details", run], { tab: "devices", phase: "failed" })}>{d.failed.toLocaleString("en-US")}</Link> : "0",
+            },
             { label: "Memory", value: bytes(s.memoryBytes) },
           ]}
         />

@@ -110,7 +110,7 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
               </SpaceBetween>
             ),
           },
-          { id: "devices", label: "Devices", content: <DeviceTable run={id} total={(d.result ?? d.snapshot)?.devices.total ?? d.run.clients} first={d.runSettings.offset ?? 0} live={live} /> },
+          { id: "devices", label: "Devices", content: <DeviceTable run={id} total={d.run.clients} counts={(d.result ?? d.snapshot)?.devices} first={d.runSettings.offset ?? 0} live={live} /> },
           { id: "logs", label: "Logs", content: <Logs run={id} live={live} /> },
         ]}
       />

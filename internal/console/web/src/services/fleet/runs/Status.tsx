@@ -1,5 +1,6 @@
 import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
 import type { RunStatus } from "../api";
+import type { DevicePhase } from "../report";
 
 const shown: Record<RunStatus, [StatusIndicatorProps.Type, string]> = {
   QUEUED: ["pending", "Queued"],
@@ -16,7 +17,7 @@ export function Status({ of }: { of: RunStatus }) {
   return <StatusIndicator type={type}>{text}</StatusIndicator>;
 }
 
-const phases: Record<string, StatusIndicatorProps.Type> = {
+const indicators: Record<DevicePhase, StatusIndicatorProps.Type> = {
   waiting: "pending",
   starting: "in-progress",
   connecting: "in-progress",
@@ -27,7 +28,9 @@ const phases: Record<string, StatusIndicatorProps.Type> = {
   stopped: "stopped",
 };
 
+export const nameOf = (phase: DevicePhase): string => phase.charAt(0).toUpperCase() + phase.slice(1);
+
 /** Phase is where a device is. */
-export function Phase({ of }: { of: string }) {
-  return <StatusIndicator type={phases[of] ?? "info"}>{of.charAt(0).toUpperCase() + of.slice(1)}</StatusIndicator>;
+export function Phase({ of }: { of: DevicePhase }) {
+  return <StatusIndicator type={indicators[of] ?? "info"}>{nameOf(of)}</StatusIndicator>;
 }
