@@ -126,35 +126,3 @@ func TestRealRunFaults(t *testing.T) {
 		t.Error(a, w.logs(id))
 	}
 }
-
-// Devices that do not begin with number 0 are found by their numbers, while
-// they run and when they are over, and keep their states.
-func TestRealRunOffset(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, dbtest.SQLite(t), begun)
-	w.test("offset", "state.n = (state.n || 0) + client(); log('here'); if (settings.standard === 'wait') sleep('1h')", nil)
-	run := m{"clients": 2, "offset": 10, "iterations": 1, "keepState": true}
-	for n := 1; n <= 2; n++ {
-		id := w.run("offset", m{"runSettings": run})
-		w.until(id, "SUCCEEDED", "FAILED")
-		if got := len(w.must("GET", "/fleet/runs/"+id+"/devices", nil)["devices"].([]any)); got != 2 {
-			t.Errorf("%d devices", got)
-		}
-		a := w.must("GET", "/fleet/runs/"+id+"/devices/11", nil)
-		if want := fmt.Sprintf(`{"n":%d}`, 11*n); a["state"] != want || len(a["logs"].([]any)) != 1 {
-			t.Errorf("%v, want %s", a, want)
-		}
-	}
-	id := w.run("offset", m{"runSettings": run, "settings": m{"standard": "wait"}})
-	w.until(id, "RUNNING")
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		a, err := w.do("GET", "/fleet/runs/"+id+"/devices/10", nil)
-		if err == nil && strings.Contains(fmt.Sprint(a["logs"]), "here") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(a, err)
-		}
-	}
-	w.must("POST", "/fleet/runs/"+id+"/stop", nil)
-}

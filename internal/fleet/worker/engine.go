@@ -5,7 +5,6 @@ import (
 
 	"github.com/thingd/thingd/internal/fleet/engine"
 	"github.com/thingd/thingd/internal/fleet/model"
-	"github.com/thingd/thingd/internal/fleet/report"
 	"github.com/thingd/thingd/internal/fleet/script"
 )
 
@@ -22,24 +21,13 @@ func Standard() Engine {
 				States:      func(client int) json.RawMessage { return j.States[client] },
 			})
 			if err != nil {
-				return nil, err
+				return nil, err // not r: a nil *Run is no nil Runner
 			}
-			return &standardRun{r, j.Run.Offset}, nil
+			return r, nil
 		},
 		Check: func(m *model.Model) error {
 			_, err := script.Compile(m)
 			return err
 		},
 	}
-}
-
-// standardRun is a run of the engine's, which knows devices by their numbers.
-type standardRun struct {
-	*engine.Run
-	offset int
-}
-
-// Device is the device at a place in the run.
-func (r *standardRun) Device(place int) (report.DeviceStatus, bool) {
-	return r.Run.Device(r.offset + place)
 }

@@ -456,7 +456,7 @@ func TestStopOfDeaf(t *testing.T) {
 	p, _ := begin(t, cfg, "wait", func(s *Start) { s.Settings["much"] = strings.Repeat("x", 1<<20) })
 	for range cap(p.send) + 1 { // what waits fills up
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		if _, err := p.Devices(ctx, 0, 1); err == nil {
+		if _, err := p.Devices(ctx, 0, 1, ""); err == nil {
 			t.Error("it answered")
 		}
 		cancel()
