@@ -76,6 +76,16 @@ func TestRun(t *testing.T) {
 		if a.at("run", "startedAt") == nil || a.at("run", "endedAt") == nil {
 			t.Error(a)
 		}
+		// Run again with all that it ran with, whatever its run setting says by now.
+		w.must("PUT", "/fleet/run-settings/five", m{"runSettings": m{"clients": 6, "interval": "1s", "gap": "2s", "duration": "5m", "thresholds": []string{"errors count < 1"}, "time": "virtual", "keepState": true, "network": m{"loss": 0.5}}})
+		again := w.run("one", m{"runSettingName": "five", "runSettings": m{
+			"clients": 5, "iterations": 3, "offset": 10, "interval": "0s", "jitter": "0s", "rampUp": "0s", "gap": "0s", "connectLimit": 0, "requestLimit": 0, "duration": "0s",
+			"seed": 0, "time": "real", "thresholds": []string{}, "keepState": false, "network": m{"latency": "0s", "jitter": "0s", "loss": 0, "disconnectEvery": "0s"},
+		}})
+		if b := w.until(again, "SUCCEEDED", "FAILED"); fmt.Sprint(b["runSettings"]) != "map[clients:5 iterations:3 offset:10 time:real]" || b.text("run", "runSettingName") != "five" {
+			t.Error(b)
+		}
+		w.must("DELETE", "/fleet/runs/"+again, nil)
 		var result report.Result
 		if err := json.Unmarshal([]byte(a.text("result")), &result); err != nil || result.Outcome != report.Succeeded || result.RunID != id || len(result.Series.Points) != 0 {
 			t.Errorf("%v %+v", err, result)

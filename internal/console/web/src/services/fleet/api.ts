@@ -1,7 +1,8 @@
+import { isCode } from "../../kit/errors";
 import type { Page } from "../../kit/many";
 import { all } from "../../session/aws";
 import { own } from "../../session/own";
-import type { RunSettings } from "./model";
+import { whole, type RunSettings } from "./model";
 import type { DevicePhase, Result, Series, Snapshot } from "./report";
 
 /** The calls of thingd's own API of the fleet, as the screens ask them. Times are seconds since 1970. */
@@ -147,7 +148,17 @@ export const getRunSetting = async (name: string) => (await call<{ runSetting: R
 export const putRunSetting = (name: string, runSettings: RunSettings) => call<object>("PUT", `/run-settings/${at(name)}`, { body: { runSettings } });
 export const deleteRunSetting = (name: string) => call<object>("DELETE", `/run-settings/${at(name)}`);
 
-export const startRun = (test: string, runSettingName: string) => call<{ runId: string }>("POST", `/tests/${at(test)}/runs`, { body: { runSettingName } });
+export const startRun = (test: string, body: { runSettingName?: string; runSettings?: RunSettings }) => call<{ runId: string }>("POST", `/tests/${at(test)}/runs`, { body });
+/** runAgain starts a run with what an earlier one ran with, whatever has become of its run setting since. */
+export async function runAgain({ run: { testName, runSettingName }, runSettings }: RunDetails): Promise<{ runId: string }> {
+  const start = (runSettingName?: string) => startRun(testName, { runSettingName, runSettings: whole(runSettings) });
+  try {
+    return await start(runSettingName);
+  } catch (e) {
+    if (runSettingName !== undefined && isCode(e, "ResourceNotFoundException")) return start();
+    throw e;
+  }
+}
 export const stopRun = (id: string) => call<{ status: RunStatus }>("POST", `/runs/${at(id)}/stop`, { body: {} });
 export const deleteRun = (id: string) => call<object>("DELETE", `/runs/${at(id)}`);
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { isSecret, keyFault, shownOf, valueOf } from "./glob/values";
-import { cleaned, documentOf, moved, nameFault, readModel, stageFault, stageNames, start, withoutStage, withSequence, withStage, type Model } from "./model";
+import { cleaned, documentOf, moved, nameFault, readModel, stageFault, stageNames, start, whole, withoutStage, withSequence, withStage, type Model } from "./model";
 import { bytes, figure, lines, measured, share, summaryOf, took, type Metric, type Point } from "./report";
 import { keep, matching, most, written } from "./runs/log";
 import { durationFault, faultsOf, formOf, inWords, settingsOf, thresholdFault } from "./settings/form";
@@ -82,6 +82,11 @@ describe("run settings", () => {
     const r = { clients: 5, iterations: 5, interval: "1m0s", rampUp: "1h0m0s", jitter: "0s", network: { latency: "20ms", loss: 0.015 }, thresholds: ["errors rate < 0.01"], seed: 7, time: "virtual" as const, keepState: true };
     expect(settingsOf(formOf(r))).toEqual({ clients: 5, iterations: 5, interval: "1m", rampUp: "1h", network: { latency: "20ms", loss: 0.015 }, thresholds: ["errors rate < 0.01"], seed: 7, time: "virtual", keepState: true });
     expect(settingsOf(formOf({}))).toEqual({ clients: 1 });
+  });
+  test("of a run that is run again leave nothing to others", () => {
+    const all = whole({ clients: 2, interval: "1s", network: { loss: 0.1 } });
+    expect(all).toMatchObject({ clients: 2, interval: "1s", iterations: 0, duration: "0s", thresholds: [], time: "real", network: { loss: 0.1, latency: "0s" } });
+    expect(settingsOf(formOf(all))).toEqual({ clients: 2, interval: "1s", network: { loss: 0.1 } });
   });
   test("a number alone is of seconds", () => {
     expect(settingsOf({ ...formOf({}), interval: "1.5", gap: " 200ms " })).toMatchObject({ interval: "1.5s", gap: "200ms" });

@@ -59,6 +59,26 @@ export interface RunSettings {
   keepState?: boolean;
 }
 
+/** whole says all of run settings, also what they leave at its standard: nothing shows through of what they are put over. */
+export const whole = (r: RunSettings): Required<RunSettings> => ({
+  clients: 1,
+  iterations: 0,
+  interval: "0s",
+  jitter: "0s",
+  rampUp: "0s",
+  gap: "0s",
+  offset: 0,
+  connectLimit: 0,
+  requestLimit: 0,
+  duration: "0s",
+  seed: 0,
+  time: "real",
+  thresholds: [],
+  keepState: false,
+  ...r,
+  network: { latency: "0s", jitter: "0s", loss: 0, disconnectEvery: "0s", ...r.network },
+});
+
 /** Stages that every model may have; what is between them is the model's own. */
 export const standard = ["init", "running", "finished", "message"];
 

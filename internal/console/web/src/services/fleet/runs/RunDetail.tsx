@@ -14,7 +14,7 @@ import { ErrorBox } from "../../../kit/ErrorBox";
 import { time } from "../../../kit/format";
 import { useAction, useLoad } from "../../../kit/load";
 import type { Params } from "../../service";
-import { dateOf, deleteRun, getReport, getRun, getSeries, startRun, stopRun, underWay, type ReportFormat, type RunDetails } from "../api";
+import { dateOf, deleteRun, getReport, getRun, getSeries, runAgain, stopRun, underWay, type ReportFormat, type RunDetails } from "../api";
 import { took } from "../report";
 import { inWords } from "../settings/form";
 import { DeviceTable } from "./DeviceTable";
@@ -42,9 +42,9 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
       const r = await getReport(id, format);
       download(r.fileName, r.report, r.contentType);
     });
-  const again = ({ run: r }: RunDetails) =>
+  const again = (d: RunDetails) =>
     action.run(async () => {
-      const { runId } = await startRun(r.testName, r.runSettingName ?? "default");
+      const { runId } = await runAgain(d);
       go(to(["fleet", "runs", "details", runId]));
     });
 

@@ -38,7 +38,7 @@ export function RunDialog({ test, model, save, onDismiss }: Props) {
       onConfirm={async () => {
         if (!chosen) return;
         await save?.();
-        const { runId } = await startRun(test, chosen.runSettingName);
+        const { runId } = await startRun(test, { runSettingName: chosen.runSettingName });
         remember(kept, chosen.runSettingName);
         go(to(["fleet", "runs", "details", runId]));
       }}
