@@ -2,9 +2,11 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/thingd/thingd/internal/db/dbtest"
 	"github.com/thingd/thingd/internal/fleet/model"
 )
 
@@ -107,6 +109,37 @@ func TestTests(t *testing.T) {
 		w.refused("GET", "/fleet/tests/one", nil, "ResourceNotFoundException", "")
 		w.as(other, region).must("GET", "/fleet/tests/one", nil)
 	})
+}
+
+// What a model may have the API takes: names, numbers and lengths of settings, thresholds.
+func TestLimitsAgree(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t), nil)
+	var many []model.Setting
+	values := m{}
+	for i := range 64 {
+		name := fmt.Sprintf("$_%02d", i) + strings.Repeat("Z", 60)
+		many = append(many, model.Setting{Name: name, Label: "l", Default: strings.Repeat("d", 32<<10>>min(i, 5))})
+		values[name] = "v"
+	}
+	thresholds := slices.Repeat([]string{"errors rate < 0.01"}, 64)
+	create := func(name string, settings []model.Setting, thresholds []string) (answer, error) {
+		return w.do("POST", "/fleet/tests/"+name, m{"settings": values, "modelDocument": document(func(d *model.Model) {
+			d.Settings, d.Run = settings, &model.RunSettings{Thresholds: thresholds}
+		})})
+	}
+	if _, err := create("full", many, thresholds); err != nil {
+		t.Error(err)
+	}
+	w.must("PATCH", "/fleet/tests/full", m{"settings": m{many[0].Name: many[0].Default}})
+	w.must("PUT", "/fleet/run-settings/full", m{"runSettings": m{"thresholds": thresholds}})
+	if _, err := create("over", append(many, model.Setting{Name: "a"}), nil); err == nil || !strings.Contains(err.Error(), "at most 64") {
+		t.Error(err)
+	}
+	if _, err := create("over", many, append(thresholds, thresholds[0])); err == nil || !strings.Contains(err.Error(), "at most 64") {
+		t.Error(err)
+	}
+	w.refused("PUT", "/fleet/run-settings/over", m{"runSettings": m{"thresholds": append(thresholds, thresholds[0])}}, "InvalidRequestException", "64")
+	w.refused("PATCH", "/fleet/tests/full", m{"settings": m{many[0].Name: many[0].Default + "d"}}, "InvalidRequestException", "32768")
 }
 
 func TestRunSettings(t *testing.T) {

@@ -993,6 +993,6 @@ var shapes = awsapi.Shapes{
 	"TestNamePrefix":     {Max: awsapi.Limit(128), Pattern: `[a-zA-Z0-9:_-]*`},
 	"TestSummaries":      {Member: "TestSummary"},
 	"Threshold":          {Min: awsapi.Limit(1), Max: awsapi.Limit(256)},
-	"Thresholds":         {Max: awsapi.Limit(20), Member: "Threshold"},
+	"Thresholds":         {Max: awsapi.Limit(64), Member: "Threshold"},
 	"TimeMode":           {Enum: []string{"real", "virtual"}},
 }

@@ -9,7 +9,7 @@ const (
 	maxStages      = 64
 	maxSequence    = 1024
 	maxSettings    = 64
-	maxDefault     = 64 << 10
+	maxDefault     = 32 << 10 // as values have at most
 	maxTemplate    = 64 << 10 // of a certificate, a payload
 	maxSubscribe   = 50
 	maxDescription = 2028

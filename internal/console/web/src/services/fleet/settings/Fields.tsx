@@ -7,7 +7,7 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Tiles from "@cloudscape-design/components/tiles";
-import { thresholdFault, type Faults, type Form } from "./form";
+import { mostThresholds, thresholdFault, type Faults, type Form } from "./form";
 
 interface Props {
   form: Form;
@@ -100,7 +100,7 @@ export function Fields({ form, faults, onChange }: Props) {
           addButtonText="Add threshold"
           removeButtonText="Remove"
           removeButtonAriaLabel={(t) => `Remove the threshold ${t}`}
-          disableAddButton={form.thresholds.length >= 20}
+          disableAddButton={form.thresholds.length >= mostThresholds}
           onAddButtonClick={() => onChange({ thresholds: [...form.thresholds, ""] })}
           onRemoveButtonClick={({ detail }) => onChange({ thresholds: form.thresholds.filter((_, i) => i !== detail.itemIndex) })}
           definition={[

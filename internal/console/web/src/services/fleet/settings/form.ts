@@ -86,6 +86,8 @@ const whole = (s: string, least: number, most: number): string | undefined =>
 export const durationFault = (s: string): string | undefined =>
   s.trim() === "" || /^(\d*\.?\d+|(\d*\.?\d+(ns|us|µs|ms|s|m|h))+)$/.test(s.trim()) ? undefined : "Enter a time such as 500ms, 10s, 1.5m or 2h.";
 
+export const mostThresholds = 64;
+
 /** As internal/fleet/report reads them. */
 const condition = /^\s*[A-Za-z_][A-Za-z0-9_.-]{0,127}\s*:?\s+(count|rate|value|avg|min|max|med|p\(\s*[0-9.]+\s*\))\s*(<=|>=|===?|!=|<|>)\s*[-+0-9.eE]+\s*$/;
 
@@ -104,7 +106,7 @@ export function faultsOf(f: Form): Faults {
     requestLimit: whole(f.requestLimit, 0, 10_000),
     seed: whole(f.seed, 0, Number.MAX_SAFE_INTEGER),
     loss: f.loss.trim() === "" || (/^\d*\.?\d+$/.test(f.loss.trim()) && Number(f.loss) <= 100) ? undefined : "Enter per cent, from 0 to 100.",
-    thresholds: f.thresholds.length > 20 ? "Up to 20 thresholds." : f.thresholds.find((t) => thresholdFault(t) !== undefined) !== undefined ? "A threshold cannot be read." : undefined,
+    thresholds: f.thresholds.length > mostThresholds ? `Up to ${mostThresholds} thresholds.` : f.thresholds.find((t) => thresholdFault(t) !== undefined) !== undefined ? "A threshold cannot be read." : undefined,
   };
   for (const key of ["interval", "jitter", "rampUp", "gap", "duration", "latency", "latencyJitter", "disconnectEvery"] as const) faults[key] = durationFault(f[key]);
   if (!faults.gap && f.gap.trim() !== "" && f.rampUp.trim() !== "") faults.gap = "Give a ramp-up or a gap, not both.";

@@ -85,7 +85,7 @@ function Definitions({ settings, onChange }: { settings: ModelSetting[]; onChang
       addButtonText="Add setting"
       removeButtonText="Remove"
       removeButtonAriaLabel={(d) => `Remove the setting ${d.name}`}
-      disableAddButton={settings.length >= 50}
+      disableAddButton={settings.length >= 64}
       onAddButtonClick={() => onChange([...settings, { name: "" }])}
       onRemoveButtonClick={({ detail }) => onChange(settings.filter((_, i) => i !== detail.itemIndex))}
       definition={[text("name", "Name"), text("label", "Label"), text("default", "Default"), mark("required", "Required"), mark("secret", "Secret")]}
