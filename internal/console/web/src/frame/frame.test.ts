@@ -31,3 +31,10 @@ test("the search finds services before their screens, by any of their words", ()
   expect(first("add user")).toBe("#/iam/users/create");
   expect(find(services, "no such thing")).toEqual([]);
 });
+
+test("the search finds the fleet", () => {
+  const first = (text: string) => find(services, text)[0]?.link;
+  expect(["fleet", "device simulator", "load test", "iotify", "virtual devices"].map(first)).toEqual(Array(5).fill("#/fleet"));
+  expect(["glob", "run settings", "results", "device models", "templates"].map(first)).toEqual(["#/fleet/glob", "#/fleet/run-settings", "#/fleet/runs", "#/fleet/tests", "#/fleet/tests"]);
+  expect(["create from sample", "aws-iot-connector", "create test"].map(first)).toEqual(["#/fleet/tests/create-from-sample", "#/fleet/tests/create-from-sample", "#/fleet/tests/create"]);
+});
