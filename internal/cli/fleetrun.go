@@ -40,9 +40,6 @@ type fleetRunCmd struct {
 	MemoryLimit string `name:"memory-limit" default:"1GiB" placeholder:"SIZE" help:"How much memory the run may hold: the device that holds most is stopped beyond it (1GiB)."`
 }
 
-// manyDevices is from how many on memory counts more than the collector's time.
-const manyDevices = 500
-
 // runOptions are run settings as options; zero values leave what there is.
 type runOptions struct {
 	Clients         int           `group:"How often and how fast, in place of what the model says:" placeholder:"N" help:"Devices (1)."`
@@ -229,9 +226,7 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 		return err
 	}
 	debug.SetMemoryLimit(limit) // the collector works harder before the watchdog bites
-	if run.Snapshot().Devices.Total >= manyDevices {
-		debug.SetGCPercent(50) // what devices hold is much, what they drop little
-	}
+	run.SpareMemory()
 	if f.Metrics != "" {
 		stop, err := serveMetrics(f.Metrics, run)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 func Standard() Engine {
 	return Engine{
 		New: func(j *Job) (Runner, error) {
-			r, err := engine.New(engine.Options{
+			run, err := engine.New(engine.Options{
 				Model: j.Parsed, Settings: j.Settings, Run: j.Run, RunID: j.RunID, Glob: j.Glob,
 				Endpoint: j.Endpoint, Region: j.Region, MQTT: j.MQTT, Roots: j.Pool, Dial: j.Dial,
 				// Below what the process may have, so that a device that holds too
@@ -21,9 +21,10 @@ func Standard() Engine {
 				States:      func(client int) json.RawMessage { return j.States[client] },
 			})
 			if err != nil {
-				return nil, err // not r: a nil *Run is no nil Runner
+				return nil, err // not run: a nil *Run is no nil Runner
 			}
-			return r, nil
+			run.SpareMemory()
+			return run, nil
 		},
 		Check: func(m *model.Model) error {
 			_, err := script.Compile(m)
