@@ -47,18 +47,19 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// A model that throws, loops for ever or eats memory is stopped and named; the others go on.
+// A model that throws, loops for ever or eats memory is stopped and named; the others go on, also one that computes for long.
 func TestCulprits(t *testing.T) {
 	r := newRig(t, broker.Standard(), "")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": `
 		if (client() == 10 && iteration() == 2) throw new RangeError('thrown')
 		if (client() == 11 && iteration() == 2) for (;;) ;
 		if (client() == 12 && iteration() == 2) { state.hoard = []; for (let i = 0; ; i++) state.hoard.push(new Uint8Array(100000)) }
+		if (client() == 15 && iteration() == 1) for (const end = Date.now() + 3000; Date.now() < end;) ;
 		if (client() == 13 && iteration() == 2) { state.hoard = []; for (let i = 0; i < 200; i++) { state.hoard.push(new Uint8Array(1000000)); sleep(20) } }
 		return 'x'`}}
 	res := do(t, engine.Options{Model: m, MemoryLimit: 40 << 20, Run: model.RunSettings{Clients: 6, Offset: 10, Iterations: 200, Interval: model.Duration(60 * time.Millisecond)}})
 	want(t, res, map[string]float64{"devices_failed": 4, "iterations": 2*200 + 4*2})
-	for i, text := range []string{"RangeError: thrown", " it computed for ", "MiB itself", "it was stopped: it holds "} {
+	for i, text := range []string{"RangeError: thrown", "it computed for too long", "MiB itself", "it was stopped: it holds "} {
 		if len(res.FailedDevices) <= i || res.FailedDevices[i].Client != 10+i || !strings.Contains(res.FailedDevices[i].LastError, text) {
 			t.Errorf("device %d: %+v, want %s", 10+i, res.FailedDevices, text)
 			break

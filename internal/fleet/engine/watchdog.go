@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
+
+	"github.com/thingd/thingd/internal/fleet/script"
 )
 
 const (
-	watchEvery  = 50 * time.Millisecond
-	suspectedAt = 200 * time.Millisecond // of computing: who is done sooner is not to blame
+	watchEvery = 50 * time.Millisecond
 	// What a device held that was just stopped is not given back at once.
 	surelyInnocent = 2 * time.Second
 	smallDevice    = 8 << 20 // bytes: stopping one that holds less would not help
@@ -38,6 +40,7 @@ func (r *Run) watchMemory(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	var innocent time.Time // since when nobody is to blame; zero: somebody is, or there is no need
+	var stopped time.Time  // the last one
 	for {
 		select {
 		case <-ticker.C:
@@ -48,15 +51,18 @@ func (r *Run) watchMemory(ctx context.Context) {
 			innocent = time.Time{}
 			continue
 		}
+		if r.isStopping() && time.Since(stopped) < surelyInnocent {
+			continue // what it holds is not another's fault
+		}
 		runtime.GC() // garbage does not count
 		if heapBytes() < uint64(limit)/10*9 {
 			innocent = time.Time{}
 			continue
 		}
-		live, found := r.stopCulprit(limit)
+		live, found := r.stopCulprit(limit, !innocent.IsZero() && time.Since(innocent) > surelyInnocent)
 		switch {
 		case found:
-			innocent = time.Time{}
+			innocent, stopped = time.Time{}, time.Now()
 		case innocent.IsZero():
 			innocent = time.Now()
 		case time.Since(innocent) > surelyInnocent:
@@ -65,13 +71,28 @@ func (r *Run) watchMemory(ctx context.Context) {
 	}
 }
 
-// stopCulprit finds the device to blame and stops it. One that computes cannot be measured: it is stopped if no other holds
-// as much as would explain it, and then measured.
+// isStopping says whether a device that was stopped is still there.
+func (r *Run) isStopping() bool {
+	return slices.ContainsFunc(r.all(), func(d *device) bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.condemned != nil && d.live != nil
+	})
+}
+
+// stopCulprit finds the device to blame and stops it: the one that holds most. One that computes cannot be measured; of it is
+// known what its lane has allocated, less what the others there hold; in despair the one that computes longest is to blame.
 // It answers how many devices there are, and false if none of them is to blame.
-func (r *Run) stopCulprit(limit int64) (live int, found bool) {
-	var biggest, longest *device
+func (r *Run) stopCulprit(limit int64, desperate bool) (live int, found bool) {
+	var biggest *device
 	var size int64
-	var computing time.Duration
+	var measured [script.Lanes]int64
+	type busy struct {
+		d         *device
+		lane      int
+		computing time.Duration
+	}
+	var computing []busy
 	for _, d := range r.all() {
 		d.mu.Lock()
 		vm := d.live
@@ -81,19 +102,34 @@ func (r *Run) stopCulprit(limit int64) (live int, found bool) {
 		}
 		live++
 		if n, ok := vm.Size(limit); ok {
+			measured[vm.Lane()] += n
 			if n > size {
 				biggest, size = d, n
 			}
-		} else if t := vm.Running(); t > computing {
-			longest, computing = d, t
+		} else {
+			computing = append(computing, busy{d, vm.Lane(), vm.Running()})
+		}
+	}
+	var suspect, longest busy
+	if len(computing) > 0 {
+		held := script.Held()
+		for _, b := range computing {
+			n := held[b.lane] - 2*measured[b.lane] // which is an estimate
+			if n >= smallDevice && (n > size || n == size && b.computing > suspect.computing) {
+				suspect, size = b, n
+			}
+			if b.computing > longest.computing {
+				longest = b
+			}
 		}
 	}
 	switch {
+	case suspect.d != nil:
+		r.stopDevice(suspect.d, &suspicion{suspect.computing, limit})
 	case biggest != nil && size >= smallDevice:
 		r.stopDevice(biggest, fmt.Errorf("it was stopped: it holds %s, and the run may hold %s", bytesText(size), bytesText(limit)))
-	case longest != nil && computing >= suspectedAt:
-		r.stopDevice(longest, &suspicion{computing, limit})
-	case longest != nil: // it will be seen at the next look
+	case desperate && longest.d != nil:
+		r.stopDevice(longest.d, &suspicion{longest.computing, limit})
 	case live == 0: // devices are being closed
 	default:
 		return live, false

@@ -92,7 +92,9 @@ func (d *Device) safely(f func() (goja.Value, error)) (v goja.Value, err error) 
 		v, err = nil, fmt.Errorf("%w: %v", errInternal, x)
 		d.Interrupt(err)
 	}()
-	if ex := d.vm.Try(func() { v, err = f() }); ex != nil {
+	var ex *goja.Exception
+	inLane(d.Lane(), func() { ex = d.vm.Try(func() { v, err = f() }) })
+	if ex != nil {
 		return nil, ex
 	}
 	return v, err
