@@ -2,24 +2,15 @@ import { isCode } from "../../kit/errors";
 import type { Page } from "../../kit/many";
 import { all } from "../../session/aws";
 import { own } from "../../session/own";
-import { whole, type RunSettings } from "./model";
+import { whole, type ModelSetting, type RunSettings } from "./model";
 import type { DevicePhase, Result, Series, Snapshot } from "./report";
 
 /** The calls of thingd's own API of the fleet, as the screens ask them. Times are seconds since 1970. */
 
-export interface SettingDefinition {
-  name: string;
-  label?: string;
-  description?: string;
-  default?: string;
-  required: boolean;
-  secret: boolean;
-}
-
 export interface Sample {
   sampleName: string;
   description?: string;
-  settings: SettingDefinition[];
+  settings: ModelSetting[];
   minIterations?: number;
 }
 

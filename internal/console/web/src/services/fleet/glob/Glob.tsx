@@ -37,7 +37,7 @@ export function Glob() {
         items={keys}
         id={(k) => k.globKey}
         columns={[
-          { id: "key", header: "Key", text: (k) => k.globKey, cell: (k) => <Link href={to(["fleet", "glob", "details", k.globKey])}>{<span className="words">{k.globKey}</span>}</Link> },
+          { id: "key", header: "Key", text: (k) => k.globKey, cell: (k) => <Link href={to(["fleet", "glob", "details", k.globKey])}><span className="words">{k.globKey}</span></Link> },
           { id: "size", header: "Size", text: (k) => k.size, cell: (k) => bytes(k.size) },
           { id: "modified", header: "Last modified", text: (k) => dateOf(k.lastModifiedAt), cell: (k) => time(dateOf(k.lastModifiedAt)) },
         ]}

@@ -46,7 +46,7 @@ export function LogLines({ title, lines, run, empty, note, actions }: Props) {
           {lines.map((l) => (
             <div key={l.sequence}>
               <time>{timeOfDay(new Date(l.time * 1000))}</time>
-              {run !== undefined && <span>{l.client === undefined || l.client < 0 ? "run" : <Link href={to(["fleet", "runs", "details", run, "devices", String(l.client)])}>{l.client}</Link>}</span>}
+              {run !== undefined && <span>{l.client === undefined ? "run" : <Link href={to(["fleet", "runs", "details", run, "devices", String(l.client)])}>{l.client}</Link>}</span>}
               <Box variant="span" fontSize="body-s" color={colour[l.level as keyof typeof colour] ?? "inherit"}>
                 {l.level}
               </Box>

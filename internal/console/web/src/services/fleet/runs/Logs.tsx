@@ -7,10 +7,11 @@ import { download } from "../../../kit/download";
 import { ErrorBox } from "../../../kit/ErrorBox";
 import { useLoad } from "../../../kit/load";
 import { listLogs, logPage, type LogEntry } from "../api";
-import { keep, matching, most, written } from "./log";
+import { keep, levels, matching, most, written } from "./log";
 import { LogLines } from "./LogLines";
 
-const levels = ["debug", "info", "warn", "error"];
+/** A choice of lines: those of a level and worse. */
+const option = (value: string) => ({ value, label: value === levels[0] ? "All levels" : value === levels.at(-1) ? value : `${value} and worse` });
 
 /** Logs is what a run and its devices log, as it comes. */
 export function Logs({ run, live }: { run: string; live: boolean }) {
@@ -39,8 +40,8 @@ export function Logs({ run, live }: { run: string; live: boolean }) {
         <Input type="search" value={text} placeholder="Search logs" ariaLabel="Search logs" onChange={({ detail }) => setText(detail.value)} />
         <Select
           ariaLabel="Least level"
-          selectedOption={{ value: level, label: level === "debug" ? "All levels" : `${level} and worse` }}
-          options={levels.map((value) => ({ value, label: value === "debug" ? "All levels" : value === "error" ? "error" : `${value} and worse` }))}
+          selectedOption={option(level)}
+          options={levels.map(option)}
           onChange={({ detail }) => setLevel(detail.selectedOption.value ?? "debug")}
         />
         <Button disabled={shown.length === 0} onClick={() => download(`run-${run}.log`, written(shown))}>

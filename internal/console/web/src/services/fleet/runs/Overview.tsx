@@ -137,7 +137,7 @@ function Charts({ of }: { of: Series }) {
 }
 
 function Metrics({ of }: { of: Loaded<Metric[]> }) {
-  const of_ = (m: Metric, n: number | undefined) => (m.kind === "trend" ? measured(m.name, n ?? 0) : "-");
+  const trend = (m: Metric, n: number | undefined) => (m.kind === "trend" ? measured(m.name, n ?? 0) : "-");
   return (
     <List<Metric>
       variant="container"
@@ -148,10 +148,10 @@ function Metrics({ of }: { of: Loaded<Metric[]> }) {
       columns={[
         { id: "name", header: "Metric", text: (m) => m.name },
         { id: "value", header: "Value", text: (m) => summaryOf(m) },
-        { id: "avg", header: "Average", text: (m) => m.avg, cell: (m) => of_(m, m.avg), width: 120 },
-        { id: "p90", header: "90 %", text: (m) => m.p90, cell: (m) => of_(m, m.p90), width: 120 },
-        { id: "p99", header: "99 %", text: (m) => m.p99, cell: (m) => of_(m, m.p99), width: 120 },
-        { id: "max", header: "Greatest", text: (m) => m.max, cell: (m) => (m.kind === "gauge" ? measured(m.name, m.max ?? 0) : of_(m, m.max)), width: 120 },
+        { id: "avg", header: "Average", text: (m) => m.avg, cell: (m) => trend(m, m.avg), width: 120 },
+        { id: "p90", header: "90 %", text: (m) => m.p90, cell: (m) => trend(m, m.p90), width: 120 },
+        { id: "p99", header: "99 %", text: (m) => m.p99, cell: (m) => trend(m, m.p99), width: 120 },
+        { id: "max", header: "Greatest", text: (m) => m.max, cell: (m) => (m.kind === "gauge" ? measured(m.name, m.max ?? 0) : trend(m, m.max)), width: 120 },
         { id: "rate", header: "A second", text: (m) => m.rate, cell: (m) => (m.kind === "rate" ? share(m.value ?? 0) : m.kind === "gauge" ? "-" : figure(m.rate)), width: 120 },
       ]}
       page={25}

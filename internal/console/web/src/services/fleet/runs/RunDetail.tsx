@@ -3,10 +3,8 @@ import Button from "@cloudscape-design/components/button";
 import ButtonDropdown from "@cloudscape-design/components/button-dropdown";
 import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useState } from "react";
-import { useNotify } from "../../../frame/notices";
+import { useState, type ReactNode } from "react";
 import { go, to } from "../../../frame/route";
-import { ConfirmModal } from "../../../kit/ConfirmModal";
 import { Copy } from "../../../kit/Copy";
 import { DetailPage } from "../../../kit/DetailPage";
 import { download } from "../../../kit/download";
@@ -14,18 +12,17 @@ import { ErrorBox } from "../../../kit/ErrorBox";
 import { time } from "../../../kit/format";
 import { useAction, useLoad } from "../../../kit/load";
 import type { Params } from "../../service";
-import { dateOf, deleteRun, getReport, getRun, getSeries, runAgain, stopRun, underWay, type ReportFormat, type RunDetails } from "../api";
+import { dateOf, getReport, getRun, getSeries, runAgain, stopRun, underWay, type ReportFormat, type RunDetails } from "../api";
 import { took } from "../report";
 import { inWords } from "../settings/form";
 import { DeviceTable } from "./DeviceTable";
 import { Logs } from "./Logs";
 import { Overview } from "./Overview";
-import { lasted } from "./RunList";
+import { DeleteRuns, lasted } from "./RunList";
 import { Status } from "./Status";
 
 /** RunDetail is the result of a run, live while it runs. */
 export function RunDetail({ params: { id = "" } }: { params: Params }) {
-  const notify = useNotify();
   const [live, setLive] = useState(true);
   const run = useLoad(async () => {
     const d = await getRun(id);
@@ -47,6 +44,17 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
       const { runId } = await runAgain(d);
       go(to(["fleet", "runs", "details", runId]));
     });
+  // What a button came to stands above whatever is being looked at.
+  const tab = (tabId: string, label: string, content: ReactNode) => ({
+    id: tabId,
+    label,
+    content: (
+      <SpaceBetween size="m">
+        <ErrorBox error={action.error} />
+        {content}
+      </SpaceBetween>
+    ),
+  });
 
   return (
     <>
@@ -54,30 +62,30 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
         title={run.data ? `Result of ${run.data.run.testName}` : "Result"}
         of={run}
         actions={(d) =>
-            live ? (
-              <Button loading={action.busy || d.run.status === "STOPPING"} loadingText="Stopping" onClick={() => void action.run(() => stopRun(id).then(run.reload))}>
-                Stop
+          live ? (
+            <Button loading={action.busy || d.run.status === "STOPPING"} loadingText="Stopping" onClick={() => void action.run(() => stopRun(id).then(run.reload))}>
+              Stop
+            </Button>
+          ) : (
+            <SpaceBetween direction="horizontal" size="xs">
+              <Button onClick={() => doom(true)}>Delete</Button>
+              <ButtonDropdown
+                items={[
+                  { id: "text", text: "Summary" },
+                  { id: "json", text: "JSON" },
+                  { id: "csv", text: "CSV" },
+                  { id: "junit", text: "JUnit" },
+                ]}
+                loading={action.busy}
+                onItemClick={({ detail }) => void report(detail.id as ReportFormat)}
+              >
+                Download
+              </ButtonDropdown>
+              <Button variant="primary" loading={action.busy} onClick={() => void again(d)}>
+                Run again
               </Button>
-            ) : (
-              <SpaceBetween direction="horizontal" size="xs">
-                <Button onClick={() => doom(true)}>Delete</Button>
-                <ButtonDropdown
-                  items={[
-                    { id: "text", text: "Summary" },
-                    { id: "json", text: "JSON" },
-                    { id: "csv", text: "CSV" },
-                    { id: "junit", text: "JUnit" },
-                  ]}
-                  loading={action.busy}
-                  onItemClick={({ detail }) => void report(detail.id as ReportFormat)}
-                >
-                  Download
-                </ButtonDropdown>
-                <Button variant="primary" loading={action.busy} onClick={() => void again(d)}>
-                  Run again
-                </Button>
-              </SpaceBetween>
-            )
+            </SpaceBetween>
+          )
         }
         summaryTitle="Result"
         summary={(d) => {
@@ -99,35 +107,19 @@ export function RunDetail({ params: { id = "" } }: { params: Params }) {
           ];
         }}
         tabs={(d) => [
-          {
-            id: "overview",
-            label: "Overview",
-            content: (
-              <SpaceBetween size="m">
-                <ErrorBox error={action.error} />
-                {!live && d.run.status !== "SUCCEEDED" && <Outcome of={d} />}
-                <Overview of={d} run={run} series={series} live={live} />
-              </SpaceBetween>
-            ),
-          },
-          { id: "devices", label: "Devices", content: <DeviceTable run={id} total={d.run.clients} counts={(d.result ?? d.snapshot)?.devices} first={d.runSettings.offset ?? 0} live={live} /> },
-          { id: "logs", label: "Logs", content: <Logs run={id} live={live} /> },
+          tab(
+            "overview",
+            "Overview",
+            <SpaceBetween size="m">
+              {!live && d.run.status !== "SUCCEEDED" && <Outcome of={d} />}
+              <Overview of={d} run={run} series={series} live={live} />
+            </SpaceBetween>,
+          ),
+          tab("devices", "Devices", <DeviceTable run={id} total={d.run.clients} counts={(d.result ?? d.snapshot)?.devices} first={d.runSettings.offset ?? 0} live={live} />),
+          tab("logs", "Logs", <Logs run={id} live={live} />),
         ]}
       />
-      {doomed && (
-        <ConfirmModal
-          title="Delete the result?"
-          verb="Delete"
-          onDismiss={() => doom(false)}
-          onConfirm={async () => {
-            await deleteRun(id);
-            notify({ type: "success", content: "Result deleted." });
-            go("#/fleet/runs");
-          }}
-        >
-          Its devices' states, logs and measurements are deleted with it. This cannot be undone.
-        </ConfirmModal>
-      )}
+      {doomed && <DeleteRuns ids={[id]} onDismiss={() => doom(false)} onDeleted={() => go("#/fleet/runs")} />}
     </>
   );
 }

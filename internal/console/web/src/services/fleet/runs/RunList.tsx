@@ -16,7 +16,6 @@ export const lasted = (r: Run, now = Date.now()): string => (r.startedAt === und
 
 /** RunList lists runs: all, or those of a test. */
 export function RunList({ testName }: { testName?: string }) {
-  const notify = useNotify();
   const runs = useMany((next) => runsPage(testName, next), [testName], "results", 3_000);
   const [selected, select] = useState<Run[]>([]);
   const [doomed, doom] = useState<Run[]>();
@@ -53,20 +52,35 @@ export function RunList({ testName }: { testName?: string }) {
         )}
       />
       {doomed && (
-        <ConfirmModal
-          title={doomed.length === 1 ? "Delete the result?" : `Delete ${doomed.length} results?`}
-          verb="Delete"
+        <DeleteRuns
+          ids={doomed.map((r) => r.runId)}
           onDismiss={() => doom(undefined)}
-          onConfirm={async () => {
-            for (const r of doomed) await deleteRun(r.runId);
+          onDeleted={() => {
             select([]);
-            notify({ type: "success", content: doomed.length === 1 ? "Result deleted." : `${doomed.length} results deleted.` });
-            await runs.reload();
+            return runs.reload();
           }}
-        >
-          Its devices' states, logs and measurements are deleted with it. This cannot be undone.
-        </ConfirmModal>
+        />
       )}
     </>
+  );
+}
+
+export function DeleteRuns({ ids, onDismiss, onDeleted }: { ids: string[]; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+  const notify = useNotify();
+  const one = ids.length === 1;
+  const its = one ? "its" : "their";
+  return (
+    <ConfirmModal
+      title={one ? "Delete the result?" : `Delete ${ids.length} results?`}
+      verb="Delete"
+      onDismiss={onDismiss}
+      onConfirm={async () => {
+        for (const id of ids) await deleteRun(id);
+        notify({ type: "success", content: one ? "Result deleted." : `${ids.length} results deleted.` });
+        await onDeleted();
+      }}
+    >
+      The states of {its} devices, {its} logs and {its} measurements are deleted too. This cannot be undone.
+    </ConfirmModal>
   );
 }

@@ -22,7 +22,6 @@ interface Props {
   onChange: (m: Model) => void;
 }
 
-
 /** Stages is the editor of a model's JavaScript: a tab for each stage. */
 export function Stages({ model, faults, stage, onStage, onChange }: Props) {
   const [dialog, setDialog] = useState<"add" | "remove">();

@@ -26,7 +26,7 @@ export function Tests() {
         columns={[
           { id: "name", header: "Test name", text: (t) => t.testName, cell: (t) => <Link href={to(["fleet", "tests", "details", t.testName])}>{t.testName}</Link> },
           { id: "description", header: "Description", text: (t) => t.description },
-          { id: "result", header: "Result", text: (t) => t.lastRun?.status, cell: (t) => (t.lastRun ? <Link href={to(["fleet", "runs", "details", t.lastRun.runId])}>{<Status of={t.lastRun.status} />}</Link> : "Not run yet"), width: 150 },
+          { id: "result", header: "Result", text: (t) => t.lastRun?.status, cell: (t) => (t.lastRun ? <Link href={to(["fleet", "runs", "details", t.lastRun.runId])}><Status of={t.lastRun.status} /></Link> : "Not run yet"), width: 150 },
           { id: "modified", header: "Last modified", text: (t) => dateOf(t.lastModifiedAt), cell: (t) => time(dateOf(t.lastModifiedAt)) },
         ]}
         filter="Search tests"
