@@ -314,7 +314,7 @@ func (s *Service) DeleteRun(ctx context.Context, in *fleet.DeleteRunRequest) (*f
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("delete run %s: %w", strings.ToValidUTF8(in.RunId, ""), err)
+		return nil, fmt.Errorf("delete run %s: %w", in.RunId, err)
 	}
 	return &fleet.DeleteRunResponse{}, nil
 }

@@ -22,8 +22,11 @@ type test struct {
 	updated     int64
 }
 
-func errNoTest(name string) error {
-	return fleet.ErrResourceNotFoundException("Test %s not found", name)
+func (t *test) summary(at place) fleet.TestSummary {
+	return fleet.TestSummary{
+		TestName: t.name, TestArn: at.arn("test", t.name), Description: optional(t.description), SampleName: t.sample,
+		Version: t.version, CreatedAt: millis(t.created), LastModifiedAt: millis(t.updated),
+	}
 }
 
 // test reads a test, which must exist.
@@ -34,7 +37,7 @@ func (s *Service) test(ctx context.Context, q queryer, at place, name string) (*
 		WHERE account = $1 AND region = $2 AND name = $3`, at.account, at.region, name).
 		Scan(&t.sample, &t.description, &sealed, &settings, &t.version, &t.created, &t.updated)
 	if isNotFound(err) {
-		return nil, errNoTest(name)
+		return nil, fleet.ErrResourceNotFoundException("Test %s not found", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("test %s: %w", name, err)
@@ -113,10 +116,7 @@ func (s *Service) GetTest(ctx context.Context, in *fleet.GetTestRequest) (*fleet
 	if err != nil {
 		return nil, err
 	}
-	out := &fleet.GetTestResponse{ModelDocument: string(t.model.JSON()), Test: fleet.TestSummary{
-		TestName: t.name, TestArn: at.arn("test", t.name), Description: optional(t.description), SampleName: t.sample,
-		Version: t.version, CreatedAt: millis(t.created), LastModifiedAt: millis(t.updated),
-	}}
+	out := &fleet.GetTestResponse{Test: t.summary(at), ModelDocument: string(t.model.JSON())}
 	if out.Test.LastRun, err = s.lastRun(ctx, s.DB, at, t.name); err != nil {
 		return nil, err
 	}
@@ -216,10 +216,7 @@ func (s *Service) ListTests(ctx context.Context, in *fleet.ListTestsRequest) (*f
 		if err := rows.Scan(&t.name, &t.sample, &t.description, &t.version, &t.created, &t.updated); err != nil {
 			return "", err
 		}
-		out.Tests = append(out.Tests, fleet.TestSummary{
-			TestName: t.name, TestArn: at.arn("test", t.name), Description: optional(t.description), SampleName: t.sample,
-			Version: t.version, CreatedAt: millis(t.created), LastModifiedAt: millis(t.updated),
-		})
+		out.Tests = append(out.Tests, t.summary(at))
 		return t.name, nil
 	}, `SELECT name, sample, description, version, created, updated FROM fleet_tests
 		WHERE account = $1 AND region = $2 AND name >= $3 AND name < $4 AND name > $5 ORDER BY name LIMIT $6`, at.account, at.region, from, to, start)

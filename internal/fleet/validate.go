@@ -25,7 +25,7 @@ func (s *Service) ValidateModel(ctx context.Context, in *fleet.ValidateModelRequ
 	out := &fleet.ValidateModelResponse{Faults: []fleet.Fault{}}
 	m, err := model.Parse([]byte(in.ModelDocument))
 	if err != nil {
-		for _, fault := range unjoin(err) {
+		for _, fault := range model.Faults(err) {
 			out.Faults = append(out.Faults, fleet.Fault{Message: clip(fault.Error())})
 		}
 		return out, nil
@@ -77,12 +77,4 @@ func (c *check) Glob(_ *worker.GlobOp, reply func(*worker.GlobReply)) {
 func faultOf(f *worker.Fault) fleet.Fault {
 	place, _ := strings.CutPrefix(f.Place, "stage ")
 	return fleet.Fault{Message: clip(f.Message), Stage: optional(place), Line: number(f.Line), Column: number(f.Column)}
-}
-
-// unjoin are the errors that errors.Join has joined.
-func unjoin(err error) []error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		return many.Unwrap()
-	}
-	return []error{err}
 }

@@ -84,9 +84,6 @@ func New(o Options) (*Run, error) {
 	return r, nil
 }
 
-// Seed is the run's seed, whoever chose it.
-func (r *Run) Seed() uint64 { return r.o.Run.Seed }
-
 // Do runs until all devices are over. When ctx ends, or Stop is called, devices run stage finished and have Grace for it. The
 // error is that of a run that could not be; what happened in it is in the result.
 func (r *Run) Do(ctx context.Context) (*report.Result, error) {

@@ -21,6 +21,18 @@ func (f *faults) add(member, format string, args ...any) {
 	*f = append(*f, fmt.Errorf("%s: %s", member, fmt.Sprintf(format, args...)))
 }
 
+// Faults are what an error says of a model, one by one: Validate tells all at
+// once. None for nil.
+func Faults(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return many.Unwrap()
+	}
+	return []error{err}
+}
+
 // text checks a text that people read.
 func (f *faults) text(member, text string, limit int) {
 	switch {

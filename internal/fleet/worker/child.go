@@ -204,7 +204,7 @@ func (c *child) check(job *Job, err error) error {
 	if err == nil {
 		err = c.engine.Check(job.Parsed)
 	}
-	for _, fault := range unjoin(err) {
+	for _, fault := range model.Faults(err) {
 		f := Fault{Message: fault.Error()}
 		if e, ok := errors.AsType[*script.Error](fault); ok {
 			f.Place, f.Line, f.Column = e.Place, e.Line, e.Column
@@ -216,17 +216,6 @@ func (c *child) check(job *Job, err error) error {
 		return err
 	}
 	return c.tell(&fromWorker{Checked: b})
-}
-
-// unjoin are the errors that errors.Join has joined.
-func unjoin(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		return many.Unwrap()
-	}
-	return []error{err}
 }
 
 // progress tells of the run every second.
