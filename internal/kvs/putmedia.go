@@ -90,7 +90,13 @@ func (p *Producer) connect(ctx context.Context, f *fragment) error {
 
 // ending is a transport for one request, on a connection of its own, whose body w ends when the connection does: net/http
 // waits for the body before it tells that the connection is gone.
+// A transport around another says by Around how it is around a different one.
 func ending(rt http.RoundTripper, w *io.PipeWriter) http.RoundTripper {
+	if outer, ok := rt.(interface {
+		Around(change func(http.RoundTripper) http.RoundTripper) http.RoundTripper
+	}); ok {
+		return outer.Around(func(inner http.RoundTripper) http.RoundTripper { return ending(inner, w) })
+	}
 	t, ok := rt.(*http.Transport)
 	if !ok {
 		return rt

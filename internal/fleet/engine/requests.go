@@ -66,6 +66,12 @@ func (t *measured) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// Around is the same around another transport: package kvs asks for it, which
+// changes that of a PutMedia.
+func (t *measured) Around(change func(http.RoundTripper) http.RoundTripper) http.RoundTripper {
+	return &measured{change(t.RoundTripper), t.metrics}
+}
+
 // CloseIdleConnections is asked for by http.Client.
 func (t *measured) CloseIdleConnections() {
 	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
