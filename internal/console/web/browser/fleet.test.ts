@@ -104,6 +104,21 @@ describe("fleet", () => {
     await click(page, "CSV", "menuitem");
     expect((await saving).suggestedFilename()).toMatch(/\.csv$/);
 
+    // Again, with what it ran with: its run setting is gone meanwhile.
+    const address = page.url();
+    await page.goto(server.url + "/#/fleet/run-settings");
+    await page.getByRole("row").filter({ has: page.getByRole("link", { name: "long", exact: true }) }).getByRole("radio").check();
+    await click(page, "Delete", "button");
+    await click(page.getByRole("dialog"), "Delete", "button");
+    await says(page, "Run setting long deleted.");
+    await page.goto(address);
+    await click(page, "Run again", "button");
+    await status(page, "Running");
+    expect(page.url()).not.toBe(address);
+    await says(page, "3 clients, one every 200ms, for 5m");
+    await click(page, "Stop", "button");
+    await status(page, "Stopped");
+
     // Another does not meet its threshold.
     await page.goto(server.url + "/#/fleet/tests/details/counter");
     await run(page, "strict");
