@@ -71,6 +71,10 @@ start() {
 		fsync = off
 		full_page_writes = off
 		synchronous_commit = off
+		wal_level = minimal
+		max_wal_senders = 0
+		max_wal_size = 4GB
+		autovacuum = off
 		max_pred_locks_per_transaction = 256
 	CONF
 	for try in 1 2 3 4 5 6 7 8 9 10; do

@@ -59,6 +59,20 @@ func load(fsys fs.FS, dir string) ([]migration, error) {
 	return list, nil
 }
 
+// Schema names what Open makes of an empty database: binaries with the same
+// migrations have the same.
+func Schema() string {
+	list, err := embedded()
+	if err != nil {
+		panic(err) // it is in the binary
+	}
+	h := sha256.New()
+	for _, m := range list {
+		fmt.Fprintln(h, m.number, m.name, m.checksum)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // The migrations that a database has had. It is created by whoever finds it
 // missing, and is the one table that no migration knows.
 const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (

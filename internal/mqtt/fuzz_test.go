@@ -15,6 +15,7 @@ func FuzzDecode(f *testing.F) {
 	for _, g := range goldens(f) {
 		f.Add(byte(g.version), g.bytes)
 	}
+	f.Add(byte(0), []byte{0x90, 5, 0x30, 0x30, 0, 2, 0x80}) // a refusal in 3.1, which knows none
 	f.Fuzz(func(t *testing.T, version byte, b []byte) {
 		v := mqtt.Version(version%3 + 3)
 		h, n, err := mqtt.Frame(b, 1<<20)

@@ -100,7 +100,7 @@ func (p *Suback) Decode(v Version, flags byte, b []byte) error {
 	}
 	p.Reasons = r.reasons(p.Reasons)
 	for _, c := range p.Reasons {
-		if v != V5 && c.Failed() && c != UnspecifiedError {
+		if v != V5 && c.Failed() && (v == V31 || c != UnspecifiedError) { // 3.1 has granted QoS alone
 			r.fail(ProtocolError, "the return code is reserved (3.1.1: [MQTT-3.9.3-2])")
 		}
 	}
