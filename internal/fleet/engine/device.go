@@ -256,7 +256,7 @@ func (d *device) emit(ctx context.Context, payload []byte) error {
 	}
 	topic, err := d.script.Expand(p.Topic)
 	if err != nil {
-		return fmt.Errorf("protocol.topic: %w", err)
+		return ofMember("topic", err)
 	}
 	return d.publish(ctx, script.Message{Topic: topic, Payload: payload, QoS: byte(p.QoS), Retain: p.Retain})
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode/utf8"
+
+	"github.com/thingd/thingd/internal/fleet/script"
 )
 
 // counted is an error that metrics know already: it is not to be counted again when a script passes it on.
@@ -38,9 +40,13 @@ func reasonOf(err error) string {
 	var refused syscall.Errno
 	switch e, isOp := errors.AsType[*net.OpError](err); {
 	case isOp && e.Op == "dial":
-		text = fmt.Sprintf("dial %s: %v", e.Addr, e.Err)
+		why := e.Err.Error()
 		if errors.As(e.Err, &refused) {
-			text = fmt.Sprintf("dial %s: %s", e.Addr, refused.Error())
+			why = refused.Error()
+		}
+		text = "dial: " + why
+		if e.Addr != nil { // a name that was not found has none
+			text = fmt.Sprintf("dial %s: %s", e.Addr, why)
 		}
 	case errors.As(err, &refused):
 		text = "connection lost: " + refused.Error()
@@ -48,6 +54,23 @@ func reasonOf(err error) string {
 		text = "timed out"
 	}
 	return cut(prefix+text, maxReason)
+}
+
+// joined is errors as one, in one line; there is one at least.
+func joined(faults []error) error {
+	all := make([]any, len(faults))
+	for i, err := range faults {
+		all[i] = err
+	}
+	return fmt.Errorf(strings.Repeat("; %w", len(all))[2:], all...)
+}
+
+// ofMember is an error with the member of the protocol that it is about, which an error of a template says itself.
+func ofMember(name string, err error) error {
+	if e, ok := errors.AsType[*script.Error](err); ok && strings.HasPrefix(e.Place, "protocol.") {
+		return err
+	}
+	return fmt.Errorf("protocol.%s: %w", name, err)
 }
 
 // lasting says whether trying to connect again is of little use: who the device is, or whom it speaks to, is not as it should.

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/thingd/thingd/internal/mqtt"
@@ -30,6 +32,8 @@ const (
 	maxFilters  = 1000
 	sessionLast = 3600 // seconds that a session of MQTT 5 outlives its connection
 )
+
+var errNoWelcome = errors.New("the server closed the connection during CONNECT (AWS IoT takes one CONNECT a second of a client id)")
 
 // link is a device's connection to its broker: it is made, and made anew when it breaks, by one goroutine, until the device no
 // longer wants it.
@@ -64,7 +68,7 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 		}
 		v, err := d.script.Expand(text)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("protocol.%s: %w", name, err))
+			faults = append(faults, ofMember(name, err))
 		}
 		return v
 	}
@@ -113,13 +117,16 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 			}
 			roots = pool
 		}
-		var err error
-		if l.pair, err = keyPair(expand("certificate", p.Certificate), expand("key", p.Key)); err != nil {
-			faults = append(faults, err)
+		certificate, key := expand("certificate", p.Certificate), expand("key", p.Key)
+		if len(faults) == 0 {
+			var err error
+			if l.pair, err = keyPair(certificate, key); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, joined(faults)
 	}
 	host, address, err := hostPort(endpoint, port)
 	if err != nil {
@@ -333,6 +340,9 @@ func (l *link) open(ctx context.Context) error {
 	}
 	ack, err := l.client.Connect(ctx, conn)
 	if err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+			return errNoWelcome
+		}
 		return err
 	}
 	r.metrics.connected(time.Since(begin))

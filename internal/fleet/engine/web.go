@@ -33,7 +33,7 @@ func newWeb(d *device) (*web, error) {
 	expand := func(name, text string) string {
 		v, err := d.script.Expand(text)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("protocol.%s: %w", name, err))
+			faults = append(faults, ofMember(name, err))
 		}
 		return v
 	}
@@ -54,11 +54,13 @@ func newWeb(d *device) (*web, error) {
 	var pair *tls.Certificate
 	if p.Security == "none" {
 		scheme = "http"
-	} else if pair, err = keyPair(expand("certificate", p.Certificate), expand("key", p.Key)); err != nil {
-		faults = append(faults, err)
+	} else if certificate, key := expand("certificate", p.Certificate), expand("key", p.Key); len(faults) == 0 {
+		if pair, err = keyPair(certificate, key); err != nil {
+			return nil, err
+		}
 	}
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, joined(faults)
 	}
 	r := d.run
 	dial := func(ctx context.Context, network, to string) (net.Conn, error) {
