@@ -86,11 +86,14 @@ func (c *CLI) Run(ctx context.Context) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	run, err := parser.Parse(args)
+	run, err := parser.Parse(globSetArgs(args))
 	if exited >= 0 { // help, version
 		return exited
 	}
 	if err != nil {
+		if isGlobSet(args) {
+			err = errGlobSet // the parser's own may tell the value, such as a private key
+		}
 		return c.misread(err)
 	}
 	err = run.Run()

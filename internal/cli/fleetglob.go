@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 
 	"github.com/thingd/thingd/internal/fleet/globfile"
 )
@@ -93,6 +95,28 @@ type globSetCmd struct {
 	Key   string `arg:"" help:"The key."`
 	Value string `arg:"" help:"JSON; what is none is taken as text; - reads it from standard input."`
 }
+
+var errGlobSet = errors.New(`thingd fleet glob set takes KEY and one VALUE, which stands in quotes: set key "$(cat key.pem)", or set key - < key.pem for standard input (options: --help)`)
+
+func isGlobSet(args []string) bool {
+	return len(args) > 3 && slices.Equal(args[:3], []string{"fleet", "glob", "set"})
+}
+
+// globSetArgs puts a value such as a PEM block or a negative number, which the parser would take for options, behind --.
+func globSetArgs(args []string) []string {
+	if !isGlobSet(args) || slices.Contains(args, "--") {
+		return args
+	}
+	for i := len(args) - 1; i > 3; i-- {
+		if valueForm.MatchString(args[i]) {
+			return append(slices.Delete(slices.Clone(args), i, i+1), "--", args[i])
+		}
+	}
+	return args
+}
+
+// valueForm is what begins with - and is no option.
+var valueForm = regexp.MustCompile(`^-(-?-[^a-z]|[0-9.])|^--?[^=\s]*\s`)
 
 // Run sets a value.
 func (g *globSetCmd) Run(ctx context.Context) error {
