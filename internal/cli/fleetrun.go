@@ -134,7 +134,10 @@ func (f *fleetRunCmd) values(m *model.Model, t *fleetTarget, getenv func(string)
 	signing := map[string]string{
 		"accessKeyId": t.keys.AccessKeyID, "secretAccessKey": t.keys.SecretAccessKey, "sessionToken": t.keys.SessionToken, "region": t.region,
 	}
-	_, ownKey := f.Set["accessKeyId"]
+	ownKey, err := f.ownKey(m, getenv)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range m.Settings {
 		known[s.Name] = true
 		v, said := f.Set[s.Name]
@@ -154,6 +157,36 @@ func (f *fleetRunCmd) values(m *model.Model, t *fleetTarget, getenv func(string)
 		}
 	}
 	return out, nil
+}
+
+// ownKey tells whether an access key is set for the run. It refuses one of which a half is set: the identifier of one key and the
+// secret of another sign nothing.
+func (f *fleetRunCmd) ownKey(m *model.Model, getenv func(string) string) (bool, error) {
+	const id, secret = "accessKeyId", "secretAccessKey"
+	by := map[string]string{}
+	for _, s := range m.Settings {
+		if s.Name != id && s.Name != secret {
+			continue
+		}
+		if v, said := f.Set[s.Name]; said && v == "" {
+			return true, nil // none is wanted
+		} else if said {
+			by[s.Name] = "--set"
+		} else if variable := "THINGD_FLEET_" + upperSnake(s.Name); getenv(variable) != "" {
+			by[s.Name] = variable
+		} else if s.Default != "" {
+			by[s.Name] = "the model"
+		} else {
+			by[s.Name] = ""
+		}
+	}
+	set := func(name string) bool { return by[name] != "" && by[name] != "the model" }
+	for _, x := range [][2]string{{id, secret}, {secret, id}} {
+		if missing, there := by[x[0]]; there && missing == "" && set(x[1]) {
+			return true, fmt.Errorf("%s is the run's own but %s is set by %s: set both or neither", x[0], x[1], by[x[1]])
+		}
+	}
+	return set(id) || set(secret), nil
 }
 
 // upperSnake is secretAccessKey as SECRET_ACCESS_KEY.
@@ -218,6 +251,10 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 			if err != nil {
 				c.report(fmt.Sprintf("state of device %d: %v", client, err))
 			}
+			if err == nil && len(state) > 0 && !keepable(state) { // of a version that kept what is none
+				c.report(fmt.Sprintf("state of device %d: what is kept is no state", client))
+				return nil
+			}
 			return state
 		}
 	}
@@ -249,7 +286,7 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 		return err
 	}
 	if settings.KeepState {
-		err = keepStates(run, glob, m.Name)
+		err = c.keepStates(run, glob, m.Name)
 	}
 	if err := errors.Join(err, report.Summary(c.Stdout, res), outputs.write(res)); err != nil {
 		return err
@@ -260,8 +297,12 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 	return nil
 }
 
-// keepStates keeps the devices' states for the next run, also of one that was stopped.
-func keepStates(run *engine.Run, glob *globfile.File, name string) error {
+// keepable tells a state from what stands for one that cannot be shown.
+func keepable(state json.RawMessage) bool { return len(state) > 0 && state[0] == '{' }
+
+// keepStates keeps the devices' states for the next run, also of one that was stopped. The last good one of a device stays
+// where there is none that can be kept.
+func (c *CLI) keepStates(run *engine.Run, glob *globfile.File, name string) error {
 	for from := 0; ; from += 1000 {
 		devices := run.Devices(from, 1000, "")
 		if len(devices) == 0 {
@@ -270,6 +311,10 @@ func keepStates(run *engine.Run, glob *globfile.File, name string) error {
 		for _, d := range devices {
 			whole, ok := run.Device(d.Client)
 			if !ok || len(whole.State) == 0 || whole.Phase == report.DeviceFailed {
+				continue
+			}
+			if !keepable(whole.State) {
+				c.report(fmt.Sprintf("state of device %d is not kept, the one before stays: %s", d.Client, clean(string(whole.State))))
 				continue
 			}
 			if err := glob.KeepState(context.Background(), name, d.Client, whole.State); err != nil {

@@ -15,7 +15,9 @@ import (
 // maxDepth is how deep objects and arrays of JSON stand in each other.
 const maxDepth = 200
 
-func tooLong(limit int) error { return fmt.Errorf("there are more than %d bytes", limit) }
+var errTooLong = errors.New("there are more than")
+
+func tooLong(limit int) error { return fmt.Errorf("%w %d bytes", errTooLong, limit) }
 
 // encoder writes values as JSON, in the order in which members were set, and
 // no more than limit bytes. Views of bytes are text in base64, as AWS's APIs

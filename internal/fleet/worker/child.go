@@ -312,8 +312,14 @@ func (c *child) end(start *Start, result *report.Result) error {
 			break
 		}
 		if start.Run.KeepState && len(d.State) > 0 {
-			states = append(states, State{d.Client, d.State})
-			size += len(d.State)
+			state := d.State
+			if state[0] != '{' { // it cannot be shown: the last good one stays
+				state = start.States[client]
+			}
+			if len(state) > 0 {
+				states = append(states, State{d.Client, state})
+				size += len(state)
+			}
 		}
 		// What does not fit is left out of what there is to read of each, not
 		// devices out of the list.
