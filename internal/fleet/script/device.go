@@ -285,53 +285,6 @@ func (d *Device) State() json.RawMessage {
 	return state
 }
 
-// checkState refuses a state that is longer than what can be shown and kept.
-func (d *Device) checkState(place string) error {
-	var err error
-	if ex := d.vm.Try(func() {
-		v := d.vm.Get("state")
-		if left := MaxState; v == nil || roughly(v, 0, &left) {
-			return
-		}
-		e := encoder{d: d, limit: MaxState, hide: true}
-		if err = e.value(v, "", 0); err == nil && len(e.out) > MaxState {
-			err = tooLong(MaxState)
-		}
-	}); ex != nil || !errors.Is(err, errTooLong) {
-		return nil // what has no JSON is not shown, but may be of use
-	}
-	return &Error{Place: place, Name: "RangeError", Message: "RangeError: state: " + err.Error(), Err: err}
-}
-
-// roughly takes the most that a value's JSON may have from left, and is false when nothing is left, or when that cannot be
-// told without running code. It costs a fraction of the JSON itself.
-func roughly(v goja.Value, depth int, left *int) bool {
-	const most, number = 6, 26 // bytes of a character, of a number
-	if s, ok := v.(goja.String); ok {
-		*left -= most*s.Length() + 3
-		return *left >= 0
-	}
-	o, ok := v.(*goja.Object)
-	if !ok {
-		*left -= number
-		return *left >= 0
-	}
-	class := o.ClassName()
-	if depth > maxDepth || class != "Object" && class != "Array" || o.Get("toJSON") != nil {
-		return false
-	}
-	for _, name := range o.Keys() {
-		if strings.HasPrefix(name, "__$") {
-			continue
-		}
-		if *left -= most*len(name) + 4; *left < 0 || !roughly(o.Get(name), depth+1, left) {
-			return false
-		}
-	}
-	*left -= 3
-	return *left >= 0
-}
-
 // variable is a global variable.
 func (d *Device) variable(name string) (v goja.Value) {
 	if ex := d.vm.Try(func() { v = d.vm.Get(name) }); ex != nil {

@@ -15,7 +15,8 @@ func TestStateLimit(t *testing.T) {
 	}{
 		{"state.a = 'x'.repeat(300000)", true},
 		{"state.a = []; for (let i = 0; i < 200000; i++) state.a.push(i)", true},
-		{"state.a = {toJSON: () => 'x'.repeat(300000)}", true},
+		{"state.a = Buffer.alloc(200000)", true},
+		{"state.a = new Date(); state.b = 'x'.repeat(300000)", true},
 		{"state.a = '\\n'.repeat(200000)", true},
 		{"state.a = 'x'.repeat(262100)", false},
 		{"state.__$a = 'x'.repeat(300000)", false},
