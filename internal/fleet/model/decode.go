@@ -45,7 +45,7 @@ func explained(document []byte, into any, err error) error {
 	// encoding/json has no type for this error.
 	if _, name, ok := strings.Cut(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
-		return fmt.Errorf("there is no member %s%s", quoted(name), meant(name, members(reflect.TypeOf(into))))
+		return fmt.Errorf("there is no member %s%s", quoted(name), Meant(name, members(reflect.TypeOf(into))))
 	}
 	return err
 }
@@ -99,8 +99,8 @@ func members(t reflect.Type) []string {
 	return out
 }
 
-// meant is a question about the name that is nearest to a misspelt one.
-func meant(name string, names []string) string {
+// Meant is a question about the name that is nearest to a misspelt one, as the end of a sentence; "" if none is near.
+func Meant(name string, names []string) string {
 	slices.Sort(names)
 	best, nearest := 3, "" // two slips at most
 	for _, n := range names {

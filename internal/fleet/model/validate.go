@@ -139,7 +139,7 @@ func (m *Model) stages(f *faults) {
 			continue
 		}
 		if _, ok := m.Stages[name]; !ok {
-			f.add(at, "there is no stage %s%s", quoted(name), meant(name, slices.Collect(maps.Keys(m.Stages))))
+			f.add(at, "there is no stage %s%s", quoted(name), Meant(name, slices.Collect(maps.Keys(m.Stages))))
 		}
 	}
 }

@@ -44,13 +44,34 @@ func TestThreshold(t *testing.T) {
 	if th, _ := report.ParseThreshold("a p(99) < 1"); th.Percentile != 99 || th.Aggregate != "p" || th.Metric != "a" {
 		t.Errorf("%+v", th)
 	}
-	for _, wrong := range []string{"", "publish_ms < 50", "publish_ms p(101) < 50", "publish_ms p99 < 50", "a count < b", "a count <", "1a count < 1", "a count < 1 b", "a count < 1e999"} {
+	for _, wrong := range []string{"", "publish_ms < 50", "publish_ms p(101) < 50", "publish_ms p99 < 50", "a count < b", "a count <", "1a count < 1", "a count < 1 b", "a count < 1e999",
+		"publishes p(99) < 5", "lost max < 1", "errors avg < 1", "connect_ms value < 1"} {
 		if _, err := report.ParseThreshold(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}
 	}
 	if _, err := report.ParseThresholds([]string{"a count < 1", "b", "c"}); err == nil || !strings.Contains(err.Error(), `"b"`) || !strings.Contains(err.Error(), `"c"`) {
 		t.Errorf("all faults are told at once: %v", err)
+	}
+}
+
+// TestThresholdOnNothing names metrics that there are none of.
+func TestThresholdOnNothing(t *testing.T) {
+	var b strings.Builder
+	res := &report.Result{Snapshot: report.Snapshot{Metrics: []report.Metric{{Name: "mine", Kind: report.Trend}}}}
+	for _, x := range []string{"publish_mss p(99) < 50", "min count < 1", "other_thing max < 1", "publish_ms p(99) < 50", "mine max < 1"} {
+		res.Thresholds = append(res.Thresholds, report.ThresholdStatus{Expression: x})
+	}
+	if err := report.Summary(&b, res); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"✗ publish_mss p(99) < 50   (there is no metric publish_mss; is publish_ms meant?)\n", "✗ min count < 1   (there is no metric min; is mine meant?)\n",
+		"✗ other_thing max < 1   (there is no metric other_thing)\n", "✗ publish_ms p(99) < 50   (nothing was observed)\n", "✗ mine max < 1   (nothing was observed)\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ func Summary(w io.Writer, r *Result) error {
 			if t.Known {
 				got = number(t.Value)
 			}
+			if none := missing(t.Expression, r.Metrics); none != "" {
+				got = none
+			}
 			fmt.Fprintf(&b, "    %s %s   (%s)\n", mark, clean(t.Expression), got)
 		}
 		b.WriteString("\n")

@@ -2,10 +2,14 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/thingd/thingd/internal/fleet/model"
 )
 
 // Threshold is a condition of success, in k6's manner: METRIC AGGREGATE OPERATOR
@@ -44,7 +48,52 @@ func ParseThreshold(text string) (Threshold, error) {
 		return Threshold{}, fmt.Errorf("threshold %q: %q is no number", text, m[5])
 	}
 	t.Limit = limit
+	if kind := builtin(t.Metric); !fits(kind, t.Aggregate) {
+		return Threshold{}, fmt.Errorf("threshold %q: %s is a %s, which has no %s: it has %s", text, t.Metric, kind, m[2], strings.Join(aggregates[kind], ", "))
+	}
 	return t, nil
+}
+
+// builtins are the metrics of every run, by their kinds.
+var builtins = map[string][]string{
+	Counter: {"connects", "reconnects", "disconnects", "publishes", "messages_received", "messages_dropped", "iterations", "requests", "lost", "network_lost", "devices_failed"},
+	Trend:   {"connect_ms", "publish_ms", "iteration_ms", "request_ms"},
+	Rate:    {"errors"},
+}
+
+// aggregates are those that a kind has.
+var aggregates = map[string][]string{
+	Counter: {"count", "rate"},
+	Trend:   {"count", "rate", "min", "max", "avg", "med", "p"},
+	Rate:    {"count", "rate", "value"},
+}
+
+// builtin is the kind of a metric that every run has, "" of others.
+func builtin(name string) string {
+	for kind, names := range builtins {
+		if slices.Contains(names, name) {
+			return kind
+		}
+	}
+	return ""
+}
+
+func fits(kind, aggregate string) bool { return kind == "" || slices.Contains(aggregates[kind], aggregate) }
+
+// missing says that a run had no such metric as a threshold is about, and which may be meant: "" if it had.
+func missing(expression string, observed []Metric) string {
+	t, err := ParseThreshold(expression)
+	if err != nil || builtin(t.Metric) != "" {
+		return ""
+	}
+	names := slices.Concat(slices.Collect(maps.Values(builtins))...)
+	for _, m := range observed {
+		if m.Name == t.Metric {
+			return ""
+		}
+		names = append(names, m.Name)
+	}
+	return "there is no metric " + t.Metric + strings.ReplaceAll(model.Meant(t.Metric, names), `"`, "")
 }
 
 // ParseThresholds reads a list of them; the error tells all that are wrong.
