@@ -92,7 +92,7 @@ func latest(ctx context.Context, api *apiClient) (string, error) {
 		return "", fmt.Errorf("read the server's answer: %w", err)
 	}
 	if len(out.Refusals) == 0 {
-		return "", errors.New("nothing was refused since the server started")
+		return "", errors.New("no API request was refused since the server started; what MQTT refuses is told by MQTT 5 reasons and the log of devices (README)")
 	}
 	return out.Refusals[0].RequestId, nil
 }
