@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/thingd/thingd/internal/fleet/model"
 	"github.com/thingd/thingd/internal/fleet/report"
 	"github.com/thingd/thingd/internal/fleet/script"
 )
@@ -26,6 +27,9 @@ func (f *fleetCheckCmd) Run(c *CLI) error {
 		if _, err := report.ParseThresholds(m.Run.Thresholds); err != nil {
 			return err
 		}
+	}
+	if m.Stages[model.StageRunning] == "" && m.Stages[model.StageMessage] == "" && len(m.Sequence) == 0 {
+		c.report("warning: iterations have nothing to run: there is neither a stage running or message nor a sequence")
 	}
 	stages := m.Sequence
 	if len(stages) == 0 {

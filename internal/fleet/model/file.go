@@ -79,6 +79,9 @@ func parseFile(name, source string) (*Model, error) {
 	if err := r.stages(program, m); err != nil {
 		return nil, err
 	}
+	if err := r.misspelt(program, m); err != nil {
+		return nil, err
+	}
 	m.Script, m.lines[""] = r.rest()
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -292,6 +295,31 @@ func (r *fileReader) stages(program *ast.Program, m *Model) error {
 		r.remove(s)
 	}
 	return nil
+}
+
+// misspelt finds functions that nothing uses and that are named nearly as a stage that is not there.
+func (r *fileReader) misspelt(program *ast.Program, m *Model) error {
+	var missing []string
+	for _, name := range append([]string{StageInit, StageRunning, StageFinished, StageMessage}, m.Sequence...) {
+		if _, ok := m.Stages[name]; !ok {
+			missing = append(missing, name)
+		}
+	}
+	var all []error
+	for _, s := range program.Body {
+		d, ok := s.(*ast.FunctionDeclaration)
+		if !ok || d.Function.Name == nil {
+			continue
+		}
+		name := d.Function.Name.Name.String()
+		if _, ok := m.Stages[name]; ok || strings.Count(r.source, name) > 1 {
+			continue
+		}
+		if stage := Meant(name, missing); stage != "" {
+			all = append(all, fmt.Errorf("line %d: function %s is no stage, and nothing calls it%s", r.at(s), name, stage))
+		}
+	}
+	return errors.Join(all...)
 }
 
 // dedented takes the indentation that all lines have, and white space at the

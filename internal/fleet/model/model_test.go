@@ -172,20 +172,21 @@ func TestOneFile(t *testing.T) {
 		t.Errorf("got %s %v\nwant %s %v", a, m.lines, b, want.lines)
 	}
 	for source, want := range map[string]string{
-		"function running() {}":                                   "there is no model: const model = {name: …}",
-		"const model = {":                                         "line 1, column 16: SyntaxError: Unexpected end of input",
-		"const model = {}, b = 1":                                 "line 1: model must be declared by itself: const model = {…}",
-		"let model":                                               "line 1: model has no value: const model = {…}",
-		"const model = {\n name: f()}":                            `line 2: model may hold plain values alone, as JSON does: "f()" is none`,
-		"const model = {...a}":                                    `line 1: model may hold plain values alone, as JSON does: "a" is none`,
-		"const model = {name: 'a', stages: {}}":                   "model: stages and script are the functions and the rest of the file",
-		"const model = {nam: 'a'}":                                `model: there is no member "nam"; is "name" meant?`,
-		"const model = {name: 'a'}\nfunction running(x) {}":       "line 2: function running: stages have no parameters, but message, which may have one",
-		"const model = {name: 'a'}\nfunction message({topic}) {}": "line 2: function message: stages have no parameters, but message, which may have one",
-		"const model = {name: 'a'}\nfunction *running() {}":       "line 2: function* running: a stage is a plain or an async function",
+		"function running() {}":                 "there is no model: const model = {name: …}",
+		"const model = {":                       "line 1, column 16: SyntaxError: Unexpected end of input",
+		"const model = {}, b = 1":               "line 1: model must be declared by itself: const model = {…}",
+		"let model":                             "line 1: model has no value: const model = {…}",
+		"const model = {\n name: f()}":          `line 2: model may hold plain values alone, as JSON does: "f()" is none`,
+		"const model = {...a}":                  `line 1: model may hold plain values alone, as JSON does: "a" is none`,
+		"const model = {name: 'a', stages: {}}": "model: stages and script are the functions and the rest of the file",
+		"const model = {name: 'a'}\nfunction init() {}\nfunction runing() {}": `line 3: function runing is no stage, and nothing calls it; is "running" meant?`,
+		"const model = {nam: 'a'}":                                                `model: there is no member "nam"; is "name" meant?`,
+		"const model = {name: 'a'}\nfunction running(x) {}":                       "line 2: function running: stages have no parameters, but message, which may have one",
+		"const model = {name: 'a'}\nfunction message({topic}) {}":                 "line 2: function message: stages have no parameters, but message, which may have one",
+		"const model = {name: 'a'}\nfunction *running() {}":                       "line 2: function* running: a stage is a plain or an async function",
 		"const model = {name: 'a'}\nfunction running() {}\nfunction running() {}": "line 3: function running is there twice",
-		"const model = {name: 'a'}": "stages: there are none: a model has at least one, such as \"running\"",
-		strings.Repeat("(", 2000):   "line 1: brackets stand more than 1000 deep",
+		"const model = {name: 'a'}":                                               "stages: there are none: a model has at least one, such as \"running\"",
+		strings.Repeat("(", 2000):                                                 "line 1: brackets stand more than 1000 deep",
 	} {
 		if _, err := parseFile("f.js", source); err == nil || err.Error() != want {
 			t.Errorf("%.80s\n got %v\nwant %s", source, err, want)
