@@ -55,6 +55,7 @@ import (
 // Run builds a server, tells out where it is, and serves until ctx ends.
 // Errors are one line for the user.
 func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Writer) error {
+	spareMemory()
 	a, err := New(ctx, cfg, log)
 	if err != nil {
 		return err
