@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tests the console: its types, its unit tests, and in Chromium every screen, on a
 # binary that is built with it. "seeds" does of the browser tests those of the
-# tutorials (the Kura and the IoT Core one) alone, at once, for make test. Other
+# tutorials (seeds 002 to 004) alone, at once, for make test. Other
 # arguments choose browser tests: scripts/test-console.sh seed004. CHROMIUM names
 # a browser that is elsewhere; THINGD_BIN where the binary is kept.
 set -eu
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
 seeds)
 	shift
-	set -- --file-parallelism --max-workers=2 seed002 seed003 "$@"
+	set -- --file-parallelism --max-workers=2 seed002 seed003 seed004 "$@"
 	;;
 esac
 scripts/test-deps.sh console
