@@ -16,6 +16,7 @@ import (
 	"github.com/thingd/thingd/internal/fleet/report"
 	"github.com/thingd/thingd/internal/fleet/script"
 	"github.com/thingd/thingd/internal/mqtt"
+	"github.com/thingd/thingd/internal/mqtt/client"
 )
 
 const (
@@ -39,6 +40,11 @@ type device struct {
 	web    *web  // in its place with https
 	nested int   // how deep messages are being handled
 	early  []mqtt.Subscription
+
+	acknowledged, lost int   // its messages of QoS 1 and 2
+	lastLoss           error // why the last of those was lost
+
+	told string // the link's: the last hint in the log
 
 	published, received, faults atomic.Uint64
 	iteration                   atomic.Int64 // how many it has begun
@@ -83,7 +89,7 @@ func (d *device) exist() {
 	if d.web != nil {
 		d.web.close()
 	}
-	d.over(d.measured(err))
+	d.over(d.verdict(d.measured(err)))
 }
 
 const goodbye = 3 * time.Second
@@ -385,7 +391,35 @@ func (d *device) connection(up bool) {
 func (d *device) disconnected(err error) {
 	d.run.metrics.disconnects.Add(1)
 	d.fault(err)
-	d.log("warn", err.Error())
+	text := err.Error()
+	if _, abrupt := errors.AsType[*abruptEnd](err); abrupt {
+		if text == d.told {
+			text = "connection lost: " + client.ErrServerClosed.Error() // once is enough
+		} else {
+			d.told = text
+		}
+	}
+	d.log("warn", text)
+}
+
+// verdict is how the device ended, its error being err so far: who ended as planned and did nothing but fail has failed.
+func (d *device) verdict(err error) error {
+	if err != nil && (!errors.Is(err, errStopping) || !d.run.timeIsUp()) {
+		return err // of its own, or a person's doing
+	}
+	if d.link != nil {
+		if why := d.link.inVain(); why != nil {
+			return &counted{why}
+		}
+	}
+	if d.lost > 0 && d.acknowledged == 0 {
+		why := d.lastLoss
+		if d.link != nil && d.link.abrupt != nil {
+			why = d.link.abrupt
+		}
+		return &counted{fmt.Errorf("none of its %d messages was acknowledged: %w", d.lost, why)}
+	}
+	return err
 }
 
 func (d *device) connectFailed(err error) {

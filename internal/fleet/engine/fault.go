@@ -33,6 +33,9 @@ const (
 // reasonOf is an error in words that are the same for all devices to which the same happens: without addresses of their own.
 func reasonOf(err error) string {
 	prefix := ""
+	if a, ok := errors.AsType[*abruptEnd](err); ok {
+		return a.text("")
+	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		prefix, err = u.Op+" request: ", u.Err
 	}

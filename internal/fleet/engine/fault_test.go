@@ -143,8 +143,11 @@ func TestRefused(t *testing.T) {
 	m.Protocol.Endpoint = "127.0.0.1:1"
 	run := prepare(t, engine.Options{Model: m, Run: model.RunSettings{Duration: model.Duration(time.Second)}})
 	res = finish(t, run)
-	if res.Devices.Stopped != 1 || len(res.Errors) != 1 || res.Errors[0].Reason != "dial 127.0.0.1:1: connection refused" || res.Errors[0].Count < 2 {
+	if res.Devices.Failed != 1 || res.Outcome != report.Failed || res.ExitCode() != 1 || len(res.Errors) != 1 || res.Errors[0].Reason != "dial 127.0.0.1:1: connection refused" || res.Errors[0].Count < 2 {
 		t.Errorf("%+v %+v", res.Devices, res.Errors)
+	}
+	if want := "it never connected to 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"; len(res.FailedDevices) != 1 || res.FailedDevices[0].LastError != want {
+		t.Errorf("%+v, want %s", res.FailedDevices, want)
 	}
 }
 

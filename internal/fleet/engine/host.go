@@ -113,11 +113,13 @@ func (h *host) Subscribe(ctx context.Context, filter string, qos byte) error {
 	if !d.link.addFilter(s) {
 		return fmt.Errorf("subscribe: there are %d filters already", maxFilters)
 	}
-	reasons, err := d.ask(ctx, func(ctx context.Context) ([]mqtt.Reason, error) { return d.link.client.Subscribe(ctx, s) })
-	if err == nil && len(reasons) == 1 && reasons[0].Failed() {
-		err = d.failed(fmt.Errorf("subscribe %s: %s", filter, reasons[0]))
-	}
-	return err
+	return d.ask(ctx, func(ctx context.Context) error {
+		refused, err := d.link.subscribe(ctx, []mqtt.Subscription{s})
+		if err == nil && len(refused) > 0 {
+			err = refused[0]
+		}
+		return err
+	})
 }
 
 func validFilter(filter string) error {
@@ -136,24 +138,23 @@ func (h *host) Unsubscribe(ctx context.Context, filter string) error {
 		return nil
 	}
 	d.link.dropFilter(filter)
-	_, err := d.ask(ctx, func(ctx context.Context) ([]mqtt.Reason, error) { return nil, d.link.client.Unsubscribe(ctx, filter) })
-	return err
+	return d.ask(ctx, func(ctx context.Context) error { return d.link.client.Unsubscribe(ctx, filter) })
 }
 
 // ask waits for the connection and asks over it. When it breaks meanwhile, the filters are as they are to be once it is there
 // again: that is waited for.
-func (d *device) ask(ctx context.Context, question func(context.Context) ([]mqtt.Reason, error)) ([]mqtt.Reason, error) {
+func (d *device) ask(ctx context.Context, question func(context.Context) error) error {
 	if err := d.link.await(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	reasons, err := question(ctx)
+	err := question(ctx)
 	if errors.Is(err, client.ErrConnectionLost) || errors.Is(err, client.ErrNotConnected) {
-		return nil, d.link.await(ctx)
+		return d.link.await(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
 		err = d.failed(err)
 	}
-	return reasons, err
+	return err
 }
 
 // failed counts an error that is handed to the script.
@@ -200,6 +201,9 @@ func (d *device) publish(ctx context.Context, m script.Message) error {
 		switch {
 		case err == nil:
 			d.published.Add(1)
+			if p.QoS > 0 {
+				d.acknowledged++
+			}
 			d.run.metrics.published(time.Since(begin))
 			return nil
 		case errors.Is(err, client.ErrNotConnected), p.QoS == 0 && errors.Is(err, client.ErrConnectionLost):
@@ -230,6 +234,7 @@ var errNoAck = fmt.Errorf("not acknowledged within %s", ackTimeout)
 func (d *device) send(p *mqtt.Publish) error {
 	begin := time.Now()
 	l := d.link // which the device lets go at its end, while the timer's function may still run
+	l.asks("publish to ", p.Topic)
 	if p.QoS == 0 {
 		return l.client.Publish(d.run.hard, p)
 	}
@@ -249,11 +254,15 @@ func (d *device) send(p *mqtt.Publish) error {
 	})
 	timer.Reset(ackTimeout / 12) // only now, for its function resets it too
 	defer timer.Stop()
-	return l.client.Publish(ctx, p)
+	err := l.client.Publish(ctx, p)
+	l.answered(err)
+	return err
 }
 
 // lose counts a message that was sent and not acknowledged.
 func (d *device) lose(topic string, err error) {
+	d.lost++
+	d.lastLoss = err
 	d.run.metrics.lost.Add(1)
 	d.fault(fmt.Errorf("message lost: %w", err))
 	d.log("warn", fmt.Sprintf("a message to %s is not acknowledged: %v", topic, err))

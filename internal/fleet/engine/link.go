@@ -1,16 +1,15 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/thingd/thingd/internal/mqtt"
@@ -26,11 +25,13 @@ const (
 	tryAgain = 5 * time.Minute // to connect again
 	// How often it tries what is not likely to get better: a server that it does not trust, a refusal, a connection that
 	// ends at once.
-	tryRefused  = 5
-	tryShort    = 10
-	shortLife   = 3 * time.Second
-	maxFilters  = 1000
-	sessionLast = 3600 // seconds that a session of MQTT 5 outlives its connection
+	tryRefused = 5
+	tryShort   = 10
+	// How many connections in a row may be closed upon SUBSCRIBE.
+	trySubscribe = 3
+	shortLife    = 3 * time.Second
+	maxFilters   = 1000
+	sessionLast  = 3600 // seconds that a session of MQTT 5 outlives its connection
 )
 
 var errNoWelcome = errors.New("the server closed the connection during CONNECT (AWS IoT takes one CONNECT a second of a client id)")
@@ -43,6 +44,8 @@ type link struct {
 	config  *tls.Config // nil: no TLS
 	pair    *tls.Certificate
 	client  *client.Client
+	version mqtt.Version
+	clean   bool // no session outlives the connection
 	network *rand.Rand
 
 	mu      sync.Mutex
@@ -55,12 +58,21 @@ type link struct {
 	quit    context.CancelFunc
 	over    chan struct{} // closed when the goroutine is done
 	ever    bool          // there was a connection before
+	begun   time.Time     // of start
+	met     bool          // it was up once
+	last    error         // of the last attempt to connect, or how the last connection ended
+	asked   question
+	abrupt  *abruptEnd // the last
+	// How many connections in a row ended abruptly after SUBSCRIBE.
+	unsubscribed int
+
+	own map[string]bool // the protocol's filters; as newLink made it
 }
 
 // newLink expands the protocol's templates.
 func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 	p := d.run.o.Model.Protocol
-	l := &link{d: d, filters: filters, changed: make(chan struct{}), network: random(d.run.o.Run.Seed, d.number, forNetwork)}
+	l := &link{d: d, filters: filters, changed: make(chan struct{}), own: map[string]bool{}, network: random(d.run.o.Run.Seed, d.number, forNetwork)}
 	var faults []error
 	expand := func(name, text string) string {
 		if text == "" {
@@ -106,7 +118,9 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 		hello.Will = mqtt.Will{Topic: []byte(expand("will.topic", w.Topic)), Payload: []byte(expand("will.payload", w.Payload)), QoS: byte(w.QoS), Retain: w.Retain}
 	}
 	for _, s := range p.Subscribe {
-		l.addFilter(mqtt.Subscription{Filter: []byte(expand("subscribe", s.Filter)), QoS: byte(s.QoS)})
+		filter := expand("subscribe", s.Filter)
+		l.own[filter] = true
+		l.addFilter(mqtt.Subscription{Filter: []byte(filter), QoS: byte(s.QoS)})
 	}
 	roots := d.run.o.Roots
 	if secure {
@@ -140,6 +154,7 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 		}
 		l.config = d.run.configs.of(host, alpn, roots)
 	}
+	l.version, l.clean = hello.Version, hello.CleanStart
 	l.client = client.New(client.Options{Hello: hello, Handle: d.receive})
 	return l, nil
 }
@@ -160,7 +175,7 @@ func (l *link) start() {
 	if l.over != nil {
 		<-l.over // closed soon: stop does not return before
 	}
-	l.wanted, l.err = true, nil
+	l.wanted, l.err, l.begun = true, nil, time.Now()
 	ctx, cancel := context.WithCancel(l.d.run.hard)
 	l.quit, l.over = cancel, make(chan struct{})
 	go l.keep(ctx, l.over)
@@ -243,11 +258,16 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 		if err == nil {
 			failures = 0
 			connected := time.Now()
-			err = l.serve(ctx)
-			if !l.isWanted() || ctx.Err() != nil {
+			err = l.explain(l.serve(ctx), connected)
+			_, abrupt := errors.AsType[*abruptEnd](err)
+			gone := !l.isWanted() || ctx.Err() != nil || l.gaveUp() != nil
+			if !gone || abrupt { // which is told though nobody waits any more
+				l.failedWith(err)
+				l.d.disconnected(err)
+			}
+			if gone {
 				return
 			}
-			l.d.disconnected(err)
 			begun = time.Now()
 			if short++; time.Since(connected) > shortLife || errors.Is(err, errBroken) {
 				short = 0
@@ -257,6 +277,7 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 				return
 			}
 			failures++
+			l.failedWith(err)
 			l.d.connectFailed(err)
 		}
 		if err := l.hopeless(err, failures, short, time.Since(begun)); err != nil {
@@ -280,12 +301,20 @@ func (l *link) hopeless(err error, failures, short int, tried time.Duration) err
 	switch {
 	case failures >= tryRefused && (certificateFault(err) || ok && !busy):
 		return fmt.Errorf("it cannot connect to %s: %w", l.address, err)
+	case l.refusedSilently():
+		return err
 	case short >= tryShort:
 		return fmt.Errorf("its connection ended %d times within %s: %w", short, shortLife, err)
 	case failures > 0 && !l.ever && tried > tryFirst, failures > 0 && tried > tryAgain:
 		return fmt.Errorf("it could not connect to %s for %s: %w", l.address, tried.Round(time.Second), err)
 	}
 	return nil
+}
+
+func (l *link) refusedSilently() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unsubscribed >= trySubscribe
 }
 
 func (l *link) isWanted() bool {
@@ -307,6 +336,7 @@ func (l *link) setUp(up bool) {
 	was := l.up
 	if l.up = up; was != up {
 		l.since = time.Now()
+		l.met = l.met || up
 		l.change()
 	}
 	l.mu.Unlock()
@@ -340,7 +370,7 @@ func (l *link) open(ctx context.Context) error {
 	}
 	ack, err := l.client.Connect(ctx, conn)
 	if err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		if closedByServer(err) {
 			return errNoWelcome
 		}
 		return err
@@ -373,26 +403,61 @@ func (l *link) serve(ctx context.Context) error {
 	return err
 }
 
-// subscribeAll subscribes to all filters, and says then that the connection is there. A refusal is counted and told: the device
-// goes on without.
+// subscribeAll subscribes to all filters, and says then that the connection is there. A refusal of a filter of the protocol's is
+// the device's end; one of a filter of the script's is counted and told, and the device goes on without.
 func (l *link) subscribeAll(ctx context.Context) {
 	l.mu.Lock()
 	filters := slices.Clone(l.filters)
 	l.mu.Unlock()
 	for len(filters) > 0 {
 		n := min(len(filters), 8) // AWS IoT takes eight in one
-		reasons, err := l.client.Subscribe(ctx, filters[:n]...)
+		refused, err := l.subscribe(ctx, filters[:n])
 		if err != nil {
 			return // the connection is at its end, which serve tells
 		}
-		for i, reason := range reasons {
-			if reason.Failed() {
-				l.d.fault(fmt.Errorf("subscribe %s: %s", filters[i].Filter, reason))
+		for _, err := range refused {
+			l.d.fault(err)
+			if r, ok := errors.AsType[*refusedFilter](err); ok && l.own[r.filter] {
+				l.giveUp(err)
+				return
 			}
+			l.d.log("warn", err.Error())
 		}
 		filters = filters[n:]
 	}
 	l.setUp(true)
+}
+
+// refusedFilter is a subscription that the server refused.
+type refusedFilter struct {
+	filter string
+	*client.Refused
+}
+
+func (e *refusedFilter) Error() string {
+	if e.Text != "" {
+		return fmt.Sprintf("subscribe %s: %s (%s)", e.filter, e.Reason, e.Text)
+	}
+	return fmt.Sprintf("subscribe %s: %s", e.filter, e.Reason)
+}
+
+func (e *refusedFilter) Unwrap() error { return e.Refused }
+
+// subscribe subscribes to at most eight filters; refused are those that the server does not allow.
+func (l *link) subscribe(ctx context.Context, filters []mqtt.Subscription) (refused []error, err error) {
+	names := make([][]byte, len(filters))
+	for i, s := range filters {
+		names[i] = s.Filter
+	}
+	l.asks("subscription to ", bytes.Join(names, []byte(", ")))
+	reasons, text, err := l.client.Subscribe(ctx, filters...)
+	l.answered(err)
+	for i, reason := range reasons {
+		if reason.Failed() {
+			refused = append(refused, &refusedFilter{string(names[i]), &client.Refused{What: mqtt.SUBSCRIBE, Reason: reason, Text: text}})
+		}
+	}
+	return refused, err
 }
 
 // addFilter remembers a filter for the connections to come; false if there are too many.

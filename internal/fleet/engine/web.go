@@ -107,6 +107,7 @@ func (w *web) publish(ctx context.Context, m script.Message) error {
 		err := w.post(target, m.Payload)
 		if err == nil {
 			d.published.Add(1)
+			d.acknowledged++
 			d.run.metrics.published(time.Since(begin))
 			return nil
 		}
@@ -121,6 +122,7 @@ func (w *web) publish(ctx context.Context, m script.Message) error {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
+			d.lose(m.Topic, err)
 			return context.Cause(ctx)
 		}
 		pause *= 2

@@ -24,6 +24,8 @@ var (
 	ErrNotConnected = errors.New("not connected")
 	// ErrConnectionLost says that the connection ended before the answer came, and nobody remembers the question.
 	ErrConnectionLost = errors.New("connection lost")
+	// ErrServerClosed says, with ErrConnectionLost, that the server closed the connection and gave no reason.
+	ErrServerClosed = errors.New("closed by the server")
 	// ErrSessionLost says that the server no longer has the session in which a message was under way: it may have
 	// arrived or not.
 	ErrSessionLost = errors.New("the server has lost the session")
@@ -197,8 +199,9 @@ func (c *Client) current(size int) (*link, error) {
 	return c.link, nil
 }
 
-// Subscribe subscribes to filters and waits for the answer: one reason for each, of which Failed ones are refusals.
-func (c *Client) Subscribe(ctx context.Context, filters ...mqtt.Subscription) ([]mqtt.Reason, error) {
+// Subscribe subscribes to filters and waits for the answer: one reason for each, of which Failed ones are refusals, and the
+// server's reason string, if it gave one.
+func (c *Client) Subscribe(ctx context.Context, filters ...mqtt.Subscription) ([]mqtt.Reason, string, error) {
 	s := mqtt.Subscribe{PacketID: 1, Filters: filters}
 	f := &flight{kind: mqtt.SUBSCRIBE, packet: s.Append(nil, c.version)}
 	f.idAt = bodyAt(f.packet)
@@ -207,9 +210,9 @@ func (c *Client) Subscribe(ctx context.Context, filters ...mqtt.Subscription) ([
 		err = fmt.Errorf("SUBACK with %d reasons for %d filters", len(a.reasons), len(filters))
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return a.reasons, nil
+	return a.reasons, a.text, nil
 }
 
 // Unsubscribe takes subscriptions back and waits for the answer.

@@ -153,7 +153,7 @@ func TestSubscribe(t *testing.T) {
 	}
 	done := make(chan subscribed, 1)
 	go func() {
-		reasons, err := r.Subscribe(t.Context(), mqtt.Subscription{Filter: []byte("a/#"), QoS: 1}, mqtt.Subscription{Filter: []byte("b")})
+		reasons, _, err := r.Subscribe(t.Context(), mqtt.Subscription{Filter: []byte("a/#"), QoS: 1}, mqtt.Subscription{Filter: []byte("b")})
 		done <- subscribed{reasons, err}
 	}()
 	r.server.Expect("SUBSCRIBE id=1 a/#:1 b:0")

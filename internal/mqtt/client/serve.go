@@ -96,7 +96,7 @@ func (c *Client) read(l *link) error {
 			continue
 		}
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: closed by the server", ErrConnectionLost)
+			return fmt.Errorf("%w: %w", ErrConnectionLost, ErrServerClosed)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConnectionLost, err)
