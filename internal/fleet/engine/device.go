@@ -170,6 +170,9 @@ func (d *device) lead() error {
 	}
 	ended := err
 	d.setPhase(report.DeviceFinishing)
+	if err := d.handleRest(r.hard); err != nil {
+		return d.stopped(err)
+	}
 	payload, publish, err = vm.Run(r.hard, model.StageFinished, int(d.iteration.Load()))
 	if err == nil && publish {
 		err = d.emit(r.hard, payload)
@@ -327,6 +330,21 @@ func (d *device) handleMessages(ctx context.Context) error {
 	d.nested++
 	defer func() { d.nested-- }()
 	for ctx.Err() == nil {
+		m, ok := d.inbox.take()
+		if !ok {
+			return nil
+		}
+		if err := d.script.Message(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handleRest hands the script what was received so far; not what comes meanwhile, or devices that answer each other would never
+// end.
+func (d *device) handleRest(ctx context.Context) error {
+	for range d.inbox.len() {
 		m, ok := d.inbox.take()
 		if !ok {
 			return nil

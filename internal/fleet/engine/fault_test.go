@@ -177,6 +177,25 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// What was received before the end is handled before stage finished.
+func TestLastMessages(t *testing.T) {
+	r := newRig(t, broker.Standard(), "")
+	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{
+		// Two more, so that the first has come back when the iteration is over.
+		"running":  "publish('to/me', 'x', {qos: 1}); publish('away', 'x', {qos: 1}); publish('away', 'x', {qos: 1})",
+		"message":  "state.n = (state.n || 0) + 1",
+		"finished": "state.seen = state.n",
+	}}
+	m.Protocol.Subscribe = []model.Subscription{{Filter: "to/#", QoS: 1}}
+	m.Protocol.Topic = ""
+	run := prepare(t, engine.Options{Model: m, Run: model.RunSettings{Iterations: 3, KeepState: true}})
+	res := finish(t, run)
+	want(t, res, map[string]float64{"messages_received": 3, "devices_failed": 0})
+	if d, _ := run.Device(0); string(d.State) != `{"n":3,"seen":3}` {
+		t.Errorf("%s", d.State)
+	}
+}
+
 // One device does it for all, who sleep meanwhile; virtual time passes for the one.
 func TestOnce(t *testing.T) {
 	r := newRig(t, broker.Standard(), "")

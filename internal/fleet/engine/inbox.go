@@ -35,6 +35,12 @@ func (b *inbox) put(m script.Message) bool {
 	return true
 }
 
+func (b *inbox) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
+}
+
 // take takes the first message.
 func (b *inbox) take() (script.Message, bool) {
 	b.mu.Lock()
