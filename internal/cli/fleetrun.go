@@ -42,7 +42,7 @@ type fleetRunCmd struct {
 
 // runOptions are run settings as options; zero values leave what there is.
 type runOptions struct {
-	Clients         int           `group:"How often and how fast, in place of what the model says:" placeholder:"N" help:"Devices (1)."`
+	Clients         *int          `group:"How often and how fast, in place of what the model says:" placeholder:"N" help:"Devices (1)."`
 	Iterations      int           `group:"How often and how fast, in place of what the model says:" placeholder:"N" help:"How often each runs its stages."`
 	Duration        time.Duration `group:"How often and how fast, in place of what the model says:" placeholder:"TIME" help:"End the run after so long."`
 	Interval        time.Duration `group:"How often and how fast, in place of what the model says:" placeholder:"TIME" help:"Between the starts of a device's iterations."`
@@ -67,10 +67,13 @@ func (o *runOptions) apply(s *model.RunSettings) {
 	for _, x := range []struct {
 		to *int
 		v  int
-	}{{&s.Clients, o.Clients}, {&s.Iterations, o.Iterations}, {&s.Offset, o.Offset}, {&s.ConnectLimit, o.ConnectLimit}, {&s.RequestLimit, o.RequestLimit}} {
+	}{{&s.Iterations, o.Iterations}, {&s.Offset, o.Offset}, {&s.ConnectLimit, o.ConnectLimit}, {&s.RequestLimit, o.RequestLimit}} {
 		if x.v != 0 {
 			*x.to = x.v
 		}
+	}
+	if o.Clients != nil {
+		s.Clients = *o.Clients
 	}
 	for _, x := range []struct {
 		to *model.Duration
@@ -122,6 +125,9 @@ func (f *fleetRunCmd) settings(m *model.Model) (model.RunSettings, error) {
 		if err := d.Decode(&s); err != nil {
 			return s, fmt.Errorf("%s: %w", f.RunSettings, err)
 		}
+	}
+	if f.Clients != nil && *f.Clients < 1 {
+		return s, fmt.Errorf("--clients: it is %d, a run has at least one device", *f.Clients)
 	}
 	f.apply(&s)
 	return s, nil

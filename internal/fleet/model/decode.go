@@ -16,6 +16,9 @@ func strict(document []byte, into any) error {
 	if len(document) > maxDocument {
 		return fmt.Errorf("the document has %d bytes, at most %d can be", len(document), maxDocument)
 	}
+	if f := shape(document, into); f != nil {
+		return errors.Join(append(f, besides(document, into)...)...)
+	}
 	d := json.NewDecoder(bytes.NewReader(document))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -26,6 +29,22 @@ func strict(document []byte, into any) error {
 		return fmt.Errorf("%s: something stands after the document", place(document, int64(len(document)-len(after)+1)))
 	}
 	return nil
+}
+
+// besides are the faults of a model of which members are wrong, but those that a member has for being left out.
+func besides(document []byte, into any) []error {
+	m, ok := into.(*Model)
+	if !ok {
+		return nil
+	}
+	_ = json.Unmarshal(document, m) // what it can
+	var out []error
+	for _, err := range Faults(m.Validate()) {
+		if text := err.Error(); !strings.HasSuffix(text, " is missing") && !strings.Contains(text, `: "" must be `) && !strings.HasPrefix(text, "stages") && !strings.HasPrefix(text, "sequence") {
+			out = append(out, err)
+		}
+	}
+	return out
 }
 
 // explained is an error of encoding/json for those who wrote the document.

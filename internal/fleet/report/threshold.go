@@ -78,7 +78,9 @@ func builtin(name string) string {
 	return ""
 }
 
-func fits(kind, aggregate string) bool { return kind == "" || slices.Contains(aggregates[kind], aggregate) }
+func fits(kind, aggregate string) bool {
+	return kind == "" || slices.Contains(aggregates[kind], aggregate)
+}
 
 // missing says that a run had no such metric as a threshold is about, and which may be meant: "" if it had.
 func missing(expression string, observed []Metric) string {

@@ -291,7 +291,7 @@ func once(d *Device, c goja.FunctionCall) goja.Value {
 // plain is an error for other devices, without values of this one.
 func plain(err error) string {
 	if thrown, ok := errors.AsType[*goja.Exception](err); ok {
-		return thrown.Error()
+		return thrown.Value().String() // without the place, which is in our own code
 	}
 	return err.Error()
 }
