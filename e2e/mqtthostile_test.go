@@ -30,8 +30,8 @@ import (
 )
 
 var (
-	hostileMQTT = flag.Int("mqtt-hostile", 150, "hostile MQTT connections; make soak has many")
-	goodMQTT    = flag.Int("mqtt-good", 15, "good MQTT clients beside them")
+	hostileMQTT = flag.Int("mqtt-hostile", 1000, "hostile MQTT connections; make soak has 10,000")
+	goodMQTT    = flag.Int("mqtt-good", 100, "good MQTT clients beside them")
 )
 
 // messageWithin is how late the messages of good clients may be in the middle while others do their worst, mostWithin nineteen
