@@ -285,7 +285,11 @@ func (f *fleetRunCmd) Run(ctx context.Context, c *CLI) error {
 			(&fleetProgress{c: c, run: run, level: f.Log}).show(done)
 		}
 	}()
+	unsaid := context.AfterFunc(ctx, func() {
+		_, _ = fmt.Fprintln(c.Stderr, "\nthingd: stopping; again to end at once") // behind the ^C of a terminal, below its line
+	})
 	res, err := run.Do(ctx)
+	unsaid()
 	close(done)
 	<-showing
 	if err != nil {

@@ -28,7 +28,7 @@ func (l *library) Get(name string) goja.Value {
 	if v, ok := l.made[name]; ok {
 		return v
 	}
-	v := l.d.make(l.of[name])
+	v := l.d.make(name, l.of[name])
 	if v != nil {
 		l.put(name, v)
 	}
@@ -71,10 +71,10 @@ func (l *library) Keys() []string {
 }
 
 // make makes the value of a member; nil of none.
-func (d *Device) make(m any) goja.Value {
+func (d *Device) make(name string, m any) goja.Value {
 	switch m := m.(type) {
 	case native:
-		return d.function(m)
+		return d.function(name, m)
 	case value:
 		return m(d)
 	case members:
@@ -83,8 +83,13 @@ func (d *Device) make(m any) goja.Value {
 	return nil
 }
 
-func (d *Device) function(n native) goja.Value {
-	return d.vm.ToValue(func(c goja.FunctionCall) goja.Value { return n(d, c) })
+// function is a function as scripts see it: the runtime would name it, and so lines of stacks, as Go does.
+func (d *Device) function(name string, n native) goja.Value {
+	f := d.vm.ToValue(func(c goja.FunctionCall) goja.Value { return n(d, c) })
+	if err := f.(*goja.Object).DefineDataProperty("name", d.vm.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
+		panic(err)
+	}
+	return f
 }
 
 // scope stands behind the global object: what a script names for the first
@@ -92,7 +97,7 @@ func (d *Device) function(n native) goja.Value {
 type scope struct{ d *Device }
 
 func (s scope) Get(name string) goja.Value {
-	v := s.d.make(helpers[name])
+	v := s.d.make(name, helpers[name])
 	if v == nil && builtins[name] {
 		v = s.d.builtins.Get(name)
 		if guard := guards[name]; guard != nil {

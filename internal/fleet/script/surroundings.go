@@ -273,7 +273,7 @@ func once(d *Device, c goja.FunctionCall) goja.Value {
 				if own = err; err == nil {
 					return nil
 				}
-				return fmt.Errorf("once %s: %s", name, plain(err))
+				return fmt.Errorf("once %s: %s", name, d.plain(err))
 			})
 			return out, err
 		})
@@ -289,11 +289,16 @@ func once(d *Device, c goja.FunctionCall) goja.Value {
 }
 
 // plain is an error for other devices, without values of this one.
-func plain(err error) string {
-	if thrown, ok := errors.AsType[*goja.Exception](err); ok {
-		return thrown.Value().String() // without the place, which is in our own code
+func (d *Device) plain(err error) string {
+	thrown, ok := errors.AsType[*goja.Exception](err)
+	if !ok {
+		return err.Error()
 	}
-	return err.Error()
+	e := &Error{Message: thrown.Value().String()}
+	if d.locate(e, thrown.Stack()); e.Place == "" {
+		return e.Message
+	}
+	return e.Error()
 }
 
 // inside runs a part of the script from within a call of the host.
