@@ -181,7 +181,7 @@ func TestOneFile(t *testing.T) {
 		"const model = {\n name: f()}":          `line 2: model may hold plain values alone, as JSON does: "f()" is none`,
 		"const model = {...a}":                  `line 1: model may hold plain values alone, as JSON does: "a" is none`,
 		"const model = {name: 'a', stages: {}}": "model: stages and script are the functions and the rest of the file",
-		"const model = {name: 'a'}\nfunction init() {}\nfunction runing() {}": `line 3: function runing is no stage, and nothing calls it; is "running" meant?`,
+		"const model = {name: 'a'}\nfunction init() {}\nfunction runnin() {}": `line 3: function runnin is no stage, and nothing calls it; is "running" meant?`,
 		"const model = {nam: 'a'}":                                                `model: there is no member "nam"; is "name" meant?`,
 		"const model = {name: 'a'}\nfunction running(x) {}":                       "line 2: function running: stages have no parameters, but message, which may have one",
 		"const model = {name: 'a'}\nfunction message({topic}) {}":                 "line 2: function message: stages have no parameters, but message, which may have one",
