@@ -179,8 +179,60 @@ func (f *fleetBench) load() ([]row, error) {
 	m, _ := r.Metric("publishes")
 	t, _ := r.Metric("publish_ms")
 	spent := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	peer, err := f.mqttJS(n, 4**duration)
+	if err != nil {
+		return nil, err
+	}
 	return []row{
-		{fmt.Sprintf("messages of QoS 1 a second, %d devices", n), fmt.Sprintf("%.0f", m.Rate), fmt.Sprintf("p99 %.1f ms", t.P99), ""},
-		{"processor time of a message", fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/max(m.Count, 1)), "connecting included", ""},
+		{fmt.Sprintf("messages of QoS 1 a second, %d devices", n), fmt.Sprintf("%.0f, p99 %.1f ms", m.Rate, t.P99), "mqtt.js: " + peer.rate, ""},
+		{"processor time of a message, connecting included", fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/max(m.Count, 1)), "mqtt.js: " + peer.cost, ""},
 	}, nil
+}
+
+type peerLoad struct{ rate, cost string }
+
+// mqttJS has the same devices do the same by mqtt.js, MQTTX's library. It needs what the tests' clients need.
+func (f *fleetBench) mqttJS(n int, d time.Duration) (peerLoad, error) {
+	modules, err := filepath.Abs("e2e/clients/node_modules")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(modules, "mqtt"))
+	}
+	if err != nil {
+		const missing = "not there: scripts/test-deps.sh"
+		return peerLoad{missing, missing}, nil
+	}
+	type device struct {
+		Key  string `json:"key"`
+		Cert string `json:"cert"`
+	}
+	devices := make([]device, n)
+	for i := range devices {
+		for into, what := range map[*string]string{&devices[i].Key: "key", &devices[i].Cert: "cert"} {
+			out, err := exec.Command(f.binary, "fleet", "glob", "get", fmt.Sprintf("aws_iotify_%d_%s", i, what), "--data", f.dir).Output()
+			if err != nil {
+				return peerLoad{}, fmt.Errorf("device %d: %w", i, err)
+			}
+			*into = string(out)
+		}
+	}
+	b, err := json.Marshal(devices)
+	if err != nil {
+		return peerLoad{}, err
+	}
+	file := filepath.Join(f.dir, "devices.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		return peerLoad{}, err
+	}
+	cmd := exec.Command("node", "bench/mqttjs.js", "mqtts://"+f.at.MQTT, filepath.Join(f.dir, "server-root.pem"), file, strconv.FormatFloat(d.Seconds(), 'f', -1, 64))
+	cmd.Env, cmd.Stderr = append(os.Environ(), "NODE_PATH="+modules), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return peerLoad{}, fmt.Errorf("mqtt.js: %w", err)
+	}
+	var did struct{ Count, P99 float64 }
+	if err := json.Unmarshal(out, &did); err != nil {
+		return peerLoad{}, fmt.Errorf("mqtt.js: %q: %w", out, err)
+	}
+	spent := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return peerLoad{fmt.Sprintf("%.0f, p99 %.1f ms", did.Count/d.Seconds(), did.P99), fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/max(did.Count, 1))}, nil
 }
