@@ -23,7 +23,7 @@ func (d *Device) buffer(b []byte) *goja.Object {
 
 func (d *Device) asBuffer(o *goja.Object) *goja.Object {
 	if d.buffers == nil {
-		d.buffers = d.vm.NewDynamicObject(&library{d: d, of: d.program.buffers})
+		d.buffers = d.vm.NewDynamicObject(&lazyObject{d: d, of: d.program.buffers})
 		if err := d.buffers.SetPrototype(d.builtin("Uint8Array").Get("prototype").(*goja.Object)); err != nil {
 			panic(err)
 		}
@@ -36,7 +36,7 @@ func (d *Device) asBuffer(o *goja.Object) *goja.Object {
 
 // bufferConstructor is Buffer; its functions make buffers, it cannot be called.
 func bufferConstructor(d *Device) goja.Value {
-	return d.vm.NewDynamicObject(&library{d: d, of: members{
+	return d.vm.NewDynamicObject(&lazyObject{d: d, of: members{
 		"from":     native(bufferFrom),
 		"alloc":    native(bufferAlloc),
 		"concat":   native(bufferConcat),

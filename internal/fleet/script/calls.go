@@ -134,7 +134,7 @@ func (d *Device) http(function, method string, address, body goja.Value, o *goja
 // response is what came back, as scripts see it.
 func (d *Device) response(r *HTTPResponse) goja.Value {
 	text := func() string { return strings.ToValidUTF8(string(r.Body), "\uFFFD") }
-	return d.vm.NewDynamicObject(&library{d: d, of: members{
+	return d.vm.NewDynamicObject(&lazyObject{d: d, of: members{
 		"status": value(func(d *Device) goja.Value { return d.vm.ToValue(r.Status) }),
 		"ok":     value(func(d *Device) goja.Value { return d.vm.ToValue(r.Status >= 200 && r.Status < 300) }),
 		"headers": value(func(d *Device) goja.Value {

@@ -16,15 +16,15 @@ type value func(d *Device) goja.Value
 // members are what an object has, by name: native, value or members.
 type members map[string]any
 
-// library is an object whose members are made when they are first used: most
+// lazyObject is an object whose members are made when they are first used: most
 // devices use few of them, and each costs some hundred bytes.
-type library struct {
+type lazyObject struct {
 	d    *Device
 	of   members
 	made map[string]goja.Value // nil: deleted
 }
 
-func (l *library) Get(name string) goja.Value {
+func (l *lazyObject) Get(name string) goja.Value {
 	if v, ok := l.made[name]; ok {
 		return v
 	}
@@ -35,19 +35,19 @@ func (l *library) Get(name string) goja.Value {
 	return v
 }
 
-func (l *library) put(name string, v goja.Value) {
+func (l *lazyObject) put(name string, v goja.Value) {
 	if l.made == nil {
 		l.made = map[string]goja.Value{}
 	}
 	l.made[name] = v
 }
 
-func (l *library) Set(name string, v goja.Value) bool {
+func (l *lazyObject) Set(name string, v goja.Value) bool {
 	l.put(name, v)
 	return true
 }
 
-func (l *library) Has(name string) bool {
+func (l *lazyObject) Has(name string) bool {
 	if v, ok := l.made[name]; ok {
 		return v != nil
 	}
@@ -55,12 +55,12 @@ func (l *library) Has(name string) bool {
 	return ok
 }
 
-func (l *library) Delete(name string) bool {
+func (l *lazyObject) Delete(name string) bool {
 	l.put(name, nil)
 	return true
 }
 
-func (l *library) Keys() []string {
+func (l *lazyObject) Keys() []string {
 	names := slices.Sorted(maps.Keys(l.of))
 	for _, n := range slices.Sorted(maps.Keys(l.made)) {
 		if _, ok := l.of[n]; !ok {
@@ -78,7 +78,7 @@ func (d *Device) make(name string, m any) goja.Value {
 	case value:
 		return m(d)
 	case members:
-		return d.vm.NewDynamicObject(&library{d: d, of: m})
+		return d.vm.NewDynamicObject(&lazyObject{d: d, of: m})
 	}
 	return nil
 }

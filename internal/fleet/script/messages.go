@@ -102,7 +102,7 @@ func unsubscribe(d *Device, c goja.FunctionCall) goja.Value {
 // received is a message as scripts see it; its members are made when they are
 // asked for.
 type received struct {
-	library
+	lazyObject
 	m Message
 }
 
@@ -115,7 +115,7 @@ func (d *Device) message(m Message) *goja.Object {
 		}
 		return strings.ToValidUTF8(string(m.Payload), "\uFFFD")
 	}
-	r.library = library{d: d, of: members{
+	r.lazyObject = lazyObject{d: d, of: members{
 		"topic":   value(func(d *Device) goja.Value { return d.vm.ToValue(m.Topic) }),
 		"payload": value(func(d *Device) goja.Value { return d.vm.ToValue(text()) }),
 		"bytes":   value(func(d *Device) goja.Value { return d.buffer(slices.Clone(m.Payload)) }),
