@@ -1,7 +1,6 @@
 package awsapi
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -163,19 +162,7 @@ func (f *fieldPlan) appendQuery(b []byte, v reflect.Value) []byte {
 
 // scalarText is a value as text. Timestamps are ISO 8601 unless their shape says otherwise.
 func scalarText(p *valuePlan, v reflect.Value) string {
-	switch p.kind {
-	case kInt:
-		return strconv.FormatInt(v.Int(), 10)
-	case kFloat:
-		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
-	case kBool:
-		return strconv.FormatBool(v.Bool())
-	case kBlob:
-		return base64.StdEncoding.EncodeToString(v.Bytes())
-	case kTime:
-		return formatTime(v.Interface().(time.Time), orDefault(p.shape.Time, "iso8601"))
-	}
-	return v.String()
+	return textOf(p, v, orDefault(p.shape.Time, "iso8601"))
 }
 
 // escape leaves RFC 3986's unreserved characters, as signatures demand it.

@@ -277,7 +277,15 @@ func (s *Service) encodeREST(op *Operation, out any, h http.Header) (body []byte
 }
 
 func (f *fieldPlan) headerText(v reflect.Value) string {
-	switch f.val.kind {
+	if f.jsonvalue {
+		return base64.StdEncoding.EncodeToString([]byte(v.String()))
+	}
+	return textOf(f.val, v, orDefault(f.time, "rfc822"))
+}
+
+// textOf is a scalar as text, a timestamp in the format.
+func textOf(p *valuePlan, v reflect.Value, timestamp string) string {
+	switch p.kind {
 	case kInt:
 		return strconv.FormatInt(v.Int(), 10)
 	case kFloat:
@@ -287,14 +295,7 @@ func (f *fieldPlan) headerText(v reflect.Value) string {
 	case kBlob:
 		return base64.StdEncoding.EncodeToString(v.Bytes())
 	case kTime:
-		format := f.time
-		if format == "" {
-			format = "rfc822"
-		}
-		return formatTime(v.Interface().(time.Time), format)
-	}
-	if f.jsonvalue {
-		return base64.StdEncoding.EncodeToString([]byte(v.String()))
+		return formatTime(v.Interface().(time.Time), timestamp)
 	}
 	return v.String()
 }
