@@ -120,8 +120,8 @@ func (l *listener) prepare(ln net.Listener) {
 }
 
 // defaultConns leaves the other listeners, and the files of the database and of
-// video, their share of the process's descriptors. Half of them are for devices
-// that are always connected.
+// video, their share of the process's descriptors. Five in eight are for devices,
+// which are always connected.
 func defaultConns(mqtt bool) int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -129,7 +129,7 @@ func defaultConns(mqtt bool) int {
 	}
 	n := int64(min(limit.Cur, 1<<31))
 	if mqtt {
-		return int(min(mostMQTT, n/2))
+		return int(min(mostMQTT, n/8*5))
 	}
 	return int(min(mostConns, max((n-4096)/6, n/12)))
 }
