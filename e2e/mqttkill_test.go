@@ -121,14 +121,19 @@ func subscribePeer(c *mqttPeer, filter string, qos byte) error {
 func (k *killing) work(round int, changes *changer) {
 	var wg sync.WaitGroup
 	var ready sync.WaitGroup
-	ready.Add(len(k.senders))
+	working := func() func() {
+		ready.Add(1)
+		return sync.OnceFunc(ready.Done)
+	}
 	for _, x := range k.senders {
-		wg.Go(func() { x.run(sync.OnceFunc(ready.Done), false) })
+		began := working()
+		wg.Go(func() { x.run(began, false) })
 	}
 	for _, g := range k.groups {
 		for _, r := range g {
 			if !r.seldom || round%2 == 1 {
-				wg.Go(func() { r.run(nil) })
+				began := working()
+				wg.Go(func() { r.run(began, nil) })
 			}
 		}
 	}
@@ -184,7 +189,7 @@ func (k *killing) finish() {
 	}
 	for _, g := range k.groups {
 		for _, r := range g {
-			wg.Go(func() { r.run(ctx.Done()) })
+			wg.Go(func() { r.run(func() {}, ctx.Done()) })
 		}
 	}
 	sent.Wait()
@@ -336,9 +341,11 @@ type receiver struct {
 	first map[string]int     // by topic: the highest number that came
 }
 
-// run receives until the connection ends or over closes; while over is there, everything is acknowledged at once.
-func (r *receiver) run(over <-chan struct{}) {
+// run receives until the connection ends or over closes; while over is there, everything is acknowledged at once. It calls
+// began when it is connected.
+func (r *receiver) run(began func(), over <-chan struct{}) {
 	c, present, err := r.open(r.id, r.v, true)
+	began()
 	if err != nil || !present {
 		r.t.Errorf("%s: session present %t, %v", r.id, present, err)
 		return
