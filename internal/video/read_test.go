@@ -321,10 +321,11 @@ func TestRecovery(t *testing.T) {
 			must(0, c.write(h))
 			for i := range n {
 				frag := fragment{number: f.numbers.next(f.clock.now().UnixMilli()), server: f.clock.now().UnixMilli(), chunk: c.name,
-					headerSize: int64(len(h)), mediaOffset: c.size, mediaSize: int64(len(one))}
+					headerSize: int64(len(h)), mediaOffset: c.size, mediaSize: int64(len(one)),
+					sum: addSum(0, one), headerSum: addSum(0, h)}
 				must(0, c.write(one))
 				must(0, c.flush())
-				must(0, f.addFragments(t.Context(), st, []fragment{frag}, c.size))
+				must(0, f.addFragments(t.Context(), st, []fragment{frag}, c.size, 0))
 				_ = i
 			}
 			must(0, c.write(make([]byte, 500)))
