@@ -25,7 +25,8 @@ const (
 	maxNested       = 8       // messages that are handled while messages are handled
 )
 
-// device is one virtual device of a run. Its own goroutine runs its script; its link's runs its connection.
+// device is one virtual device of a run. Its own goroutine runs its script, or waits for one that does;
+// its link's runs its connection.
 type device struct {
 	run    *Run
 	number int // client()
@@ -125,8 +126,8 @@ func (d *device) over(err error) {
 	}
 }
 
-// lead is the device's life. An error is its end.
-func (d *device) lead() error {
+// begin makes the device's script, runs its stage init and connects it.
+func (d *device) begin() error {
 	r := d.run
 	d.setPhase(report.DeviceStarting)
 	d.jitter, d.loss = random(r.o.Run.Seed, d.number, forJitter), random(r.o.Run.Seed, d.number, forLoss)
@@ -164,7 +165,16 @@ func (d *device) lead() error {
 			return d.stopped(err)
 		}
 	}
-	err = d.iterate(r.soft)
+	return nil
+}
+
+// lead is the device's life. An error is its end.
+func (d *device) lead() error {
+	if err := atRest(d.begin); err != nil {
+		return err
+	}
+	r := d.run
+	err := d.iterate(r.soft)
 	if err != nil && !errors.Is(d.stopped(err), errStopping) {
 		return err
 	}
@@ -173,7 +183,7 @@ func (d *device) lead() error {
 	if err := d.handleRest(r.hard); err != nil {
 		return d.stopped(err)
 	}
-	payload, publish, err = vm.Run(r.hard, model.StageFinished, int(d.iteration.Load()))
+	payload, publish, err := d.script.Run(r.hard, model.StageFinished, int(d.iteration.Load()))
 	if err == nil && publish {
 		err = d.emit(r.hard, payload)
 	}
@@ -201,6 +211,12 @@ func (d *device) iterate(ctx context.Context) error {
 	if len(m.Sequence) == 0 && m.Stages[model.StageRunning] == "" {
 		return d.listen(ctx)
 	}
+	once := d.once
+	if s.Interval >= model.Duration(longWait) && s.Time != "virtual" {
+		once = func(ctx context.Context, stage string, n int) error {
+			return atRest(func() error { return d.once(ctx, stage, n) })
+		}
+	}
 	next := r.clock.Now()
 	for n := 0; s.Iterations == 0 || n < s.Iterations; n++ {
 		if n > 0 {
@@ -222,7 +238,7 @@ func (d *device) iterate(ctx context.Context) error {
 		if len(m.Sequence) > 0 {
 			stage = m.Sequence[min(n, len(m.Sequence)-1)]
 		}
-		if err := d.once(ctx, stage, n); err != nil {
+		if err := once(ctx, stage, n); err != nil {
 			return err
 		}
 	}

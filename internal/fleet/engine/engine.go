@@ -37,6 +37,7 @@ type Run struct {
 	clock       clock
 	phases      phases
 	online      atomic.Int64
+	sparing     bool // the process is the run's alone
 
 	soft, hard context.Context // soft ends when devices are to end, hard when they must have
 	end        context.CancelCauseFunc
@@ -99,6 +100,9 @@ func (r *Run) Do(ctx context.Context) (*report.Result, error) {
 	var watchers sync.WaitGroup
 	watchers.Go(func() { r.sampleEverySecond(watching) })
 	watchers.Go(func() { r.watchMemory(watching) })
+	if r.sparing {
+		watchers.Go(func() { r.releaseMemory(watching) })
+	}
 
 	var devices sync.WaitGroup
 	timing, untime := context.WithCancel(context.Background())

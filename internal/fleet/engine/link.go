@@ -42,7 +42,7 @@ type link struct {
 	d       *device
 	address string
 	config  *tls.Config // nil: no TLS
-	pair    *tls.Certificate
+	own     credentials
 	client  *client.Client
 	version mqtt.Version
 	clean   bool // no session outlives the connection
@@ -66,13 +66,13 @@ type link struct {
 	// How many connections in a row ended abruptly after SUBSCRIBE.
 	unsubscribed int
 
-	own map[string]bool // the protocol's filters; as newLink made it
+	stated map[string]bool // the protocol's filters; as newLink made it
 }
 
 // newLink expands the protocol's templates.
 func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 	p := d.run.o.Model.Protocol
-	l := &link{d: d, filters: filters, changed: make(chan struct{}), own: map[string]bool{}, network: random(d.run.o.Run.Seed, d.number, forNetwork)}
+	l := &link{d: d, filters: filters, changed: make(chan struct{}), network: random(d.run.o.Run.Seed, d.number, forNetwork)}
 	var faults []error
 	expand := func(name, text string) string {
 		if text == "" {
@@ -119,7 +119,10 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 	}
 	for _, s := range p.Subscribe {
 		filter := expand("subscribe", s.Filter)
-		l.own[filter] = true
+		if l.stated == nil {
+			l.stated = map[string]bool{}
+		}
+		l.stated[filter] = true
 		l.addFilter(mqtt.Subscription{Filter: []byte(filter), QoS: byte(s.QoS)})
 	}
 	roots := d.run.o.Roots
@@ -131,10 +134,9 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 			}
 			roots = pool
 		}
-		certificate, key := expand("certificate", p.Certificate), expand("key", p.Key)
+		l.own.certificate, l.own.key = expand("certificate", p.Certificate), expand("key", p.Key)
 		if len(faults) == 0 {
-			var err error
-			if l.pair, err = keyPair(certificate, key); err != nil {
+			if err := l.own.check(); err != nil {
 				return nil, err
 			}
 		}
@@ -361,8 +363,13 @@ func (l *link) open(ctx context.Context) error {
 	}
 	conn = impair(conn, r.o.Run.Network, random(l.network.Uint64(), l.d.number, forNetwork))
 	if l.config != nil {
+		pair, err := l.own.take()
+		if err != nil {
+			_ = conn.Close()
+			return err
+		}
 		t := tls.Client(conn, l.config)
-		if err := t.HandshakeContext(withPair(ctx, l.pair)); err != nil {
+		if err := t.HandshakeContext(withPair(ctx, pair)); err != nil {
 			_ = conn.Close()
 			return err
 		}
@@ -417,7 +424,7 @@ func (l *link) subscribeAll(ctx context.Context) {
 		}
 		for _, err := range refused {
 			l.d.fault(err)
-			if r, ok := errors.AsType[*refusedFilter](err); ok && l.own[r.filter] {
+			if r, ok := errors.AsType[*refusedFilter](err); ok && l.stated[r.filter] {
 				l.giveUp(err)
 				return
 			}

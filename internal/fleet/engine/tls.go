@@ -97,6 +97,28 @@ func keyPair(certificate, key string) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
+// credentials are a device's certificate and key as texts, which it shares with its script. Read, they take kilobytes more and
+// serve the handshake alone: then they are read again.
+type credentials struct {
+	certificate, key string
+	pair             *tls.Certificate // as check read them, for the first handshake
+}
+
+// check reads them for the first time.
+func (c *credentials) check() (err error) {
+	c.pair, err = keyPair(c.certificate, c.key)
+	return err
+}
+
+// take reads them for a handshake; nil of a device that needs none.
+func (c *credentials) take() (*tls.Certificate, error) {
+	if pair := c.pair; pair != nil || c.certificate == "" {
+		c.pair = nil
+		return pair, nil
+	}
+	return keyPair(c.certificate, c.key)
+}
+
 // hostPort takes an endpoint apart.
 func hostPort(endpoint, port string) (host, address string, err error) {
 	endpoint = strings.TrimSpace(endpoint)

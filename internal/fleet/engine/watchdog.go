@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -18,17 +17,6 @@ const (
 	surelyInnocent = 2 * time.Second
 	smallDevice    = 8 << 20 // bytes: stopping one that holds less would not help
 )
-
-// manyDevices is from how many on memory counts more than the collector's time.
-const manyDevices = 500
-
-// SpareMemory has the garbage collector work sooner where there are many devices: what they hold is much, what they drop
-// little. It is about the whole process: for those that do the run and nothing else.
-func (r *Run) SpareMemory() {
-	if r.o.Run.Clients >= manyDevices {
-		debug.SetGCPercent(50)
-	}
-}
 
 // watchMemory stops the device that holds most when the process holds more than it may, one after the other. When no device
 // holds much, there are too many of them: the run ends.

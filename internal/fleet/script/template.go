@@ -27,6 +27,11 @@ type template struct {
 	place       string
 }
 
+// alone says whether the template is one expression and nothing else.
+func (t *template) alone() bool {
+	return len(t.expressions) == 1 && t.texts[0] == "" && t.texts[1] == ""
+}
+
 // text is a template of a protocol, with the member that has it.
 type text struct{ member, text string }
 
@@ -159,6 +164,11 @@ func (d *Device) expand(t *template) (string, error) {
 		}
 		if goja.IsUndefined(v) || goja.IsNull(v) {
 			return "", &Error{Place: t.place, Name: "TemplateError", Message: fmt.Sprintf("{{%s}} is %s", t.sources[i], v)}
+		}
+		if s, ok := v.(goja.String); ok && t.alone() && s.Length() <= maxExpanded {
+			if s := s.String(); len(s) <= maxExpanded {
+				return s, nil // no copy: certificates and keys, most often, which the script keeps
+			}
 		}
 		b, err := d.bytes(v, maxExpanded)
 		if err == nil && out.Len()+len(b) > maxExpanded {

@@ -165,16 +165,20 @@ func (c *Client) alive(l *link) {
 	}
 }
 
-// buffer is memory to write from, or to read into, lent for a moment.
-type buffer struct{ b []byte }
+// buffer is memory to write from, or to decode into, lent for a moment.
+type buffer struct {
+	b []byte
+	p mqtt.Publish
+}
 
 // largest is the most that a buffer may hold to be kept.
 const largest = 16 << 10
 
-var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, 2048)} }}
+var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 2048)} }}
 
 func (b *buffer) release() {
 	if cap(b.b) <= largest {
+		b.p = mqtt.Publish{} // which keeps what it was decoded from
 		buffers.Put(b)
 	}
 }

@@ -53,36 +53,10 @@ func (c *Client) read(l *link) error {
 		have = len(in)
 	}
 	l.in = nil
-	acks := buffers.Get().(*buffer)
-	acks.b = acks.b[:0]
-	defer func() { acks.release() }()
-	var p mqtt.Publish
 	for {
-		at, need := 0, 0
-		for at < have {
-			h, n, err := mqtt.Frame(in[at:have], c.o.MaxPacket)
-			if err != nil {
-				return c.malformed(l, err)
-			}
-			if n == 0 || at+n+h.Remaining > have {
-				if n > 0 {
-					need = n + h.Remaining
-				}
-				break
-			}
-			if acks.b, err = c.handle(h, in[at+n:at+n+h.Remaining], &p, acks.b); err != nil {
-				return c.malformed(l, err)
-			}
-			at += n + h.Remaining
-		}
-		if len(acks.b) > 0 {
-			c.wmu.Lock()
-			err := c.write(l, acks.b)
-			c.wmu.Unlock()
-			if err != nil {
-				return err
-			}
-			acks.b = acks.b[:0]
+		at, need, err := c.handleAll(l, in[:have])
+		if err != nil {
+			return err
 		}
 		if at > 0 {
 			l.pinged.Store(false)
@@ -102,6 +76,43 @@ func (c *Client) read(l *link) error {
 			return fmt.Errorf("%w: %w", ErrConnectionLost, err)
 		}
 	}
+}
+
+// handleAll handles the packets that are whole and writes their acknowledgements. It says where the rest begins, and how large
+// the packet is that it is of; 0 if that is not known.
+func (c *Client) handleAll(l *link, in []byte) (at, need int, err error) {
+	var lent *buffer // only while there is something to handle: a client that waits holds none
+	defer func() {
+		if lent != nil {
+			lent.release()
+		}
+	}()
+	for at < len(in) {
+		h, n, err := mqtt.Frame(in[at:], c.o.MaxPacket)
+		if err != nil {
+			return at, 0, c.malformed(l, err)
+		}
+		if n == 0 || at+n+h.Remaining > len(in) {
+			if n > 0 {
+				need = n + h.Remaining
+			}
+			break
+		}
+		if lent == nil {
+			lent = buffers.Get().(*buffer)
+			lent.b = lent.b[:0]
+		}
+		if lent.b, err = c.handle(h, in[at+n:at+n+h.Remaining], &lent.p, lent.b); err != nil {
+			return at, 0, c.malformed(l, err)
+		}
+		at += n + h.Remaining
+	}
+	if lent != nil && len(lent.b) > 0 {
+		c.wmu.Lock()
+		defer c.wmu.Unlock()
+		return at, need, c.write(l, lent.b)
+	}
+	return at, need, nil
 }
 
 // fit drops what was handled of in and makes room for a packet of need bytes; a buffer larger than what an idle connection
