@@ -42,8 +42,9 @@ race: ## Tests under the race detector (PKG=./internal/server)
 	go test -race $(PKG)
 
 .PHONY: lint
-lint: $(LINT) ## Lint all packages
+lint: $(LINT) ## Lint all packages, and build them for other systems
 	$(LINT) run ./...
+	for os in darwin freebsd windows; do GOOS=$$os CGO_ENABLED=0 go build ./...; done
 
 .PHONY: fmt
 fmt: $(LINT) ## Format all files

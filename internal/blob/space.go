@@ -3,7 +3,6 @@ package blob
 import (
 	"errors"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -50,11 +49,11 @@ func (s *space) take(n int64) error {
 // defaultOpen is how many files of each kind may be open, so that listeners and
 // database keep their share of the process's descriptors.
 func defaultOpen() int {
-	const most = 16384
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 2048
+	const most, unknown = 16384, 2048
+	limit, ok := descriptors()
+	if !ok {
+		return unknown
 	}
-	n := int64(min(limit.Cur, 1<<30))
+	n := min(limit, 1<<30)
 	return int(min(most, max((n-4096)/4, n/8)))
 }

@@ -123,11 +123,11 @@ func (l *listener) prepare(ln net.Listener) {
 // video, their share of the process's descriptors. Five in eight are for devices,
 // which are always connected.
 func defaultConns(mqtt bool) int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	limit, ok := descriptors()
+	if !ok {
 		return mostConns
 	}
-	n := int64(min(limit.Cur, 1<<31))
+	n := min(limit, 1<<31)
 	if mqtt {
 		return int(min(mostMQTT, n/8*5))
 	}

@@ -1,0 +1,18 @@
+//go:build unix
+
+package server
+
+import (
+	"math"
+	"syscall"
+)
+
+// descriptors is how many files and connections the process may have open;
+// false if that cannot be told.
+func descriptors() (int64, bool) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, false
+	}
+	return int64(min(limit.Cur, math.MaxInt64)), true //nolint:unconvert // Cur has another type on other systems
+}
