@@ -25,27 +25,39 @@ const (
 	releasePause = 10 * time.Second // between two releases, at least
 )
 
-// releaseMemory gives memory back when devices have come, and no more do: not in the run of a few moments, and not again
-// before a twentieth of them has changed.
+// releaseMemory gives memory back when devices have come, and no more do: not in the run of a few moments.
 func (r *Run) releaseMemory(ctx context.Context) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
-	last, released := int64(0), int64(0)
-	var at time.Time
+	var c comings
 	for {
 		select {
+		case now := <-tick.C:
+			if c.over(r.online.Load(), now) {
+				debug.FreeOSMemory()
+			}
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		}
-		n := r.online.Load()
-		settled := max(n-last, last-n) <= n/200
-		last = n
-		if settled && max(n-released, released-n) > n/20 && time.Since(at) > releasePause {
-			debug.FreeOSMemory()
-			released, at = n, time.Now()
 		}
 	}
+}
+
+// comings tells from the number of connections when many have come, or gone.
+type comings struct {
+	last, released int64
+	at             time.Time
+}
+
+// over says whether it is time to give memory back: the number has changed by more than a twentieth since the last time, and
+// changes no more.
+func (c *comings) over(n int64, now time.Time) bool {
+	settled := max(n-c.last, c.last-n) <= n/200
+	c.last = n
+	if !settled || max(n-c.released, c.released-n) <= n/20 || now.Sub(c.at) < releasePause {
+		return false
+	}
+	c.released, c.at = n, now
+	return true
 }
 
 // atRest calls f on a goroutine of its own and waits for it. A script needs a stack of many kilobytes, and goroutines keep what

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	_ "modernc.org/sqlite" // the driver
@@ -61,12 +62,14 @@ func Open(path string) (*File, error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, err
 	}
-	at := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=trusted_schema(0)&_txlock=immediate"}
+	// The cache is a small one: devices read their keys once, and a connection would keep two megabytes of them.
+	at := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=trusted_schema(0)&_pragma=cache_size(-512)&_txlock=immediate"}
 	db, err := sql.Open("sqlite", at.String())
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(2) // one writes, one reads
+	db.SetMaxOpenConns(2)                  // one writes, one reads
+	db.SetConnMaxIdleTime(3 * time.Second) // a connection holds a megabyte, and devices need it when they begin
 	if _, err := db.Exec(schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
 	}

@@ -1,7 +1,9 @@
 package script
 
 import (
+	"encoding/json"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/thingd/thingd/internal/fleet/model"
@@ -15,6 +17,7 @@ func heapOf(t *testing.T, n int, m *model.Model, each func(d *Device)) int64 {
 		t.Fatal(err)
 	}
 	h := newHost(t)
+	h.glob["key"] = json.RawMessage(`"` + strings.Repeat("k", 1000) + `"`)
 	heap := func() int64 {
 		runtime.GC()
 		runtime.GC()
@@ -57,8 +60,8 @@ func TestMemory(t *testing.T) {
 		each func(*Device)
 		most int64
 	}{
-		{"idle", run(), 16 << 10},
-		{"after init and two messages", run("init", "running", "running"), 30 << 10},
+		{"idle", run(), 10 << 10},
+		{"after init and two messages", run("init", "running", "running"), 17 << 10},
 	} {
 		got := heapOf(t, 1000, sensor, x.each)
 		t.Logf("%s: %d bytes a device", x.name, got)
