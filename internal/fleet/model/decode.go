@@ -26,7 +26,7 @@ func strict(document []byte, into any) error {
 	}
 	rest := document[d.InputOffset():]
 	if after := bytes.TrimLeft(rest, " \t\r\n"); len(after) > 0 {
-		return fmt.Errorf("%s: something stands after the document", place(document, int64(len(document)-len(after)+1)))
+		return placed(document, int64(len(document)-len(after)+1), "something stands after the document")
 	}
 	return nil
 }
@@ -50,30 +50,30 @@ func besides(document []byte, into any) []error {
 // explained is an error of encoding/json for those who wrote the document.
 func explained(document []byte, into any, err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("%s: %w", place(document, syntax.Offset), err)
+		return placed(document, syntax.Offset, err.Error())
 	}
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		text := fmt.Sprintf("%s stands where %s belongs", stands(mismatch.Value), wanted(mismatch.Type))
 		if mismatch.Field == "" {
-			return fmt.Errorf("%s: %s stands where %s belongs", place(document, mismatch.Offset), stands(mismatch.Value), wanted(mismatch.Type))
+			return placed(document, mismatch.Offset, text)
 		}
-		return fmt.Errorf("%s: %s stands where %s belongs", mismatch.Field, stands(mismatch.Value), wanted(mismatch.Type))
+		return &fault{member: mismatch.Field, text: text}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%s: the document ends too early", place(document, int64(len(document))))
+		return placed(document, int64(len(document)), "the document ends too early")
 	}
 	// encoding/json has no type for this error.
 	if _, name, ok := strings.Cut(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
-		return fmt.Errorf("there is no member %s%s", quoted(name), Meant(name, members(reflect.TypeOf(into))))
+		return &fault{name, fmt.Sprintf("there is no member %s%s", quoted(name), Meant(name, members(reflect.TypeOf(into)))), true}
 	}
 	return err
 }
 
-// place is line and column of what was read last.
-func place(document []byte, offset int64) string {
+// placed is an error at what was read last.
+func placed(document []byte, offset int64, text string) error {
 	before := document[:min(max(offset-1, 0), int64(len(document)))]
-	line := bytes.Count(before, []byte("\n")) + 1
-	return fmt.Sprintf("line %d, column %d", line, len(before)-bytes.LastIndexByte(before, '\n'))
+	return &PlaceError{bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n'), text}
 }
 
 // stands is what encoding/json found, with its article.

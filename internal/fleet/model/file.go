@@ -34,7 +34,8 @@ func CheckNesting(source string) error {
 		switch source[i] {
 		case '(', '[', '{':
 			if depth++; depth > maxNesting {
-				return fmt.Errorf("line %d: brackets stand more than %d deep", strings.Count(source[:i], "\n")+1, maxNesting)
+				before := source[:i]
+				return &PlaceError{strings.Count(before, "\n") + 1, i - strings.LastIndexByte(before, '\n'), fmt.Sprintf("brackets stand more than %d deep", maxNesting)}
 			}
 		case ')', ']', '}':
 			depth = max(depth-1, 0)
@@ -52,44 +53,56 @@ func CheckNesting(source string) error {
 // parseFile reads the form of one file: a constant named model with all
 // members but stages and script, functions named as stages, and the script,
 // which is everything else.
-func parseFile(name, source string) (*Model, error) {
-	if err := CheckNesting(source); err != nil {
-		return nil, err
+func parseFile(name, text string) (*Model, error) {
+	src := &source{document: name, code: map[string]Origin{}, members: map[string]Position{}}
+	m := &Model{}
+	if err := src.parse(text, m); err != nil {
+		return nil, src.named(err)
 	}
-	// Without the option the parser reads files that sourceMappingURL names.
-	program, err := parser.ParseFile(nil, name, source, 0, parser.WithDisableSourceMaps)
-	if err != nil {
-		if list, ok := errors.AsType[parser.ErrorList](err); ok && len(list) > 0 {
-			return nil, fmt.Errorf("line %d, column %d: SyntaxError: %s", list[0].Position.Line, list[0].Position.Column, list[0].Message)
-		}
-		return nil, err
-	}
-	r := fileReader{source: source, file: program.File}
-	document, err := r.document(program)
-	if err != nil {
-		return nil, err
-	}
-	m := &Model{lines: map[string]int{}}
-	if err := strict(document, m); err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
-	if m.Stages != nil || m.Script != "" {
-		return nil, errors.New("model: stages and script are the functions and the rest of the file")
-	}
-	if err := r.stages(program, m); err != nil {
-		return nil, err
-	}
-	if err := r.misspelt(program, m); err != nil {
-		return nil, err
-	}
-	m.Script, m.lines[""] = r.rest()
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
+	m.source = src
 	return m, nil
 }
 
+func (s *source) parse(text string, m *Model) error {
+	if err := CheckNesting(text); err != nil {
+		return err
+	}
+	// Without the option the parser reads files that sourceMappingURL names.
+	program, err := parser.ParseFile(nil, s.document, text, 0, parser.WithDisableSourceMaps)
+	if err != nil {
+		if list, ok := errors.AsType[parser.ErrorList](err); ok && len(list) > 0 {
+			return &PlaceError{list[0].Position.Line, list[0].Position.Column, "SyntaxError: " + list[0].Message}
+		}
+		return err
+	}
+	r := fileReader{to: s, source: text, file: program.File}
+	document, err := r.document(program)
+	if err != nil {
+		return err
+	}
+	if err := strict(document, m); err != nil {
+		if e, ok := errors.AsType[*PlaceError](err); ok { // of a document that nobody has seen
+			return &fault{member: "", text: "model: " + e.Text, bare: true}
+		}
+		return err
+	}
+	if m.Stages != nil || m.Script != "" {
+		return &fault{member: "", text: "model: stages and script are the functions and the rest of the file", bare: true}
+	}
+	if err := r.stages(program, m); err != nil {
+		return err
+	}
+	if err := r.misspelt(program, m); err != nil {
+		return err
+	}
+	script := Origin{File: s.document}
+	m.Script, script.Line = r.rest()
+	s.code[""] = script
+	return m.Validate()
+}
+
 type fileReader struct {
+	to     *source // gets the places
 	source string
 	file   *file.File
 	cut    [][2]int // what does not belong to the script, in order
@@ -97,7 +110,17 @@ type fileReader struct {
 
 func (r *fileReader) text(n ast.Node) string { return r.source[n.Idx0()-1 : n.Idx1()-1] }
 
-func (r *fileReader) at(n ast.Node) int { return r.file.Position(int(n.Idx0()) - 1).Line }
+// fault is what is wrong with a node.
+func (r *fileReader) fault(n ast.Node, format string, args ...any) error {
+	at := r.file.Position(int(n.Idx0()) - 1)
+	return &PlaceError{at.Line, at.Column, fmt.Sprintf(format, args...)}
+}
+
+// note remembers where a member stands.
+func (r *fileReader) note(name string, n ast.Node) {
+	at := r.file.Position(int(n.Idx0()) - 1)
+	r.to.members[name] = Position{r.to.document, at.Line, at.Column}
+}
 
 // remove takes a node out of the script, with the semicolon behind it.
 func (r *fileReader) remove(n ast.Node) {
@@ -125,14 +148,14 @@ func (r *fileReader) document(program *ast.Program) ([]byte, error) {
 			}
 			switch {
 			case document != nil:
-				return nil, fmt.Errorf("line %d: model is there twice", r.at(s))
+				return nil, r.fault(s, "model is there twice")
 			case len(list) > 1:
-				return nil, fmt.Errorf("line %d: model must be declared by itself: const model = {…}", r.at(s))
+				return nil, r.fault(s, "model must be declared by itself: const model = {…}")
 			case b.Initializer == nil:
-				return nil, fmt.Errorf("line %d: model has no value: const model = {…}", r.at(s))
+				return nil, r.fault(s, "model has no value: const model = {…}")
 			}
 			var out bytes.Buffer
-			if err := r.value(&out, b.Initializer); err != nil {
+			if err := r.value(&out, b.Initializer, ""); err != nil {
 				return nil, err
 			}
 			document = out.Bytes()
@@ -146,7 +169,10 @@ func (r *fileReader) document(program *ast.Program) ([]byte, error) {
 }
 
 // value writes an expression of plain values as JSON.
-func (r *fileReader) value(out *bytes.Buffer, e ast.Expression) error {
+func (r *fileReader) value(out *bytes.Buffer, e ast.Expression, name string) error {
+	if _, there := r.to.members[name]; !there { // else a property, which begins with its name
+		r.note(name, e)
+	}
 	switch e := e.(type) {
 	case *ast.ObjectLiteral:
 		out.WriteByte('{')
@@ -169,7 +195,8 @@ func (r *fileReader) value(out *bytes.Buffer, e ast.Expression) error {
 			}
 			quote(out, key)
 			out.WriteByte(':')
-			if err := r.value(out, keyed.Value); err != nil {
+			r.note(member(name, key), p)
+			if err := r.value(out, keyed.Value, member(name, key)); err != nil {
 				return err
 			}
 		}
@@ -183,7 +210,7 @@ func (r *fileReader) value(out *bytes.Buffer, e ast.Expression) error {
 			if i > 0 {
 				out.WriteByte(',')
 			}
-			if err := r.value(out, v); err != nil {
+			if err := r.value(out, v, fmt.Sprintf("%s[%d]", name, i)); err != nil {
 				return err
 			}
 		}
@@ -247,7 +274,7 @@ func quote(out *bytes.Buffer, s string) {
 }
 
 func (r *fileReader) notPlain(n ast.Node) error {
-	return fmt.Errorf("line %d: model may hold plain values alone, as JSON does: %s is none", r.at(n), quoted(r.text(n)))
+	return r.fault(n, "model may hold plain values alone, as JSON does: %s is none", quoted(r.text(n)))
 }
 
 // stages takes the functions that are named as stages.
@@ -264,10 +291,10 @@ func (r *fileReader) stages(program *ast.Program, m *Model) error {
 		}
 		fn, name := d.Function, d.Function.Name.Name.String()
 		if _, ok := m.Stages[name]; ok {
-			return fmt.Errorf("line %d: function %s is there twice", r.at(s), name)
+			return r.fault(s, "function %s is there twice", name)
 		}
 		if fn.Generator {
-			return fmt.Errorf("line %d: function* %s: a stage is a plain or an async function", r.at(s), name)
+			return r.fault(s, "function* %s: a stage is a plain or an async function", name)
 		}
 		parameter := ""
 		if list := fn.ParameterList; len(list.List) > 0 || list.Rest != nil {
@@ -276,7 +303,7 @@ func (r *fileReader) stages(program *ast.Program, m *Model) error {
 				id, ok = list.List[0].Target.(*ast.Identifier)
 			}
 			if !ok || name != StageMessage {
-				return fmt.Errorf("line %d: function %s: stages have no parameters, but message, which may have one", r.at(s), name)
+				return r.fault(s, "function %s: stages have no parameters, but message, which may have one", name)
 			}
 			if parameter = id.Name.String(); parameter != "message" {
 				parameter = "var " + parameter + " = message; "
@@ -285,13 +312,16 @@ func (r *fileReader) stages(program *ast.Program, m *Model) error {
 			}
 		}
 		body := r.source[fn.Body.LeftBrace : fn.Body.RightBrace-1]
-		line := r.file.Position(int(fn.Body.LeftBrace)).Line
+		brace := r.file.Position(int(fn.Body.LeftBrace) - 1)
+		from := Origin{File: r.to.document, Line: brace.Line, First: brace.Column - len(parameter)}
 		// A body begins in the line below its brace, most often.
 		if first, rest, ok := strings.Cut(body, "\n"); ok && strings.TrimSpace(first) == "" && parameter == "" {
-			body, line = rest, line+1
+			body, from.Line, from.First = rest, from.Line+1, 0
 		}
-		m.Stages[name] = parameter + dedented(body)
-		m.lines[name] = line
+		body, from.Indent = dedented(body)
+		from.First += from.Indent
+		m.Stages[name] = parameter + body
+		r.to.code[name] = from
 		r.remove(s)
 	}
 	return nil
@@ -316,7 +346,7 @@ func (r *fileReader) misspelt(program *ast.Program, m *Model) error {
 			continue
 		}
 		if stage := Meant(name, missing); stage != "" {
-			all = append(all, fmt.Errorf("line %d: function %s is no stage, and nothing calls it%s", r.at(s), name, stage))
+			all = append(all, r.fault(s, "function %s is no stage, and nothing calls it%s", name, stage))
 		}
 	}
 	return errors.Join(all...)
@@ -324,10 +354,10 @@ func (r *fileReader) misspelt(program *ast.Program, m *Model) error {
 
 // dedented takes the indentation that all lines have, and white space at the
 // end. Code with a template literal stays as it is: lines may be in one.
-func dedented(body string) string {
+func dedented(body string) (string, int) {
 	body = strings.TrimRight(body, " \t\r\n")
 	if body == "" || strings.Contains(body, "`") {
-		return body
+		return body, 0
 	}
 	lines := strings.Split(body, "\n")
 	common := -1
@@ -336,10 +366,11 @@ func dedented(body string) string {
 			common = len(l) - len(rest)
 		}
 	}
+	common = max(common, 0)
 	for i, l := range lines {
-		lines[i] = l[min(max(common, 0), len(l)-len(strings.TrimLeft(l, " \t"))):]
+		lines[i] = l[min(common, len(l)-len(strings.TrimLeft(l, " \t"))):]
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(lines, "\n") + "\n", common
 }
 
 // rest is the script and its first line: what was not taken for something

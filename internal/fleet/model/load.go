@@ -38,55 +38,58 @@ func Load(path string) (*Model, error) {
 		return nil, err
 	}
 	defer root.Close()
-	m, err := LoadFS(root.FS(), filepath.ToSlash(name))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
+	return load(root.FS(), filepath.ToSlash(name), called(path))
 }
 
 // LoadFS is Load in a file system.
-func LoadFS(fsys fs.FS, name string) (*Model, error) {
-	switch path.Ext(name) {
-	case ".js":
-		source, err := readFile(fsys, name)
-		if err != nil {
-			return nil, err
-		}
-		return parseFile(path.Base(name), string(source))
-	case ".json":
-		document, err := readFile(fsys, name)
-		if err != nil {
-			return nil, err
-		}
-		return Parse(document)
+func LoadFS(fsys fs.FS, name string) (*Model, error) { return load(fsys, name, called(name)) }
+
+// load loads a model; its errors, and those of its scripts, name its files by
+// what the file or folder is called.
+func load(fsys fs.FS, name, called string) (*Model, error) {
+	folder := path.Ext(name) != ".js" && path.Ext(name) != ".json"
+	document := name
+	if folder {
+		document = path.Join(name, documentFile)
 	}
-	return loadFolder(fsys, name)
+	content, err := readFile(fsys, document)
+	switch {
+	case folder && errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no %s: a model is a folder with one, or a file of JavaScript", called, documentFile)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", called, err)
+	case folder:
+		return loadFolder(fsys, name, called, content)
+	case path.Ext(name) == ".js":
+		return parseFile(called, string(content))
+	}
+	src := &source{document: called, members: membersOf(called, content)}
+	m, err := Parse(content)
+	if err != nil {
+		return nil, src.named(err)
+	}
+	m.source = src
+	return m, nil
 }
 
-func loadFolder(fsys fs.FS, dir string) (*Model, error) {
-	document, err := readFile(fsys, path.Join(dir, documentFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s: a model is a folder with one, or a file of JavaScript", documentFile)
-	}
-	if err != nil {
-		return nil, err
-	}
+func loadFolder(fsys fs.FS, dir, called string, document []byte) (*Model, error) {
+	src := &source{folder: called, document: path.Join(called, documentFile)}
+	src.members = membersOf(src.document, document)
 	var m Model
 	if err := strict(document, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", documentFile, err)
+		return nil, src.named(err)
 	}
 	files, err := fs.Glob(fsys, path.Join(dir, "*.js"))
 	if err != nil {
 		return nil, err
 	}
 	if len(files) > maxStages+1 {
-		return nil, fmt.Errorf("there are %d files of JavaScript, at most %d can be", len(files), maxStages+1)
+		return nil, fmt.Errorf("%s: there are %d files of JavaScript, at most %d can be", called, len(files), maxStages+1)
 	}
 	for _, file := range files {
 		code, err := readFile(fsys, file)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", called, err)
 		}
 		name := strings.TrimSuffix(path.Base(file), ".js")
 		_, there := m.Stages[name]
@@ -94,7 +97,7 @@ func loadFolder(fsys fs.FS, dir string) (*Model, error) {
 			there = m.Script != ""
 		}
 		if there {
-			return nil, fmt.Errorf("%s has what %s has too: leave one of them", documentFile, path.Base(file))
+			return nil, fmt.Errorf("%s has what %s has too: leave one of them", src.document, path.Base(file))
 		}
 		if path.Base(file) == scriptFile {
 			m.Script = string(code)
@@ -106,8 +109,9 @@ func loadFolder(fsys fs.FS, dir string) (*Model, error) {
 		m.Stages[name] = string(code)
 	}
 	if err := m.Validate(); err != nil {
-		return nil, err
+		return nil, src.named(err)
 	}
+	m.source = src
 	return &m, nil
 }
 

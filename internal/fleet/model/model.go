@@ -32,12 +32,8 @@ type Model struct {
 	// MinIterations is below what number of iterations the model is of no use.
 	MinIterations int `json:"minIterations,omitempty"`
 
-	lines map[string]int // FirstLine by stage, of a model in one file
+	source *source // nil: no file
 }
-
-// FirstLine is the line at which a stage ("" is the script) begins in the one
-// file that the model was loaded from, else 1: errors name lines of the file.
-func (m *Model) FirstLine(stage string) int { return max(m.lines[stage], 1) }
 
 // Names of the stages that every model may have.
 const (

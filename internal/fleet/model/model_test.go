@@ -166,29 +166,41 @@ func TestOneFile(t *testing.T) {
 			"init": "state.n = 0\n\nhelper()\n", "createThing": "await 1\n",
 			"running": "    const s = `\n  x`\n    return s", "message": "var m = message; \nlog(m.payload)\n",
 		},
-		lines: map[string]int{"": 1, "init": 15, "createThing": 20, "running": 26, "message": 31},
 	}
+	for stage, want := range map[string]Origin{
+		"": {"sensor.js", 1, 0, 0}, "init": {"sensor.js", 15, 2, 2}, "createThing": {"sensor.js", 20, 31, 1}, "running": {"sensor.js", 26, 0, 0}, "message": {"sensor.js", 31, 6, 2},
+	} {
+		if got := m.Origin(stage); got != want {
+			t.Errorf("%q comes from %+v, want %+v", stage, got, want)
+		}
+	}
+	for member, want := range map[string]string{"": "sensor.js:2:15", "run.jitter": "sensor.js:8:21", "settings[0].default": "sensor.js:6:31", "sequence[1]": "sensor.js:7:29"} {
+		if got, _ := m.Member(member); got.String() != want {
+			t.Errorf("%s is at %s, want %s", member, got, want)
+		}
+	}
+	m.source = nil
 	if !reflect.DeepEqual(m, want) {
 		a, _ := json.MarshalIndent(m, "", " ")
 		b, _ := json.MarshalIndent(want, "", " ")
-		t.Errorf("got %s %v\nwant %s %v", a, m.lines, b, want.lines)
+		t.Errorf("got %s\nwant %s", a, b)
 	}
 	for source, want := range map[string]string{
-		"function running() {}":                 "there is no model: const model = {name: …}",
-		"const model = {":                       "line 1, column 16: SyntaxError: Unexpected end of input",
-		"const model = {}, b = 1":               "line 1: model must be declared by itself: const model = {…}",
-		"let model":                             "line 1: model has no value: const model = {…}",
-		"const model = {\n name: f()}":          `line 2: model may hold plain values alone, as JSON does: "f()" is none`,
-		"const model = {...a}":                  `line 1: model may hold plain values alone, as JSON does: "a" is none`,
-		"const model = {name: 'a', stages: {}}": "model: stages and script are the functions and the rest of the file",
-		"const model = {name: 'a'}\nfunction init() {}\nfunction runnin() {}": `line 3: function runnin is no stage, and nothing calls it; is "running" meant?`,
-		"const model = {nam: 'a'}":                                                `model: there is no member "nam"; is "name" meant?`,
-		"const model = {name: 'a'}\nfunction running(x) {}":                       "line 2: function running: stages have no parameters, but message, which may have one",
-		"const model = {name: 'a'}\nfunction message({topic}) {}":                 "line 2: function message: stages have no parameters, but message, which may have one",
-		"const model = {name: 'a'}\nfunction *running() {}":                       "line 2: function* running: a stage is a plain or an async function",
-		"const model = {name: 'a'}\nfunction running() {}\nfunction running() {}": "line 3: function running is there twice",
-		"const model = {name: 'a'}":                                               "stages: there are none: a model has at least one, such as \"running\"",
-		strings.Repeat("(", 2000):                                                 "line 1: brackets stand more than 1000 deep",
+		"function running() {}":                 "f.js: there is no model: const model = {name: …}",
+		"const model = {":                       "f.js:1:16: SyntaxError: Unexpected end of input",
+		"const model = {}, b = 1":               "f.js:1:1: model must be declared by itself: const model = {…}",
+		"let model":                             "f.js:1:1: model has no value: const model = {…}",
+		"const model = {\n name: f()}":          `f.js:2:8: model may hold plain values alone, as JSON does: "f()" is none`,
+		"const model = {...a}":                  `f.js:1:19: model may hold plain values alone, as JSON does: "a" is none`,
+		"const model = {name: 'a', stages: {}}": "f.js:1:15: model: stages and script are the functions and the rest of the file",
+		"const model = {name: 'a'}\nfunction init() {}\nfunction runnin() {}": `f.js:3:1: function runnin is no stage, and nothing calls it; is "running" meant?`,
+		"const model = {nam: 'a'}":                                                `f.js:1:16: there is no member "nam"; is "name" meant?`,
+		"const model = {name: 'a'}\nfunction running(x) {}":                       "f.js:2:1: function running: stages have no parameters, but message, which may have one",
+		"const model = {name: 'a'}\nfunction message({topic}) {}":                 "f.js:2:1: function message: stages have no parameters, but message, which may have one",
+		"const model = {name: 'a'}\nfunction *running() {}":                       "f.js:2:1: function* running: a stage is a plain or an async function",
+		"const model = {name: 'a'}\nfunction running() {}\nfunction running() {}": "f.js:3:1: function running is there twice",
+		"const model = {name: 'a'}":                                               "f.js:1:15: stages: there are none: a model has at least one, such as \"running\"",
+		strings.Repeat("(", 2000):                                                 "f.js:1:1001: brackets stand more than 1000 deep",
 	} {
 		if _, err := parseFile("f.js", source); err == nil || err.Error() != want {
 			t.Errorf("%.80s\n got %v\nwant %s", source, err, want)
@@ -238,15 +250,17 @@ func TestFolder(t *testing.T) {
 		"twice/model.json": file(`{"name": "a", "stages": {"running": ""}}`), "twice/running.js": file(""),
 		"odd/model.json": file(`{"name": "a"}`), "odd/runnning.js": file(""),
 		"bad/model.json": file("{\n}}"),
+		"set/model.json": file("{\"name\": \"a\",\n\t\"run\": {\n\t\t\"network\": {\"loss\": 2, \"los\": 1},\n\"clients\": \"x\"}}"), "set/running.js": file(""),
 	}
 	m, err := LoadFS(files, "m")
 	if err != nil || m.Stages["running"] != "return 1" || m.Script != "let a" || len(m.Stages) != 1 {
 		t.Errorf("%v %+v", err, m)
 	}
 	for dir, want := range map[string]string{
-		"twice": "model.json has what running.js has too: leave one of them",
-		"odd":   "stages.runnning: never runs: it is none of init, running, finished and message, and sequence does not name it",
-		"bad":   "model.json: line 2, column 2: something stands after the document",
+		"twice": "twice/model.json has what running.js has too: leave one of them",
+		"odd":   "odd/runnning.js:1:1: stages.runnning: never runs: it is none of init, running, finished and message, and sequence does not name it",
+		"set":   "set/model.json:4:1: run.clients: a string stands where a whole number belongs\nset/model.json:3:26: there is no member \"los\"; is \"loss\" meant?\nset/model.json:3:15: run.network.loss: is 2, it is a share from 0 to 1",
+		"bad":   "bad/model.json:2:2: something stands after the document",
 	} {
 		if _, err := LoadFS(files, dir); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", dir, err, want)

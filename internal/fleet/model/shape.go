@@ -90,7 +90,7 @@ func (f *faults) members(at string, x map[string]any, t, top reflect.Type) {
 			return tag == name && tag != "-"
 		})
 		if i < 0 {
-			*f = append(*f, fmt.Errorf("there is no member %s%s", quoted(name), Meant(name, members(top))))
+			*f = append(*f, &fault{member(at, name), fmt.Sprintf("there is no member %s%s", quoted(name), Meant(name, members(top))), true})
 			continue
 		}
 		f.shape(member(at, name), x[name], reflect.VisibleFields(t)[i].Type, top)

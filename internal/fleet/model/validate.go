@@ -18,7 +18,7 @@ import (
 type faults []error
 
 func (f *faults) add(member, format string, args ...any) {
-	*f = append(*f, fmt.Errorf("%s: %s", member, fmt.Sprintf(format, args...)))
+	*f = append(*f, &fault{member: member, text: fmt.Sprintf(format, args...)})
 }
 
 // Faults are what an error says of a model, one by one: Validate tells all at

@@ -89,7 +89,7 @@ func TestCompileErrors(t *testing.T) {
 		{&model.Model{Stages: map[string]string{"running": "a()\n}\n{"}}, "stage running, line 3: SyntaxError: "},
 		{&model.Model{Stages: map[string]string{"running": "}); evil(); (function(){"}}, "stage running: SyntaxError: a brace closes more than was opened"},
 		{&model.Model{Stages: map[string]string{"running": "a()\nlet x = 1; let x = 2"}}, "stage running, line 2: SyntaxError: Identifier 'x' has already been declared"},
-		{&model.Model{Stages: map[string]string{"running": strings.Repeat("(", 2000)}}, "stage running: line 1: brackets stand more than 1000 deep"},
+		{&model.Model{Stages: map[string]string{"running": strings.Repeat("(", 2000)}}, "stage running, line 1: brackets stand more than 1000 deep"},
 		{&model.Model{Protocol: &model.Protocol{ClientID: "a-{{client(}}"}}, "protocol.clientId, line 1: SyntaxError: "},
 		{&model.Model{Protocol: &model.Protocol{Topic: "a\n{{ {;\n\n }}"}}, "protocol.topic, line 2: SyntaxError: Unexpected token ;"},
 		{&model.Model{Protocol: &model.Protocol{Topic: "a/{{}}"}}, "protocol.topic, line 1: SyntaxError: "},

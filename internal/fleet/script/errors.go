@@ -8,13 +8,19 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
+
+	"github.com/thingd/thingd/internal/fleet/model"
 )
 
 // Error is what went wrong in a script, for those who wrote it.
 type Error struct {
 	// Place is "script", "stage NAME", or the member that a template is of.
 	Place string
-	// Line and Column are in that place's code, from 1; 0 if nothing is known.
+	// File is the file that it stands in, as its person calls it; empty for a
+	// model that came from none.
+	File string
+	// Line and Column are in that file, else in that place's code, from 1; 0 if
+	// nothing is known.
 	Line, Column int
 	// Name is what errors are counted by: the name of the exception
 	// ("TypeError", or the code of an AWS error), "Timeout", "Stopped",
@@ -26,9 +32,13 @@ type Error struct {
 	Err error
 }
 
-// Error is "stage createThing, line 4: TypeError: …".
+// Error is "connector/createThing.js:4:10: TypeError: …", or "stage createThing,
+// line 4: TypeError: …" without a file.
 func (e *Error) Error() string {
-	if e.Line == 0 {
+	switch {
+	case e.File != "":
+		return fmt.Sprintf("%s: %s", model.Position{File: e.File, Line: e.Line, Column: e.Column}, e.Message)
+	case e.Line == 0:
 		return e.Place + ": " + e.Message
 	}
 	return fmt.Sprintf("%s, line %d: %s", e.Place, e.Line, e.Message)
@@ -42,26 +52,42 @@ var errTime = errors.New("it computed for too long")
 // syntaxError explains what cannot be compiled.
 func syntaxError(place string, c code, err error) error {
 	e := &Error{Place: place, Name: "SyntaxError", Err: err}
+	line, column := 0, 0
 	var list parser.ErrorList
 	var compiler *goja.CompilerSyntaxError
 	var reference *goja.CompilerReferenceError
 	switch {
 	case errors.As(err, &list) && len(list) > 0:
-		e.Line, e.Column, e.Message = list[0].Position.Line, list[0].Position.Column, list[0].Message
+		line, column, e.Message = list[0].Position.Line, list[0].Position.Column, list[0].Message
 	case errors.As(err, &compiler):
 		e.Message = compiler.Message
 		if compiler.File != nil {
 			at := compiler.File.Position(compiler.Offset)
-			e.Line, e.Column = at.Line, at.Column
+			line, column = at.Line, at.Column
 		}
 	case errors.As(err, &reference):
 		e.Name, e.Message = "ReferenceError", reference.Message
 	default:
 		e.Message = err.Error()
+		c.at(e, 0, 0)
 		return e
 	}
 	e.Message = e.Name + ": " + e.Message
-	e.Line, e.Column = c.where(e.Line, e.Column)
+	c.at(e, line, column)
+	return e
+}
+
+// tooCostly is an error for code that is not to be parsed.
+func tooCostly(place string, c code, err error) error {
+	e := &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
+	line, column := 0, 0
+	if at, ok := errors.AsType[*model.PlaceError](err); ok {
+		e.Message = at.Text
+		if line, column = c.first+at.Line-1, at.Column; at.Line == 1 {
+			column += c.prefix
+		}
+	}
+	c.at(e, line, column)
 	return e
 }
 
@@ -72,6 +98,8 @@ func (d *Device) explain(place string, f *frame, err error) error {
 		return nil
 	}
 	e := &Error{Place: place}
+	var told *Error
+	var stack []goja.StackFrame
 	var interrupted *goja.InterruptedError
 	var overflow *goja.StackOverflowError
 	var exception *goja.Exception
@@ -82,26 +110,31 @@ func (d *Device) explain(place string, f *frame, err error) error {
 			e.Name = "Timeout"
 			e.Message += fmt.Sprintf(": %s at most, without the time in which it waits", maxComputing)
 		}
-		d.locate(e, interrupted.Stack())
+		stack = interrupted.Stack()
 	case errors.As(err, &overflow):
 		e.Name, e.Err = "Recursion", err
 		e.Message = fmt.Sprintf("functions call each other more than %d deep", maxCalls)
-		d.locate(e, overflow.Stack())
+		stack = overflow.Stack()
 	case errors.As(err, &exception):
 		e.Name, e.Message = d.describe(exception.Value())
 		if d.thrown != nil && exception.Value() == goja.Value(d.thrown) {
 			e.Err = d.thrownErr
 		}
-		d.locate(e, exception.Stack())
-	case errors.As(err, new(*Error)):
+		stack = exception.Stack()
+	case errors.As(err, &told):
+		if told.File == "" && told.Line == 0 {
+			d.locate(told, nil)
+		}
 		return err
 	default:
 		e.Name, e.Message, e.Err = "Error", err.Error(), err
 	}
+	d.locate(e, stack)
 	return e
 }
 
-// locate finds the first place in the model's code from the top of a stack.
+// locate finds the first place in the model's code from the top of a stack, or
+// where the code of the error's place begins.
 func (d *Device) locate(e *Error, stack []goja.StackFrame) {
 	d.program.mu.Lock()
 	defer d.program.mu.Unlock()
@@ -109,10 +142,11 @@ func (d *Device) locate(e *Error, stack []goja.StackFrame) {
 		if c, ok := d.program.places[s.SrcName()]; ok {
 			at := s.Position()
 			e.Place = s.SrcName()
-			e.Line, e.Column = c.where(at.Line, at.Column)
+			c.at(e, at.Line, at.Column)
 			return
 		}
 	}
+	d.program.places[e.Place].at(e, 0, 0)
 }
 
 // describe is the name and the text of an exception.

@@ -31,22 +31,42 @@ type Program struct {
 	templates map[string]*template
 }
 
-// code is where a piece of JavaScript stands in what is compiled.
+// code is where a piece of JavaScript stands in what is compiled, and what it is
+// of for those who wrote it.
 type code struct {
 	first  int // the line at which it begins
 	last   int // the line at which it ends
 	prefix int // columns in front of it in that line
+	from   model.Origin
+	member model.Position // of a template in a file: its member
 }
 
 // where is the place in the person's own text.
 func (c code) where(line, column int) (int, int) {
-	if line == c.first {
-		column -= c.prefix
-	}
 	if line > c.last {
 		return c.last, 1 // what is missing at its end is missed in our own text
 	}
+	if line == c.first {
+		column += c.from.First - c.prefix
+	} else {
+		column += c.from.Indent
+	}
 	return line, max(column, 1)
+}
+
+// at puts an error at a line and a column of the code; line 0: nobody knows where.
+func (c code) at(e *Error, line, column int) {
+	switch {
+	case c.member.File != "":
+		e.File, e.Line, e.Column = c.member.File, c.member.Line, c.member.Column
+		e.Message = e.Place + ": " + e.Message
+	case line > 0:
+		e.File = c.from.File
+		e.Line, e.Column = c.where(line, column)
+	case c.from.File != "":
+		e.File = c.from.File
+		e.Line, e.Column = c.where(c.first, c.prefix+1)
+	}
 }
 
 // regexpBounds has matches that backtrack for ever end when a call's time is
@@ -66,7 +86,8 @@ func Compile(m *model.Model) (*Program, error) {
 	}
 	var err error
 	if m.Script != "" {
-		c := code{first: m.FirstLine("")}
+		from := m.Origin("")
+		c := code{first: from.Line, from: from}
 		if p.script, err = p.compile("script", c, m.Script, "", ""); err != nil {
 			return nil, err
 		}
@@ -90,33 +111,35 @@ func Compile(m *model.Model) (*Program, error) {
 // stage compiles the body of a stage's function; one that awaits is the body
 // of an async function.
 func (p *Program) stage(name, body string) (*goja.Program, error) {
-	place, first := "stage "+name, p.model.FirstLine(name)
-	program, err := p.function(place, first, "(function(message){", body)
+	place, from := "stage "+name, p.model.Origin(name)
+	program, err := p.function(place, from, "(function(message){", body)
 	if err != nil && strings.Contains(body, "await") {
-		if async, err := p.function(place, first, "(async function(message){", body); err == nil {
+		if async, err := p.function(place, from, "(async function(message){", body); err == nil {
 			return async, nil
 		}
 	}
 	return program, err
 }
 
-func (p *Program) function(place string, first int, head, body string) (*goja.Program, error) {
-	return p.compile(place, code{first: first, prefix: len(head)}, body, head, "\n})")
+func (p *Program) function(place string, from model.Origin, head, body string) (*goja.Program, error) {
+	return p.compile(place, code{first: from.Line, prefix: len(head), from: from}, body, head, "\n})")
 }
 
 // compile compiles code between head and tail, which are not the person's.
 func (p *Program) compile(place string, c code, source, head, tail string) (*goja.Program, error) {
-	if err := model.CheckNesting(source); err != nil {
-		return nil, &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
-	}
 	c.last = c.first + strings.Count(source, "\n")
+	if err := model.CheckNesting(source); err != nil {
+		return nil, tooCostly(place, c, err)
+	}
 	full := strings.Repeat("\n", c.first-1) + head + source + tail
 	tree, err := parse(place, full)
 	if err != nil {
 		return nil, syntaxError(place, c, err)
 	}
 	if head != "" && len(tree.Body) != 1 {
-		return nil, &Error{Place: place, Name: "SyntaxError", Message: "SyntaxError: a brace closes more than was opened"}
+		e := &Error{Place: place, Name: "SyntaxError", Message: "SyntaxError: a brace closes more than was opened"}
+		c.at(e, 0, 0)
+		return nil, e
 	}
 	program, err := goja.CompileAST(tree, false)
 	if err != nil {

@@ -61,9 +61,11 @@ func (p *Program) template(place, text string) (*template, error) {
 		return t, nil
 	}
 	t := &template{place: place}
-	p.places[place] = code{first: 1, last: math.MaxInt, prefix: 1}
+	c := code{first: 1, last: math.MaxInt, prefix: 1}
+	c.member, _ = p.model.Member(place)
+	p.places[place] = c
 	if err := model.CheckNesting(text); err != nil {
-		return nil, &Error{Place: place, Name: "SyntaxError", Message: err.Error(), Err: err}
+		return nil, tooCostly(place, c, err)
 	}
 	rest := text
 	for {
@@ -73,10 +75,12 @@ func (p *Program) template(place, text string) (*template, error) {
 			break
 		}
 		if len(t.expressions) == maxExpressions {
-			return nil, &Error{Place: place, Name: "SyntaxError", Message: fmt.Sprintf("a template has at most %d expressions", maxExpressions)}
+			e := &Error{Place: place, Name: "SyntaxError", Message: fmt.Sprintf("a template has at most %d expressions", maxExpressions)}
+			c.at(e, 0, 0)
+			return nil, e
 		}
 		line := strings.Count(text[:len(text)-len(after)], "\n") + 1
-		source, tail, program, err := expression(place, line, after)
+		source, tail, program, err := expression(place, line, c.member, after)
 		if err != nil {
 			return nil, err
 		}
@@ -90,8 +94,13 @@ func (p *Program) template(place, text string) (*template, error) {
 
 // expression takes the expression that text begins with, up to the first }}
 // before which there is a whole one: braces may stand in it.
-func expression(place string, line int, text string) (source, tail string, program *goja.Program, err error) {
-	c := code{first: line, prefix: 1, last: line}
+func expression(place string, line int, member model.Position, text string) (source, tail string, program *goja.Program, err error) {
+	c := code{first: line, prefix: 1, last: line, member: member}
+	fault := func(line int, text string) error {
+		e := &Error{Place: place, Name: "SyntaxError", Message: "SyntaxError: " + text}
+		c.at(e, line, 0)
+		return e
+	}
 	end := 0
 	for range maxExpressions {
 		i := strings.Index(text[end:], "}}")
@@ -103,7 +112,7 @@ func expression(place string, line int, text string) (source, tail string, progr
 		c.last = line + strings.Count(source, "\n")
 		tree, failed := parse(place, strings.Repeat("\n", line-1)+"("+source+"\n)")
 		if failed == nil && !single(tree) {
-			failed = &Error{Place: place, Line: line, Name: "SyntaxError", Message: fmt.Sprintf("SyntaxError: {{%s}} is no expression", strings.TrimSpace(source))}
+			failed = fault(line, fmt.Sprintf("{{%s}} is no expression", strings.TrimSpace(source)))
 		}
 		if failed == nil {
 			program, failed = goja.CompileAST(tree, false)
@@ -118,7 +127,7 @@ func expression(place string, line int, text string) (source, tail string, progr
 	}
 	switch {
 	case err == nil:
-		return "", "", nil, &Error{Place: place, Line: line, Name: "SyntaxError", Message: "SyntaxError: what begins with {{ does not end with }}"}
+		return "", "", nil, fault(line, "what begins with {{ does not end with }}")
 	case errors.As(err, new(*Error)):
 		return "", "", nil, err
 	}

@@ -185,6 +185,7 @@ func newJob(start *Start, glob *Glob) (*Job, error) {
 	if start.Check {
 		return j, nil
 	}
+	j.Parsed.AsFolder()
 	dialer, err := NewDialer(start.Egress)
 	if err != nil {
 		return nil, err
