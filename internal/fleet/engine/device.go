@@ -41,6 +41,7 @@ type device struct {
 	web    *web  // in its place with https
 	nested int   // how deep messages are being handled
 	early  []mqtt.Subscription
+	sentOn uint64 // link.breaks when it last sent a message
 
 	acknowledged, lost int   // its messages of QoS 1 and 2
 	lastLoss           error // why the last of those was lost
@@ -318,8 +319,12 @@ func (d *device) doomed() error {
 	return why
 }
 
-// receiveUntil handles messages until ctx ends, in real time.
+var errBrokeUnanswered = errors.New("the connection broke before the answer came")
+
+// receiveUntil handles messages until ctx ends, in real time, or until the connection has broken on which the last message was
+// sent: what answers it is lost then, unless a session keeps it.
 func (d *device) receiveUntil(ctx context.Context) error {
+	sentOn := d.sentOn
 	for {
 		if err := d.handleMessages(ctx); err != nil {
 			return err
@@ -330,8 +335,13 @@ func (d *device) receiveUntil(ctx context.Context) error {
 		if err := d.doomed(); err != nil {
 			return err
 		}
+		broken, changed := d.link.breaks()
+		if broken != sentOn && d.link.clean && ctx.Err() == nil {
+			return errBrokeUnanswered
+		}
 		select {
 		case <-d.clock.wake:
+		case <-changed:
 		case <-ctx.Done():
 			return nil
 		}

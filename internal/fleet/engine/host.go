@@ -48,7 +48,7 @@ func (h *host) Metric(m script.Metric) {
 
 // Once has do called by one device of the run.
 func (h *host) Once(ctx context.Context, name string, do func() (json.RawMessage, error)) (json.RawMessage, error) {
-	return h.run.once.do(ctx, h.run.clock, name, do)
+	return h.run.once.do(ctx, h.run.clock, h.number, name, do)
 }
 
 // Connected says whether there is a connection.
@@ -197,6 +197,7 @@ func (d *device) publish(ctx context.Context, m script.Message) error {
 			return nil
 		}
 		begin := time.Now()
+		d.sentOn, _ = d.link.breaks()
 		err := d.send(p)
 		switch {
 		case err == nil:

@@ -51,6 +51,7 @@ type link struct {
 	mu      sync.Mutex
 	wanted  bool
 	up      bool      // connected, and subscribed to all filters
+	broken  uint64    // how often it was no longer
 	since   time.Time // of up
 	err     error     // why it gave up
 	filters []mqtt.Subscription
@@ -236,6 +237,13 @@ func (l *link) upFor() (time.Duration, bool) {
 	return time.Since(l.since), l.up
 }
 
+// breaks is how often the connection has broken, and what is closed when that or anything else changes.
+func (l *link) breaks() (uint64, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken, l.changed
+}
+
 // gaveUp is why no connection will come any more.
 func (l *link) gaveUp() error {
 	l.mu.Lock()
@@ -337,6 +345,9 @@ func (l *link) setUp(up bool) {
 	l.mu.Lock()
 	was := l.up
 	if l.up = up; was != up {
+		if was {
+			l.broken++
+		}
 		l.since = time.Now()
 		l.met = l.met || up
 		l.change()

@@ -45,7 +45,8 @@ type Host interface {
 	Sleep(ctx context.Context, d time.Duration) error
 	// Receive waits until ctx ends, in real time whatever the run's clock is,
 	// and hands received messages to Device.Message meanwhile. It returns nil
-	// when ctx ends, and an error at once if no message can come any more.
+	// when ctx ends, and an error at once if no message can come any more, or
+	// the connection breaks on which the last message was published.
 	Receive(ctx context.Context) error
 
 	// Publish sends a message; of QoS 1 and 2 it returns once that is
