@@ -117,6 +117,7 @@ func mqttServer(t *testing.T, args ...string) *server {
 // TestMosquittoClients is CHECKLIST S2-19 and console-habits §1 with Debian's
 // mosquitto_sub and mosquitto_pub: on 8883, by ALPN, and denied.
 func TestMosquittoClients(t *testing.T) {
+	t.Parallel()
 	s := mqttServer(t)
 	d := s.newDevice(t, "mosquitto", strings.ReplaceAll(ownTopics, "client/${iot:Connection.Thing.ThingName}", "client/mosquitto*"))
 	// Its publisher and its subscriber need two client ids: the thing's
@@ -194,6 +195,7 @@ const debianPython = "/usr/bin/python3"
 // TestPahoPython is Debian's python3-paho-mqtt in all three versions (S3-19);
 // AWS knows no 3.1.
 func TestPahoPython(t *testing.T) {
+	t.Parallel()
 	s := mqttServer(t)
 	standard := mqttServer(t, "--limits", "mqtt")
 	d := s.newDevice(t, "python", ownTopics)
@@ -231,6 +233,7 @@ func addressOf(url string) string {
 // TestMQTTJS is mqtt.js over WebSocket with SigV4: keys and a session's
 // credentials, both versions (S3-17, S3-20).
 func TestMQTTJS(t *testing.T) {
+	t.Parallel()
 	s := mqttServer(t)
 	d := &device{name: "browser", ca: filepath.Join(s.dir, config.ServerRootFile)}
 	key := s.iotUser(t, "browser")
@@ -260,6 +263,7 @@ func TestMQTTJS(t *testing.T) {
 // TestDeviceSDK is aws-iot-device-sdk-v2 for JavaScript: by certificate, with
 // ALPN, and over WebSocket, in both versions.
 func TestDeviceSDK(t *testing.T) {
+	t.Parallel()
 	s := mqttServer(t)
 	d := s.newDevice(t, "sdk", ownTopics)
 	key := awsEnv(s, s.iotUser(t, "sdk"))
@@ -338,6 +342,7 @@ func TestPahoGo(t *testing.T) {
 // PKCS#12 key store, a will with an empty payload, which is sent when the
 // connection is lost and not when it is ended, and is refused under $EDC.
 func TestJavaKura(t *testing.T) {
+	t.Parallel()
 	s := mqttServer(t)
 	d := s.newDevice(t, "kura-gateway", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iot:Connect","iot:Publish","iot:Subscribe","iot:Receive","iot:UpdateThingShadow","iot:GetThingShadow","iot:DeleteThingShadow"],"Resource":"*"}]}`)
 	watcher := s.newDevice(t, "watcher", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}`)
@@ -355,8 +360,13 @@ func TestJavaKura(t *testing.T) {
 	waitFor(t, "the subscription", func() bool { return strings.Contains(out.String(), "Subscribed (mid: 1)") })
 
 	const jars = "/usr/share/java/mqtt-client.jar:/usr/share/java/hawtbuf.jar:/usr/share/java/hawtdispatch.jar:/usr/share/java/hawtdispatch-transport.jar"
+	classes := t.TempDir()
+	if out, err := exec.Command("javac", "-cp", jars, "-d", classes, "clients/Device.java").CombinedOutput(); err != nil {
+		t.Fatalf("javac: %v\n%s", err, out)
+	}
 	java := func(env ...string) (string, error) {
-		return d.run(t, s.at.MQTT, append(env, "TOPIC=aws-test/kura-gateway/W1/A1"), "java", "-cp", jars, "clients/Device.java")
+		// It lives for a second: not long enough for what makes long lives quick.
+		return d.run(t, s.at.MQTT, append(env, "TOPIC=aws-test/kura-gateway/W1/A1"), "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", jars+":"+classes, "Device")
 	}
 	all := []string{"connected", "subscribed 1", "received aws-test/kura-gateway/W1/A1/up from Java"}
 	text, err := java("WILL=aws-test/kura-gateway/MQTT/LWT", "END=kept")

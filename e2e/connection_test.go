@@ -24,6 +24,7 @@ import (
 
 // TestKeepAlive uses a connection on after PutMedia: with and without Expect, with chunks and with a length.
 func TestKeepAlive(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	createStream(t, s, "cam")
 	body, err := os.ReadFile("../internal/mkv/testdata/kvssink-audio-only.mkv")

@@ -170,6 +170,7 @@ func (s *server) besiege(t *testing.T, stream string, begin, more []byte, pause 
 // TestFullDisk fills the video store: producers hear it in ERROR acks that have them send again, all else goes on, and
 // once there is room, so do they.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.stop()
 	// A file system of its own, in a namespace that ends with the server.

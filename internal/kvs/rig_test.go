@@ -61,8 +61,11 @@ type endpoint struct{ url string }
 
 func (e *endpoint) VideoData(bool) string { return e.url }
 
+// newRig makes one, for a test that goes on beside others: they wait more than
+// they compute.
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	t.Parallel()
 	blobs, err := blob.Open(t.TempDir(), blob.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ func logged(run *engine.Run, text string) (n int) {
 
 // A message that no policy allows costs a connection of 3.1.1: the report says what it looks like, the log once.
 func TestPublishDenied(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.AWS(), "iot:Publish bad/x")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'"}}
 	m.Protocol.Topic = "bad/x"
@@ -55,6 +56,7 @@ func TestPublishDenied(t *testing.T) {
 
 // A subscription of the protocol's that is refused is the device's end, which names it.
 func TestSubscribeDenied(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "iot:Subscribe bad/#")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'"}}
 	m.Protocol.Subscribe = []model.Subscription{{Filter: "good/#"}, {Filter: "bad/#"}}
@@ -112,6 +114,7 @@ func curt(t *testing.T, v mqtt.Version, suback *mqtt.Suback) string {
 }
 
 func TestSubscribeAtACurtServer(t *testing.T) {
+	t.Parallel()
 	m := &model.Model{Protocol: &model.Protocol{
 		Type: "mqtt", Security: "none", ClientID: "d", Topic: "t", QoS: 1, Subscribe: []model.Subscription{{Filter: "bad/#"}},
 	}, Stages: map[string]string{"running": "return 'x'"}}

@@ -13,6 +13,7 @@ import (
 
 // A fleet connects, publishes what its stages return, and says goodbye; each message is there, and counted once.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "")
 	r.hear()
 	p := r.plain()
@@ -38,6 +39,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestThresholdsAndFailures(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'"}}
 	res := do(t, engine.Options{Model: m, Run: model.RunSettings{Clients: 2, Thresholds: []string{"publishes count > 2", "iterations count >= 2", "nothing p(99) < 1"}}})
@@ -61,6 +63,7 @@ func TestThresholdsAndFailures(t *testing.T) {
 
 // A run that is stopped has its devices run stage finished.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "")
 	r.hear()
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'", "finished": "return 'bye'"}}

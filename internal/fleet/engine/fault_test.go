@@ -19,6 +19,7 @@ import (
 // The same seed gives the same messages in the same order for each device, whatever the time and the network are like; another
 // gives others.
 func TestDeterministic(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "")
 	r.hear()
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{
@@ -72,6 +73,7 @@ func TestCulprits(t *testing.T) {
 
 // A network that breaks connections: devices come back, and each message is counted once, as acknowledged or as lost.
 func TestBrokenNetwork(t *testing.T) {
+	t.Parallel()
 	for _, clean := range []bool{false, true} {
 		r := newRig(t, broker.Standard(), "")
 		r.hear()
@@ -115,6 +117,7 @@ func TestLatencyAndLoss(t *testing.T) {
 
 // Who is refused for good is told why, and not tried for ever; who may not publish, in MQTT 5, is told by an exception.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "iot:Publish secret")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{"running": "return 'x'"}}
 	m.Protocol.Username = "stranger"
@@ -154,6 +157,7 @@ func TestRefused(t *testing.T) {
 // Messages come to the script while it sleeps, and while it waits for its next iteration. Who starts first waits for the other
 // to be subscribed.
 func TestMessages(t *testing.T) {
+	t.Parallel()
 	for _, clock := range []string{"real", "virtual"} {
 		r := newRig(t, broker.Standard(), "")
 		m := &model.Model{Protocol: r.plain(), Stages: map[string]string{
@@ -179,6 +183,7 @@ func TestMessages(t *testing.T) {
 
 // What was received before the end is handled before stage finished.
 func TestLastMessages(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, broker.Standard(), "")
 	m := &model.Model{Protocol: r.plain(), Stages: map[string]string{
 		// Two more, so that the first has come back when the iteration is over.
