@@ -34,7 +34,7 @@ var (
 	settle    = flag.Duration("settle", 10*time.Second, "for -mqtt idle: how long they have been silent when memory is read")
 	mosquitto = flag.Bool("mosquitto", true, "for -mqtt: measure mosquitto beside it")
 	beside    = flag.String("beside", "", "for -mqtt: another thingd binary to measure beside it")
-	profiles  = flag.String("profiles", "", "a directory that gets profiles of thingd: for -mqtt of its processor time, by scenario, for -video cameras of that and of its memory")
+	profiles  = flag.String("profiles", "", "a directory that gets profiles of thingd: for -mqtt of its processor time, by scenario, for -video of that, and of its memory with cameras")
 	virtual   = flag.Int("fleet", 0, "measure thingd fleet with so many virtual devices, instead of all else")
 	baseline  = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )

@@ -127,7 +127,18 @@ func compareUploads(fragment, at int) (row, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: at}}
 	var best [2]float64
 	ratio, err := median(func() (float64, error) {
+		var profiled chan error
+		if *profiles != "" {
+			profiled = make(chan error, 1)
+			go func() {
+				cpu := fmt.Sprintf("profile?seconds=%d", max(1, int(duration.Seconds())))
+				profiled <- s.profile(cpu, filepath.Join(*profiles, fmt.Sprintf("uploads-%dk-%d.pprof", fragment>>10, at)))
+			}()
+		}
 		ours, err := throughput(at, len(body), func(i int) error { return s.putBody(fmt.Sprintf("up-%d", i), body) })
+		if profiled != nil {
+			err = errors.Join(err, <-profiled)
+		}
 		if err != nil {
 			return 0, err
 		}
