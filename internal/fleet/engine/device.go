@@ -171,7 +171,7 @@ func (d *device) begin() error {
 
 // lead is the device's life. An error is its end.
 func (d *device) lead() error {
-	if err := atRest(d.begin); err != nil {
+	if err := aside(d.begin); err != nil {
 		return err
 	}
 	r := d.run
@@ -215,7 +215,7 @@ func (d *device) iterate(ctx context.Context) error {
 	once := d.once
 	if s.Interval >= model.Duration(longWait) && s.Time != "virtual" {
 		once = func(ctx context.Context, stage string, n int) error {
-			return atRest(func() error { return d.once(ctx, stage, n) })
+			return aside(func() error { return d.once(ctx, stage, n) })
 		}
 	}
 	next := r.clock.Now()

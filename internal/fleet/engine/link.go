@@ -261,10 +261,7 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 		if begun.IsZero() {
 			begun = time.Now()
 		}
-		// On a goroutine of its own, whose stack goes with it: a handshake needs ten times what reading does.
-		opened := make(chan error, 1)
-		go func() { opened <- l.open(ctx) }()
-		err := <-opened
+		err := aside(func() error { return l.open(ctx) }) // a handshake needs ten times the stack that reading does
 		if err == nil {
 			failures = 0
 			connected := time.Now()

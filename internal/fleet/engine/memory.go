@@ -60,9 +60,9 @@ func (c *comings) over(n int64, now time.Time) bool {
 	return true
 }
 
-// atRest calls f on a goroutine of its own and waits for it. A script needs a stack of many kilobytes, and goroutines keep what
+// aside calls f on a goroutine of its own and waits for it. A script needs a stack of many kilobytes, and goroutines keep what
 // they have had: this is how a device that goes on to wait for long gets rid of it.
-func atRest(f func() error) error {
+func aside(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	return <-done

@@ -72,9 +72,9 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestAtRest(t *testing.T) {
+func TestAside(t *testing.T) {
 	want := errors.New("so it ended")
-	if err := atRest(func() error { return want }); !errors.Is(err, want) {
+	if err := aside(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("got %v", err)
 	}
 }
