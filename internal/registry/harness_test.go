@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"flag"
 	"fmt"
@@ -35,10 +36,27 @@ const (
 	region  = "us-east-1"
 )
 
-// shared is one issuer for all tests: making one takes a while.
+// shared is one issuer for all tests, and device keys by turns: making one takes
+// a while.
 var shared struct {
 	once sync.Once
 	dir  string
+
+	mu    sync.Mutex
+	keys  [16]*rsa.PrivateKey
+	taken int
+}
+
+// sharedKey is a device's key that tests of others have had too.
+func sharedKey() (_ *rsa.PrivateKey, err error) {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	k := &shared.keys[shared.taken%len(shared.keys)]
+	shared.taken++
+	if *k == nil {
+		*k, err = generateKey()
+	}
+	return *k, err
 }
 
 func TestMain(m *testing.M) {
@@ -95,6 +113,9 @@ func newWorld(t testing.TB, d *db.DB) *world {
 		DB: d, Log: testLog(t), Issuer: testIssuer(t), SpareKeys: 1,
 		Now:       func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 		Endpoints: Endpoints{Host: "thingd.test", DevicePort: 8443},
+	}
+	if _, measured := t.(*testing.B); !measured {
+		w.newKey = sharedKey
 	}
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ const deviceKeyBits = 2048
 // a second and more: what is asked for at once is mostly there. Spare keys are
 // held in memory only, some 3 kB each.
 type keyPool struct {
+	newKey func() (*rsa.PrivateKey, error)
 	ready  chan *rsa.PrivateKey
 	wanted chan struct{} // told by takes
 	making chan struct{} // bounds the keys that callers make for themselves
@@ -27,17 +28,23 @@ const (
 	spareKeys = 512
 	// firstSpares are made without a pause, coldSpares before anybody has
 	// asked for a key: a server that issues no certificates costs little.
-	firstSpares, coldSpares = 2, 32
+	firstSpares, coldSpares = 1, 32
 	// idleShare is the part of one core that making spare keys takes while
 	// nobody asks for any: one in so many.
 	idleShare = 20
 )
 
-func newKeyPool(size int) *keyPool {
+func generateKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, deviceKeyBits) }
+
+func newKeyPool(size int, newKey func() (*rsa.PrivateKey, error)) *keyPool {
 	if size <= 0 {
 		size = spareKeys
 	}
+	if newKey == nil {
+		newKey = generateKey
+	}
 	return &keyPool{
+		newKey: newKey,
 		ready:  make(chan *rsa.PrivateKey, size),
 		wanted: make(chan struct{}, 1),
 		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), // fill has the rest
@@ -52,7 +59,7 @@ func (p *keyPool) fill(ctx context.Context) {
 	asked := false
 	for n := 1; ctx.Err() == nil; n++ {
 		begin := time.Now()
-		k, err := rsa.GenerateKey(rand.Reader, deviceKeyBits)
+		k, err := p.newKey()
 		if err != nil {
 			return // as take will say
 		}
@@ -99,7 +106,7 @@ func (p *keyPool) take(ctx context.Context) (*rsa.PrivateKey, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-p.making }()
-	k, err := rsa.GenerateKey(rand.Reader, deviceKeyBits)
+	k, err := p.newKey()
 	if err != nil {
 		return nil, fmt.Errorf("make RSA key: %w", err)
 	}

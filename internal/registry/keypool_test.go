@@ -10,7 +10,7 @@ import (
 // TestKeyPool takes keys at once, more than there are spares: nobody gets
 // another's, and no more spares are made than may be.
 func TestKeyPool(t *testing.T) {
-	p := newKeyPool(2)
+	p := newKeyPool(2, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var filling, takers sync.WaitGroup
 	filling.Go(func() { p.fill(ctx) })
@@ -42,7 +42,7 @@ func TestKeyPool(t *testing.T) {
 
 // TestKeyPoolWithoutHope: who gives up waiting gets no key.
 func TestKeyPoolWithoutHope(t *testing.T) {
-	p := newKeyPool(1)
+	p := newKeyPool(1, nil)
 	for range cap(p.making) {
 		p.making <- struct{}{}
 	}
@@ -51,7 +51,7 @@ func TestKeyPoolWithoutHope(t *testing.T) {
 	if _, err := p.take(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if cap(newKeyPool(0).ready) != spareKeys {
+	if cap(newKeyPool(0, nil).ready) != spareKeys {
 		t.Error("not the usual number of spare keys")
 	}
 }

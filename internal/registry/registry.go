@@ -9,6 +9,7 @@ package registry
 
 import (
 	"context"
+	"crypto/rsa"
 	"log/slog"
 	"sync"
 	"time"
@@ -42,9 +43,10 @@ type Service struct {
 	// CreateKeysAndCertificate. 0 means 512.
 	SpareKeys int
 
-	keys *keyPool
-	stop context.CancelFunc
-	work sync.WaitGroup
+	newKey func() (*rsa.PrivateKey, error) // nil generates one
+	keys   *keyPool
+	stop   context.CancelFunc
+	work   sync.WaitGroup
 
 	generations  fresh.Generations[key]
 	certificates fresh.Cache[string, fresh.Entry[[]*Certificate]]
@@ -64,7 +66,7 @@ type Service struct {
 // Close ends what it began.
 func (s *Service) Start(ctx context.Context) error {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	s.keys = newKeyPool(s.SpareKeys)
+	s.keys = newKeyPool(s.SpareKeys, s.newKey)
 	found, err := s.Issuer.open()
 	if err != nil {
 		s.stop()
