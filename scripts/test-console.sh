@@ -3,7 +3,8 @@
 # binary that is built with it. "seeds" does of the browser tests those of the
 # tutorials (seeds 002 to 004) alone, at once, for make test. Other
 # arguments choose browser tests: scripts/test-console.sh seed004. CHROMIUM names
-# a browser that is elsewhere; THINGD_BIN where the binary is kept.
+# a browser that is elsewhere; THINGD_BIN where the binary is kept, and
+# THINGD_BUILT=1 says that it is there, with the console.
 set -eu
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -15,6 +16,7 @@ esac
 scripts/test-deps.sh console
 scripts/console.sh deps
 web=internal/console/web
+built=${THINGD_BIN:+${THINGD_BUILT:-}}
 if [ -z "${THINGD_BIN:-}" ]; then
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
@@ -25,8 +27,10 @@ export THINGD_BIN
 # Types and unit tests while the binary is being built.
 (cd $web && node_modules/.bin/tsc --noEmit && node_modules/.bin/vitest run) &
 checks=$!
-scripts/console.sh required
-CGO_ENABLED=0 go build -o "$THINGD_BIN" ./cmd/thingd
+if [ -z "$built" ]; then
+	scripts/console.sh required
+	CGO_ENABLED=0 go build -o "$THINGD_BIN" ./cmd/thingd
+fi
 wait $checks
 cd $web
 node_modules/.bin/vitest run --config browser/vitest.config.ts "$@"

@@ -23,8 +23,12 @@ postgres postgresql'
 
 # The console's tests want a browser too: scripts/test-deps.sh console. Without
 # windows it is smaller and quicker; not every release packages it so.
-[ "${1:-}" != console ] || needs="$needs
+console=
+if [ "${1:-}" = console ]; then
+	console=1
+	needs="$needs
 browser chromium-headless-shell"
+fi
 
 have() {
 	case $1 in
@@ -57,19 +61,30 @@ done <<EOF
 $needs
 EOF
 
-# The clients of e2e, once the rest is there.
+# The clients of e2e, and the console's packages: as soon as there is an npm.
 clients() {
-	cd e2e/clients
-	if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-		npm ci --ignore-scripts --loglevel=error
-		touch node_modules/.package-lock.json
-	fi
+	(
+		cd e2e/clients
+		if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+			npm ci --ignore-scripts --loglevel=error
+			touch node_modules/.package-lock.json
+		fi
+	)
+	if [ -n "$console" ]; then scripts/console.sh deps; fi
 }
 
 [ -n "$missing" ] || { clients; exit 0; }
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "test-deps: installing$packages" >&2
+	early=
+	case " $missing " in
+	*" node "* | *" npm "*) ;;
+	*)
+		clients &
+		early=$!
+		;;
+	esac
 	export DEBIAN_FRONTEND=noninteractive
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
@@ -94,7 +109,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
 	esac
 	# shellcheck disable=SC2086 # words on purpose
 	[ -z "$packages" ] || install $packages || fail
-	clients
+	if [ -n "$early" ]; then wait "$early"; else clients; fi
 	exit 0
 fi
 
