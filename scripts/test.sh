@@ -117,7 +117,7 @@ finish
 if [ -z "${THINGD_TEST_POSTGRES:-}" ]; then
 	# One that was there before stays there.
 	scripts/test-postgres.sh url >/dev/null 2>&1 || postgres=here
-	THINGD_TEST_POSTGRES=$(scripts/test-postgres.sh start)
+	THINGD_TEST_POSTGRES=$(scripts/test-postgres.sh start 3>&-)
 	export THINGD_TEST_POSTGRES
 fi
 shown 'the console and the binary' build
