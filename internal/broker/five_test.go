@@ -113,6 +113,52 @@ func TestMessageExpiry(t *testing.T) {
 	})
 }
 
+// A message that is on its way into the queue of a group without anybody, when somebody comes, is theirs; so is one for a
+// member that has gone meanwhile.
+func TestSharedComesAndGoes(t *testing.T) {
+	r := startRig(t, Standard())
+	away, _ := r.persistent("away", mqtt.V5, true)
+	away.subscribe("$share/g/s", 1)
+	_ = away.nc.Close()
+	r.settle(func(sp *space) bool { return sp.sessions["away"].conn.Load() == nil })
+	var g *group
+	r.settle(func(sp *space) bool { g = sp.groups["g/s"]; return true })
+	pick := func(payload string) (p pick, deliver func()) {
+		m := &Message{Topic: "s", Payload: []byte(payload), QoS: 1}
+		p, ok := g.pick(m)
+		if !ok {
+			t.Fatal("nobody gets it")
+		}
+		return p, func() {
+			f := r.fanout()
+			defer f.end()
+			f.begin(m)
+			p.deliver(f, 0)
+		}
+	}
+	p, deliver := pick("1")
+	if p.to.session != nil {
+		t.Fatal("it is for somebody")
+	}
+	here := r.client("here", mqtt.V5)
+	here.subscribe("$share/g/s", 1)
+	here.send(&mqtt.Pingreq{})
+	want[*mqtt.Pingresp](here)
+	deliver()
+	here.message("s", "1", 1)
+
+	p, deliver = pick("2")
+	if p.to.session.id != "here" {
+		t.Fatal("it is for", p.to.session.id)
+	}
+	_ = here.nc.Close()
+	r.settle(func(sp *space) bool { return sp.sessions["here"] == nil })
+	deliver()
+	away, _ = r.persistent("away", mqtt.V5, false)
+	away.message("s", "2", 1)
+	away.quiet()
+}
+
 func TestSharedSubscriptions(t *testing.T) {
 	r := startRig(t, Standard())
 	for _, v := range versions[1:] {

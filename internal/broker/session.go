@@ -47,36 +47,41 @@ const forever = 0xFFFFFFFF
 func (s *session) persistent() bool { return s.expiry > 0 }
 
 // offer takes a message of QoS 1 or 2 for the session's client: sends it if there
-// is room in flight, queues it if not or if nobody is connected.
-func (s *session) offer(f *fanout, t *target, it item) {
+// is room in flight, queues it if not or if nobody is connected. It is false for
+// one that others of a group can have, when nobody is connected.
+func (s *session) offer(f *fanout, t *target, it item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
-		return
-	}
 	c := s.conn.Load()
+	if it.group != nil && !it.own() && (s.ended || c == nil) {
+		return false
+	}
+	if s.ended {
+		return true
+	}
 	if c != nil && c.number == t.conn && s.queue.len() == 0 && len(s.resend) == 0 &&
 		(s.inflight.n == 0 || s.inflight.n < c.window && c.out.waiting() <= c.out.max/2) && c.mayPush() {
 		s.send(c, f, it)
-		return
+		return true
 	}
 	if c == nil && !s.persistent() || !s.roomForMore() {
 		f.dropped++
 		s.settled(&it)
-		return
+		return true
 	}
 	if max := s.space.limits.OutBuffer; max > 0 && s.queue.bytes > max && !it.own() {
 		f.dropped++
 		if c != nil { // nobody waits for a slow consumer
 			c.end(Throttled, mqtt.QuotaExceeded, "too much waits for it: it acknowledges too slowly")
 		}
-		return
+		return true
 	}
 	it.checked = c != nil && c.number == t.conn
 	s.wait(f, it)
 	if c != nil {
 		s.pump(c, f)
 	}
+	return true
 }
 
 // roomForMore says whether more may wait: the oldest are kept.

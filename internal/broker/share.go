@@ -187,18 +187,13 @@ func (p *pick) log(to []msglog.Target, qos byte) []msglog.Target {
 	return append(to, msglog.Target{Session: p.queue, QoS: qos})
 }
 
-// deliver gives the message that f publishes to whom it was picked for.
+// deliver gives the message that f publishes to whom it was picked for, or to
+// another member if that one's client has gone meanwhile.
 func (p *pick) deliver(f *fanout, seq uint64) {
 	it := item{seq: seq, qos: f.m.QoS, group: p.group, shared: p.shared}
 	s := p.to.session
 	if s == nil {
-		it.m = f.keep()
-		p.group.mu.Lock()
-		if p.group.queue.len() >= inMemory && it.seq != 0 {
-			it.m = nil
-		}
-		p.group.queue.push(it)
-		p.group.mu.Unlock()
+		p.group.wait(f, it)
 		return
 	}
 	it.qos, it.retain, it.ids, it.checked = min(it.qos, p.to.qos), f.m.Retain && p.to.asSent, p.to.ids, true
@@ -210,7 +205,32 @@ func (p *pick) deliver(f *fanout, seq uint64) {
 	if !p.shared && s.log == 0 {
 		it.seq = 0
 	}
-	s.offer(f, &p.to, it)
+	if s.offer(f, &p.to, it) {
+		return
+	}
+	next, ok := p.group.pick(f.m)
+	if !ok {
+		f.dropped++
+		s.settled(&it)
+		return
+	}
+	next.shared = p.shared
+	next.deliver(f, it.seq)
+}
+
+// wait puts the message that f publishes at the end of the group's queue.
+func (g *group) wait(f *fanout, it item) {
+	it.m = f.keep()
+	g.mu.Lock()
+	if g.queue.len() >= inMemory && it.seq != 0 {
+		it.m = nil
+	}
+	g.queue.push(it)
+	come := g.choose(f.m.Topic) != nil // since nobody was there, and has pumped already
+	g.mu.Unlock()
+	if come {
+		go g.pump()
+	}
 }
 
 // handOver gives a message of QoS 2 that waits in the group's queue in the log to
