@@ -58,15 +58,20 @@ func TestGoodBesideHostileMQTT(t *testing.T) {
 			for i := range good {
 				good[i] = &goodClient{hostility: h, id: fmt.Sprint("good-", i), waits: map[string]time.Time{}}
 			}
-			h.good(good, time.Second, 0)
+			over := h.good(good)
+			time.Sleep(time.Second)
 			calm := latest(good)
+			for ; len(calm) < len(good); calm = latest(good) {
+				time.Sleep(10 * time.Millisecond)
+			}
 			for i := range *hostileMQTT {
 				h.wg.Go(func() { h.assail(i) })
 			}
-			h.good(good, 4*time.Second, time.Second)
+			time.Sleep(max(5*time.Second, time.Duration(*hostileMQTT)*4*time.Millisecond))
 			close(h.stop)
 			h.wg.Wait()
-			h.good(good, time.Second, 0) // and they all come back
+			time.Sleep(time.Second)
+			over()
 			lost, late := 0, latest(good)
 			for _, g := range good {
 				lost += len(g.waits)
@@ -379,59 +384,83 @@ type goodClient struct {
 	late  []time.Duration
 }
 
-// good has all good clients publish for a while, of which a few connect anew now and then.
-func (h *hostility) good(all []*goodClient, seconds, again time.Duration) {
-	h.t.Helper()
-	var wg sync.WaitGroup
+// good has all good clients publish, of which one in ten connects anew every few seconds. It returns when all are connected;
+// over ends them.
+func (h *hostility) good(all []*goodClient) (over func()) {
+	done := make(chan struct{})
+	var in, out sync.WaitGroup
 	for i, g := range all {
-		wg.Go(func() {
-			end := time.Now().Add(seconds)
-			for time.Now().Before(end) {
-				until := end
-				if again > 0 && i%10 == 0 {
-					until = time.Now().Add(2*again + time.Duration(i)*10*time.Millisecond)
+		in.Add(1)
+		connected := sync.OnceFunc(in.Done)
+		out.Go(func() {
+			defer connected()
+			for {
+				var anew <-chan time.Time
+				if i%10 == 0 {
+					anew = time.After(2*time.Second + time.Duration(i)*10*time.Millisecond)
 				}
-				if err := g.run(until); err != nil {
+				if err := g.run(connected, done, anew); err != nil {
 					h.t.Errorf("%s: %v", g.id, err)
 					return
+				}
+				select {
+				case <-done:
+					return
+				default:
 				}
 			}
 		})
 	}
-	wg.Wait()
+	in.Wait()
+	return func() {
+		close(done)
+		out.Wait()
+	}
 }
 
-// run publishes twice a second and waits until all has come.
-func (g *goodClient) run(until time.Time) error {
+// open connects and subscribes. Its handshake may come too late, or what the account may do in a second be used up: it tries again.
+func (g *goodClient) open() (c *mqttPeer, err error) {
 	p := &mqtt.Connect{Version: mqtt.V5, ClientID: []byte(g.id), KeepAlive: 60}
 	p.Props.SessionExpiry = mqtt.Some[uint32](300)
-	var c *mqttPeer
-	var err error
 	for deadline := time.Now().Add(inWithin); ; time.Sleep(200 * time.Millisecond) {
-		// Its handshake may have come too late, or the account's connects be used up for a moment.
-		if c, _, err = connectPeer(g.s.at.MQTT, g.device, p); err == nil || time.Now().After(deadline) {
-			break
+		if c, _, err = connectPeer(g.s.at.MQTT, g.device, p); err == nil {
+			if err = subscribePeer(c, "good/"+g.id, 1); err == nil {
+				return c, nil
+			}
+			_ = c.Close()
+		}
+		if time.Now().After(deadline) {
+			return nil, err
 		}
 	}
+}
+
+// run publishes twice a second until done closes or it is to connect anew, and waits until all has come.
+func (g *goodClient) run(connected func(), done <-chan struct{}, anew <-chan time.Time) error {
+	c, err := g.open()
 	if err != nil {
 		return err
 	}
+	connected()
 	defer func() { _ = c.Close() }()
-	if err := subscribePeer(c, "good/"+g.id, 1); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- g.receive(c) }()
-	for first := true; first || time.Now().Before(until); first = false {
+	ended := make(chan error, 1)
+	go func() { ended <- g.receive(c) }()
+	for over := false; !over; {
 		g.n++
 		name := fmt.Sprint(g.id, " ", g.n)
 		g.mu.Lock()
 		g.waits[name] = time.Now()
 		g.mu.Unlock()
 		if err := c.send(&mqtt.Publish{Topic: []byte("good/" + g.id), Payload: []byte(name), QoS: 1, PacketID: uint16(g.n)}); err != nil {
-			return fmt.Errorf("%w: %w", err, <-done)
+			return fmt.Errorf("%w: %w", err, <-ended)
 		}
-		time.Sleep(500 * time.Millisecond)
+		select {
+		case <-done:
+			over = true
+		case <-anew:
+			over = true
+		case <-time.After(500 * time.Millisecond):
+		}
 	}
 	for deadline := time.Now().Add(lateWithin); ; time.Sleep(5 * time.Millisecond) {
 		g.mu.Lock()
@@ -442,14 +471,14 @@ func (g *goodClient) run(until time.Time) error {
 		}
 	}
 	select {
-	case err := <-done:
+	case err := <-ended:
 		return err
 	default:
 	}
 	if err := c.send(&mqtt.Disconnect{}); err != nil {
-		return fmt.Errorf("%w: %w", err, <-done)
+		return fmt.Errorf("%w: %w", err, <-ended)
 	}
-	<-done
+	<-ended
 	return nil
 }
 
