@@ -183,10 +183,86 @@ func (f *fleetBench) load() ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []row{
+	paced, err := f.paced(n)
+	if err != nil {
+		return nil, err
+	}
+	return append([]row{
 		{fmt.Sprintf("messages of QoS 1 a second, %d devices", n), fmt.Sprintf("%.0f, p99 %.1f ms", m.Rate, t.P99), "mqtt.js: " + peer.rate, ""},
 		{"processor time of a message, connecting included", fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/max(m.Count, 1)), "mqtt.js: " + peer.cost, ""},
+	}, paced...), nil
+}
+
+// pace is between two messages of a device, where the load is given.
+const pace = 20 * time.Millisecond
+
+// paced has the devices publish at a fixed rate, for MQTTX's command line knows no other load: what a message costs.
+func (f *fleetBench) paced(n int) ([]row, error) {
+	total := n * int(4**duration/pace)
+	cmd, result := f.command("aws-iot-device", n, "--interval", pace.String(), "--duration", (4 * *duration).String())
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("paced load: %w", err)
+	}
+	r, err := readResult(result)
+	if err != nil {
+		return nil, err
+	}
+	m, _ := r.Metric("publishes")
+	spent := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	peer, err := f.mqttX(n, total)
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		{fmt.Sprintf("%d devices that publish every %v: messages a second", n, pace), fmt.Sprintf("%.0f", m.Rate), "mqttx: " + peer.rate, ""},
+		{"processor time of a message, connecting included", fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/max(m.Count, 1)), "mqttx: " + peer.cost, ""},
 	}, nil
+}
+
+// mqttX has so many clients publish so many messages by MQTTX's command line, all with the first device's certificate: it
+// takes but one.
+func (f *fleetBench) mqttX(n, total int) (peerLoad, error) {
+	if *mqttx == "" {
+		return peerLoad{"name it by -mqttx", "not measured"}, nil
+	}
+	files := map[string]string{"key": filepath.Join(f.dir, "mqttx.key"), "cert": filepath.Join(f.dir, "mqttx.crt")}
+	for what, file := range files {
+		out, err := f.credential(0, what)
+		if err == nil {
+			err = os.WriteFile(file, out, 0o600)
+		}
+		if err != nil {
+			return peerLoad{}, err
+		}
+	}
+	host, port, err := net.SplitHostPort(f.at.MQTT)
+	if err != nil {
+		return peerLoad{}, err
+	}
+	args := []string{*mqttx, "bench", "pub", "-c", strconv.Itoa(n), "-i", "1", "-im", strconv.FormatInt(pace.Milliseconds(), 10), "-L", strconv.Itoa(total),
+		"-q", "1", "-V", "3.1.1", "-I", "iotify_%i", "-t", "iotify/%i/data", "-m", `{"client":1,"iteration":100,"temperature":20.5}`,
+		"-l", "mqtts", "-h", host, "-p", port, "--ca", filepath.Join(f.dir, "server-root.pem"), "--cert", files["cert"], "--key", files["key"]}
+	if strings.HasSuffix(*mqttx, ".js") {
+		args = append([]string{"node"}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	begin := time.Now()
+	out, err := cmd.Output()
+	if err != nil {
+		return peerLoad{}, fmt.Errorf("mqttx: %w: %s", err, out)
+	}
+	spent := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return peerLoad{fmt.Sprintf("%.0f, connecting included", float64(total)/time.Since(begin).Seconds()), fmt.Sprintf("%.0f µs", spent.Seconds()*1e6/float64(total))}, nil
+}
+
+// credential is a device's certificate or key as the connector keeps it.
+func (f *fleetBench) credential(i int, what string) ([]byte, error) {
+	out, err := exec.Command(f.binary, "fleet", "glob", "get", fmt.Sprintf("aws_iotify_%d_%s", i, what), "--data", f.dir).Output()
+	if err != nil {
+		return nil, fmt.Errorf("device %d: %w", i, err)
+	}
+	return out, nil
 }
 
 type peerLoad struct{ rate, cost string }
@@ -208,9 +284,9 @@ func (f *fleetBench) mqttJS(n int, d time.Duration) (peerLoad, error) {
 	devices := make([]device, n)
 	for i := range devices {
 		for into, what := range map[*string]string{&devices[i].Key: "key", &devices[i].Cert: "cert"} {
-			out, err := exec.Command(f.binary, "fleet", "glob", "get", fmt.Sprintf("aws_iotify_%d_%s", i, what), "--data", f.dir).Output()
+			out, err := f.credential(i, what)
 			if err != nil {
-				return peerLoad{}, fmt.Errorf("device %d: %w", i, err)
+				return peerLoad{}, err
 			}
 			*into = string(out)
 		}

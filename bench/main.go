@@ -36,6 +36,7 @@ var (
 	beside    = flag.String("beside", "", "for -mqtt: another thingd binary to measure beside it")
 	profiles  = flag.String("profiles", "", "a directory that gets profiles of thingd: for -mqtt of its processor time, by scenario, for -video of that, and of its memory with cameras")
 	virtual   = flag.Int("fleet", 0, "measure thingd fleet with so many virtual devices, instead of all else")
+	mqttx     = flag.String("mqttx", "", "for -fleet: MQTTX's command line (mqttx-cli), a program or its index.js, to measure beside it")
 	baseline  = flag.Bool("handshake-server", false, "be the bare TLS server that credentials are compared with")
 )
 
