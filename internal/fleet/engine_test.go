@@ -110,7 +110,7 @@ func TestRealRunFaults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.SQLite(t), begun)
 	w.test("faulty", "return )", nil)
-	if a := w.until(w.run("faulty", m{}), "FAILED", "SUCCEEDED"); !strings.HasPrefix(a.text("run", "statusReason"), "faulty/running.js:1:8: SyntaxError") {
+	if a := w.until(w.run("faulty", m{}), "FAILED", "SUCCEEDED"); !strings.HasPrefix(a.text("run", "statusReason"), "m/running.js:1:8: SyntaxError") {
 		t.Error(a)
 	}
 	w.test("thresholds", "log('x')", nil)

@@ -476,6 +476,7 @@ func (d *device) fault(err error) {
 	if _, known := errors.AsType[*counted](err); !known {
 		d.faults.Add(1)
 		d.run.metrics.fault(d.number, reasonOf(err))
+		d.run.hint(throttledBy(err))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -51,6 +51,9 @@ type Run struct {
 	realTime time.Time
 	ended    atomic.Int64 // real nanoseconds that the run took, once it is over
 	startedN atomic.Int64 // devices that were started
+	vain     atomic.Int64 // devices that tried in vain to connect
+	reached  atomic.Bool  // a device was connected
+	hinted   atomic.Pointer[string]
 
 	mu      sync.Mutex
 	devices []*device // nil: not started yet
@@ -391,6 +394,9 @@ func (r *Run) result() *report.Result {
 		res.FailedDevices = append(res.FailedDevices, d.status(true))
 	}
 	res.Outcome, res.Reason = r.outcome(res)
+	if hint := r.hinted.Load(); hint != nil {
+		res.Notes = append(res.Notes, *hint)
+	}
 	for i := range res.Thresholds {
 		if !res.Thresholds[i].Known {
 			res.Thresholds[i].OK = false

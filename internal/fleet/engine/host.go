@@ -164,7 +164,10 @@ func (d *device) failed(err error) error {
 }
 
 // ackTimeout is how long a message may wait for its acknowledgement while there is a connection.
-const ackTimeout = time.Minute
+const (
+	ackTimeout = time.Minute
+	hintAfter  = ackTimeout / 12
+)
 
 // Publish sends a message.
 func (h *host) Publish(ctx context.Context, m script.Message) error {
@@ -250,10 +253,12 @@ func (d *device) send(p *mqtt.Publish) error {
 		if up, connected := l.upFor(); connected && up >= ackTimeout && time.Since(begin) >= ackTimeout {
 			cancel(errNoAck)
 			return
+		} else if connected && up >= hintAfter && time.Since(begin) >= hintAfter {
+			d.run.hint(throttledBy(errNoAck))
 		}
-		timer.Reset(ackTimeout / 12)
+		timer.Reset(hintAfter)
 	})
-	timer.Reset(ackTimeout / 12) // only now, for its function resets it too
+	timer.Reset(hintAfter) // only now, for its function resets it too
 	defer timer.Stop()
 	err := l.client.Publish(ctx, p)
 	l.answered(err)

@@ -59,6 +59,7 @@ type link struct {
 	quit    context.CancelFunc
 	over    chan struct{} // closed when the goroutine is done
 	ever    bool          // there was a connection before
+	vain    bool          // it counts as one that tried in vain
 	begun   time.Time     // of start
 	met     bool          // it was up once
 	last    error         // of the last attempt to connect, or how the last connection ended
@@ -286,9 +287,11 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 			failures++
 			l.failedWith(err)
 			l.d.connectFailed(err)
+			l.triedInVain(err, time.Since(begun), false)
 		}
-		if err := l.hopeless(err, failures, short, time.Since(begun)); err != nil {
-			l.giveUp(err)
+		if why := l.hopeless(err, failures, short, time.Since(begun)); why != nil {
+			l.giveUp(why)
+			l.triedInVain(err, time.Since(begun), true)
 			return
 		}
 		// At random, so that a fleet whose server was away does not come back in one moment.
@@ -307,7 +310,7 @@ func (l *link) hopeless(err error, failures, short int, tried time.Duration) err
 	busy := ok && (refused.Reason == mqtt.ServerUnavailable || refused.Reason == mqtt.ServerBusy || refused.Reason == mqtt.QuotaExceeded || refused.Reason == mqtt.ConnectionRateExceeded)
 	switch {
 	case failures >= tryRefused && (certificateFault(err) || ok && !busy):
-		return fmt.Errorf("it cannot connect to %s: %w", l.address, err)
+		return fmt.Errorf("it cannot connect to %s: %w%s", l.address, err, advice(err))
 	case l.refusedSilently():
 		return err
 	case short >= tryShort:
@@ -391,6 +394,7 @@ func (l *link) open(ctx context.Context) error {
 		return err
 	}
 	r.metrics.connected(time.Since(begin))
+	r.reached.Store(true)
 	if l.ever {
 		r.metrics.reconnects.Add(1)
 		l.d.log("info", "connected again")

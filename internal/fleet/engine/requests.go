@@ -98,6 +98,7 @@ func (h *host) AWS(ctx context.Context, c script.Call) (json.RawMessage, error) 
 		if e.Status >= 500 || e.Status == http.StatusTooManyRequests {
 			return nil, d.failedAs(fmt.Errorf("%s %s: %s", e.Service, e.Operation, e.Code), refused)
 		}
+		d.run.hint(throttledBy(refused))
 		return nil, refused // often expected: that something is there, or is not. Uncaught, it is counted with the stage.
 	}
 	return nil, d.failed(err)

@@ -190,8 +190,10 @@ type Result struct {
 	Snapshot
 	Outcome Outcome `json:"outcome"`
 	// Reason says in a sentence why the outcome is not success.
-	Reason string    `json:"reason,omitempty"`
-	Ended  time.Time `json:"ended"`
+	Reason string `json:"reason,omitempty"`
+	// Notes are what the person should know beside it, and do about it.
+	Notes []string  `json:"notes,omitempty"`
+	Ended time.Time `json:"ended"`
 	// FailedDevices are those that ended by an error, the first MaxFailedDevices.
 	FailedDevices []DeviceStatus `json:"failedDevices,omitempty"`
 	Series        Series         `json:"series"`

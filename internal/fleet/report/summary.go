@@ -65,6 +65,9 @@ func Summary(w io.Writer, r *Result) error {
 	if r.Reason != "" {
 		fmt.Fprintf(&b, ": %s", clean(r.Reason))
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "\n  note: %s", clean(note))
+	}
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
