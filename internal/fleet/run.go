@@ -84,6 +84,33 @@ func (s *Service) lastRun(ctx context.Context, q queryer, at place, test string)
 	return new(r.summary(at)), nil
 }
 
+// lastRuns gives tests, which are in the order of their names, the latest run
+// of each.
+func (s *Service) lastRuns(ctx context.Context, at place, tests []fleet.TestSummary) error {
+	if len(tests) == 0 {
+		return nil
+	}
+	rows, err := s.DB.Query(ctx, `SELECT `+runColumns+` FROM fleet_runs WHERE account = $1 AND region = $2 AND id IN (
+		SELECT MAX(id) FROM fleet_runs WHERE account = $1 AND region = $2 AND test >= $3 AND test <= $4 GROUP BY test)`,
+		at.account, at.region, tests[0].TestName, tests[len(tests)-1].TestName)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	latest := map[string]*fleet.RunSummary{}
+	for rows.Next() {
+		var r runRow
+		if err := r.scan(rows); err != nil {
+			return err
+		}
+		latest[r.test] = new(r.summary(at))
+	}
+	for i := range tests {
+		tests[i].LastRun = latest[tests[i].TestName]
+	}
+	return rows.Close()
+}
+
 // idle refuses what cannot be while a run of a test is under way.
 func (s *Service) idle(ctx context.Context, q queryer, at place, test string) error {
 	var id string

@@ -139,6 +139,10 @@ func TestRun(t *testing.T) {
 		if a := w.must("GET", "/fleet/tests/one", nil); a.text("test", "lastRun", "runId") != id || a.text("test", "lastRun", "status") != "SUCCEEDED" {
 			t.Error(a)
 		}
+		w.test("none", "", nil)
+		if a := w.must("GET", "/fleet/tests", nil); !strings.Contains(fmt.Sprint(a), "lastRun:map[") || strings.Count(fmt.Sprint(a), "runId:") != 1 || !strings.Contains(fmt.Sprint(a), id) {
+			t.Error(a)
+		}
 		if a := w.must("POST", "/fleet/runs/"+id+"/stop", nil); a.text("status") != "SUCCEEDED" {
 			t.Error(a)
 		}

@@ -220,10 +220,8 @@ func (s *Service) ListTests(ctx context.Context, in *fleet.ListTestsRequest) (*f
 		return t.name, nil
 	}, `SELECT name, sample, description, version, created, updated FROM fleet_tests
 		WHERE account = $1 AND region = $2 AND name >= $3 AND name < $4 AND name > $5 ORDER BY name LIMIT $6`, at.account, at.region, from, to, start)
-	for i := range out.Tests {
-		if err == nil {
-			out.Tests[i].LastRun, err = s.lastRun(ctx, s.DB, at, out.Tests[i].TestName)
-		}
+	if err == nil {
+		err = s.lastRuns(ctx, at, out.Tests)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list tests: %w", err)

@@ -294,11 +294,24 @@ const (
 	endBytes   = 4 << 20
 )
 
+// unkept is a line of a device's log, whose state is a text that says why there
+// is none.
+func unkept(d *report.DeviceStatus) report.LogEntry {
+	why := string(d.State)
+	_ = json.Unmarshal(d.State, &why) // of what it cannot read it shows all
+	e := report.LogEntry{Time: time.Now(), Client: d.Client, Level: "warn", Text: "its state is not kept for the next run, the one before stays: " + why}
+	if n := len(d.Logs); n > 0 {
+		e.Seq = d.Logs[n-1].Seq
+	}
+	return e
+}
+
 // end tells how the devices ended, and the result last.
 func (c *child) end(start *Start, result *report.Result) error {
 	var devices []report.DeviceStatus
 	var states []State
 	size, budget := 0, start.DeviceBytes
+	lost, first := 0, 0 // states that cannot be kept, and the first one's device
 	flush := func() error {
 		f := &fromWorker{States: states}
 		if len(devices) > 0 {
@@ -312,10 +325,16 @@ func (c *child) end(start *Start, result *report.Result) error {
 		if !ok {
 			break
 		}
+		var warning []report.LogEntry
 		if start.Run.KeepState && len(d.State) > 0 {
 			state := d.State
 			if state[0] != '{' { // it cannot be shown: the last good one stays
-				state = start.States[client]
+				warning = append(warning, unkept(&d))
+				d.Logs = append(d.Logs, warning...)
+				if state = start.States[client]; lost == 0 {
+					first = d.Client
+				}
+				lost++
 			}
 			if len(state) > 0 {
 				states = append(states, State{d.Client, state})
@@ -329,6 +348,7 @@ func (c *child) end(start *Start, result *report.Result) error {
 			budget -= n
 		} else {
 			d = slim(d)
+			d.Logs = warning
 		}
 		devices = append(devices, d)
 		if size += n; size >= endBytes || len(devices) >= endDevices {
@@ -341,6 +361,9 @@ func (c *child) end(start *Start, result *report.Result) error {
 		if err := flush(); err != nil {
 			return err
 		}
+	}
+	if lost > 0 {
+		result.Notes = append(result.Notes, fmt.Sprintf("the states of %d devices cannot be kept for the next run, which begins with those that were kept before; the first is device %d: see its log", lost, first))
 	}
 	f := &fromWorker{Series: encode(result.Series)}
 	result.Series = report.Series{StepSeconds: result.Series.StepSeconds}

@@ -104,6 +104,9 @@ func (f *fake) Device(client int) (report.DeviceStatus, bool) {
 	if state == nil {
 		state, _ = json.Marshal(map[string]string{"key": f.job.Settings["secret"]})
 	}
+	if client == 249 && f.job.Run.KeepState {
+		state = json.RawMessage(`"the state cannot be shown: it is too long"`)
+	}
 	return report.DeviceStatus{Client: client, Phase: f.phase(client), State: state, LastPayload: strings.Repeat("x", 1000)}, true
 }
 
@@ -542,6 +545,9 @@ func TestDeviceBytes(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	if notes := l.result().Notes; len(notes) != 1 || !strings.Contains(notes[0], "the states of 1 devices cannot be kept") || !strings.Contains(notes[0], "device 249") {
+		t.Errorf("notes: %q", notes)
+	}
 	whole, clients, states := 0, 0, map[int]string{}
 	for _, told := range l.all {
 		for _, d := range told.Devices {
@@ -549,6 +555,9 @@ func TestDeviceBytes(t *testing.T) {
 				t.Fatalf("device %d in the place of %d", d.Client, clients)
 			}
 			clients++
+			if d.Client == 249 && (len(d.Logs) != 1 || !strings.Contains(d.Logs[0].Text, "its state is not kept for the next run, the one before stays: ")) {
+				t.Errorf("its log: %+v", d.Logs)
+			}
 			if d.State != nil {
 				whole++
 			}

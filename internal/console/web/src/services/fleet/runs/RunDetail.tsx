@@ -21,8 +21,12 @@ import { Overview } from "./Overview";
 import { DeleteRuns, lasted } from "./RunList";
 import { Status } from "./Status";
 
-/** RunDetail is the result of a run, live while it runs. */
+/** RunDetail is the result of a run, live while it runs. Nothing of the run shown before is left in it. */
 export function RunDetail({ params: { id = "" } }: { params: Params }) {
+  return <OneRun key={id} id={id} />;
+}
+
+function OneRun({ id }: { id: string }) {
   const [live, setLive] = useState(true);
   const run = useLoad(async () => {
     const d = await getRun(id);
