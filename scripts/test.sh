@@ -123,18 +123,16 @@ fi
 shown 'the console and the binary' build
 finish
 
-# Tests wait as much as they compute, but not those of the binary as a whole:
-# they hold how late messages may be, and have no more beside them than each other.
+# Tests wait as much as they compute. Those of the binary hold how late messages
+# may be: beside them is only what makes way, and one package.
 beside 'the console: types, unit tests, tutorials in a browser' scripts/test-console.sh seeds
 # shellcheck disable=SC2046 # words on purpose
-shown 'tests of packages, on SQLite and PostgreSQL' go_test -p 3 $(go list ./... | grep -v '/e2e$\|/cmd/thingd$')
+shown 'tests of packages, on SQLite and PostgreSQL' go_test -p 3 $(go list ./... | grep -v '/e2e$\|/cmd/thingd$\|/internal/app$')
 finish
-shown 'tests of the binary' go_test ./e2e ./cmd/thingd
-finish
-
 # Of the packages that build in seconds when instrumented; make fuzz does all.
 # The seeds of every target have been run by the tests.
-shown 'short fuzzing' scripts/fuzz.sh "${FUZZTIME:-2s}" internal/mkv internal/mqtt
+beside 'short fuzzing' nice -n 19 scripts/fuzz.sh "${FUZZTIME:-2s}" internal/mkv internal/mqtt
+shown 'tests of the binary' go_test -p 2 ./e2e ./cmd/thingd ./internal/app
 finish
 
 printf '\n== passed %s\n' "$(at)"
