@@ -82,6 +82,17 @@ func (w *chunkWriter) send(p []byte) error {
 	return err
 }
 
+// sendAll sends a whole body, to its end.
+func (w *chunkWriter) sendAll(body []byte) error {
+	const most = 32 << 10
+	for ; len(body) > 0; body = body[min(len(body), most):] {
+		if err := w.send(body[:min(len(body), most)]); err != nil {
+			return err
+		}
+	}
+	return w.end()
+}
+
 // end sends the terminating chunk.
 func (w *chunkWriter) end() error {
 	_, err := io.WriteString(w.conn, "0\r\n\r\n")

@@ -89,6 +89,22 @@ func (s *server) again() error {
 	return s.run()
 }
 
+// settle waits until the server has done what it does after its start, such as making keys in advance.
+func (s *server) settle() error {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		before, err := s.used()
+		if err != nil {
+			return err
+		}
+		time.Sleep(500 * time.Millisecond)
+		after, err := s.used()
+		if err != nil || after-before < 25*time.Millisecond {
+			return err
+		}
+	}
+	return errors.New("the server does not come to rest")
+}
+
 // apiHost is the address of the APIs.
 func (s *server) apiHost() string {
 	_, host, _ := strings.Cut(s.at.API, "://")
