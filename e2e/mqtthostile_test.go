@@ -36,7 +36,8 @@ var (
 
 // messageWithin is how late the messages of good clients may be in the middle while others do their worst, mostWithin nineteen
 // in twenty, lateWithin the rest: who is hostile runs in this very process and takes most of the machine, and under AWS's limits
-// most of what the account may do. The ten thousand of make soak take mostWithin to 20 seconds.
+// most of what the account may do. The ten thousand of make soak have five times as long
+// in the middle, and twice as long for nineteen in twenty.
 const (
 	messageWithin = time.Second
 	mostWithin    = 10 * time.Second
@@ -76,9 +77,10 @@ func TestGoodBesideHostileMQTT(t *testing.T) {
 			for _, g := range good {
 				lost += len(g.waits)
 			}
-			most, within := late[len(late)*19/20], mostWithin
+			most := late[len(late)*19/20]
+			middleWithin, mostWithin := messageWithin, mostWithin
 			if *hostileMQTT >= 10_000 {
-				within *= 2
+				middleWithin, mostWithin = 5*middleWithin, 2*mostWithin
 			}
 			t.Logf("messages came after %v in the middle, %v of nineteen in twenty, %v at most; before, after %v and %v; %d MB at the peak",
 				late[len(late)/2], most, late[len(late)-1], calm[len(calm)/2], calm[len(calm)-1], s.peakMemory(t))
@@ -87,7 +89,7 @@ func TestGoodBesideHostileMQTT(t *testing.T) {
 					t.Errorf("%s: nobody got as far", h.assaults[kind].name)
 				}
 			}
-			if late[len(late)/2] > messageWithin || most > within || lost > 0 {
+			if late[len(late)/2] > middleWithin || most > mostWithin || lost > 0 {
 				t.Errorf("%d messages are lost, or they came too late", lost)
 			}
 			if mb := s.peakMemory(t); mb > 900+*hostileMQTT/10 { // 256 MiB for slow readers, as much again until it is collected
