@@ -237,27 +237,6 @@ func (f *Files) Truncate(name string, size int64) error {
 	return nil
 }
 
-// Sync puts a blob that nobody appends to on disk, with its name. A missing one is no error.
-func (f *Files) Sync(name string) error {
-	if err := checkName(name); err != nil || !f.sync {
-		return err
-	}
-	file, err := f.root.OpenFile(name, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("sync blob: %w", err)
-	}
-	if err := errors.Join(datasync(file), file.Close()); err != nil {
-		return fmt.Errorf("sync blob %s: %w", name, err)
-	}
-	if err := f.dirs.sync(path.Dir(name)); err != nil {
-		return fmt.Errorf("sync blob %s: %w", name, err)
-	}
-	return nil
-}
-
 // RemoveAll removes all blobs whose names begin with the segments of prefix,
 // "video/abc" for video/abc/1 but not video/abcd; "" removes everything.
 func (f *Files) RemoveAll(prefix string) error {

@@ -327,20 +327,6 @@ func TestSyncIsShared(t *testing.T) {
 	}
 }
 
-// What another process appended is put on disk by its name.
-func TestSyncByName(t *testing.T) {
-	for _, durable := range []bool{true, false} {
-		f, _ := open(t, Options{Sync: durable})
-		put(t, f, "v/1", "x")
-		if err := errors.Join(f.Sync("v/1"), f.Sync("v/2"), f.Sync("none/1")); err != nil {
-			t.Error(err)
-		}
-		if err := f.Sync("../x"); !errors.Is(err, ErrName) {
-			t.Errorf("a bad name: %v", err)
-		}
-	}
-}
-
 func TestBroken(t *testing.T) {
 	f, _ := open(t, Options{Sync: true})
 	a, err := f.Create(t.Context(), "v/1")

@@ -30,13 +30,11 @@ type chunk struct {
 	buf    *[]byte      // what is yet to be written, in a buffer of the service's; nil when it has none
 	fast   bool         // buf is to be large, and kept
 	size   int64        // written, to buf at least
-	kept   atomic.Int64 // of it, what the index covers and is on disk
-	doubt  bool         // the index may have fragments behind that
+	kept   atomic.Int64 // of it, what the index covers
 	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
 
 	header                   any // the document whose header it has
 	headerOffset, headerSize int64
-	headerSum                int64
 }
 
 // newChunk leases a chunk. errGone when the stream was deleted.
@@ -118,7 +116,7 @@ func (c *chunk) full() bool {
 }
 
 // release lets go of the chunk. The last to do so ends it: bytes that belong to no fragment are cut off. What fails of
-// that, the reaper does; it also holds the index against what is left of the file if there is doubt.
+// that, the reaper does.
 func (c *chunk) release() error {
 	if c.refs.Add(-1) > 0 {
 		return nil
@@ -131,9 +129,8 @@ func (c *chunk) release() error {
 	if c.size > kept {
 		err = errors.Join(err, c.s.Blobs.Truncate(c.name, kept))
 	}
-	if err != nil || c.doubt {
+	if err != nil {
 		c.s.leases.give(c.name)
-		c.s.wakeReaper()
 		return err
 	}
 	return c.s.endChunk(c.st, c.name, kept)

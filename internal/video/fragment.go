@@ -18,25 +18,25 @@ type fragment struct {
 	chunk                    string // the file that has its bytes:
 	headerOffset, headerSize int64  // what came before its first cluster, without the Segment's size
 	mediaOffset, mediaSize   int64  // its cluster and what followed it, as sent
-	sum, headerSum           int64  // CRC-32C of both, or noSum of those from before there were sums
+	sum                      int64  // CRC-32C of the media, or noSum of those from before there were sums
 }
 
-// noSum says that a fragment's media, or its header, were not summed.
+// noSum says that a fragment's media were not summed.
 const noSum = -1
 
 // castagnoli has an instruction of its own on most processors.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// addSum is the sum of what p was added to.
+// addSum is the sum of media to which p was added.
 func addSum(sum int64, p []byte) int64 { return int64(crc32.Update(uint32(sum), castagnoli, p)) }
 
-const fragmentColumns = `number, producer, server, duration, chunk, header_offset, header_size, media_offset, media_size, crc, header_crc`
+const fragmentColumns = `number, producer, server, duration, chunk, header_offset, header_size, media_offset, media_size, crc`
 
 func scanFragments(rows *db.Rows) ([]fragment, error) {
 	var list []fragment
 	for rows.Next() {
 		var f fragment
-		err := rows.Scan(&f.number, &f.producer, &f.server, &f.duration, &f.chunk, &f.headerOffset, &f.headerSize, &f.mediaOffset, &f.mediaSize, &f.sum, &f.headerSum)
+		err := rows.Scan(&f.number, &f.producer, &f.server, &f.duration, &f.chunk, &f.headerOffset, &f.headerSize, &f.mediaOffset, &f.mediaSize, &f.sum)
 		if err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
@@ -54,9 +54,9 @@ func (s *Service) queryFragments(ctx context.Context, where string, args ...any)
 	return scanFragments(rows)
 }
 
-// addFragments puts fragments of one chunk into the index, which cover it up to size. Of its bytes only those before
-// synced are known to be on disk. errGone when their stream was deleted.
-func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment, size, synced int64) error {
+// addFragments puts fragments of one chunk into the index, whose bytes are durable up to size. errGone when their
+// stream was deleted.
+func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment, size int64) error {
 	return s.DB.Write(ctx, func(tx *db.Tx) error {
 		if err := exists(ctx, tx, st); err != nil {
 			return err
@@ -64,33 +64,16 @@ func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment,
 		var last int64
 		for _, f := range list {
 			_, err := tx.Exec(ctx, `INSERT INTO video_fragments (account, region, stream, `+fragmentColumns+`)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`, st.Account, st.Region, st.ID,
-				f.number, f.producer, f.server, f.duration, f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize, f.sum, f.headerSum)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, st.Account, st.Region, st.ID,
+				f.number, f.producer, f.server, f.duration, f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize, f.sum)
 			if err != nil {
 				return err
 			}
 			last = max(last, f.server)
 		}
-		_, err := tx.Exec(ctx, `UPDATE video_chunks SET size = $5, last = CASE WHEN last > $6 THEN last ELSE $6 END, unsynced = $7, synced = $8
+		_, err := tx.Exec(ctx, `UPDATE video_chunks SET size = $5, last = CASE WHEN last > $6 THEN last ELSE $6 END
 			WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4`,
-			st.Account, st.Region, st.ID, list[0].chunk, size, last, list[0].number, synced)
-		return err
-	})
-}
-
-// dropFragments takes fragments of one chunk out of the index again. What is left covers the chunk up to size and is all
-// on disk.
-func (s *Service) dropFragments(ctx context.Context, st *Stream, chunk string, list []fragment, size int64) error {
-	return s.DB.Write(ctx, func(tx *db.Tx) error {
-		for _, f := range list {
-			_, err := tx.Exec(ctx, `DELETE FROM video_fragments WHERE account = $1 AND region = $2 AND stream = $3 AND number = $4`,
-				st.Account, st.Region, st.ID, f.number)
-			if err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, `UPDATE video_chunks SET size = $5, unsynced = ''
-			WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4`, st.Account, st.Region, st.ID, chunk, size)
+			st.Account, st.Region, st.ID, list[0].chunk, size, last)
 		return err
 	})
 }

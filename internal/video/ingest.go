@@ -280,7 +280,6 @@ func (x *session) begin() error {
 	c := x.chunk
 	if c.header != x.header {
 		c.header, c.headerOffset, c.headerSize = x.header, c.size, int64(len(x.header.Raw))
-		c.headerSum = addSum(0, x.header.Raw)
 		if err := c.write(x.header.Raw); err != nil {
 			return x.storage(err)
 		}
@@ -288,7 +287,7 @@ func (x *session) begin() error {
 	x.in = newIncoming(x.header)
 	x.in.server = x.s.Now().UnixMilli()
 	x.in.chunk = c.name
-	x.in.headerOffset, x.in.headerSize, x.in.headerSum = c.headerOffset, c.headerSize, c.headerSum
+	x.in.headerOffset, x.in.headerSize = c.headerOffset, c.headerSize
 	x.in.mediaOffset = c.size
 	return nil
 }

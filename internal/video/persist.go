@@ -97,8 +97,8 @@ func (x *session) batch(err error) []pending {
 	return batch
 }
 
-// store persists fragments of one chunk, and only then come the acknowledgements. Its error is one that the producer has
-// been told.
+// store persists fragments of one chunk: their bytes first, then, in one transaction, their rows, and only then come the
+// acknowledgements. Its error is one that the producer has been told.
 func (x *session) store(batch []pending) error {
 	c := batch[0].chunk
 	end := batch[len(batch)-1].end
@@ -106,8 +106,18 @@ func (x *session) store(batch []pending) error {
 	for i, p := range batch {
 		rows[i] = p.fragment
 	}
-	err := c.index(rows, end)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // not the service's: Close waits for it
+	defer cancel()
+	began := time.Now()
+	err := c.file.Sync(ctx)
+	observe(x.s.metrics.synced, began)
 	if err == nil {
+		began = time.Now()
+		err = x.s.addFragments(ctx, x.st, rows, end)
+		observe(x.s.metrics.indexed, began)
+	}
+	if err == nil {
+		c.kept.Store(end)
 		for _, f := range rows {
 			x.s.arriving.end(x.st.ID, f.number)
 		}
@@ -130,39 +140,6 @@ func (x *session) store(batch []pending) error {
 		x.release(p.chunk)
 	}
 	return err
-}
-
-// index makes fragments durable, which cover the chunk up to end: the sync of their bytes and, in one transaction, their
-// rows. Each waits for the disk, so they go side by side. When one fails the rows are taken back; after a crash of the
-// machine, which may leave the rows without the bytes, endLease does that.
-func (c *chunk) index(rows []fragment, end int64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // not the service's: Close waits for it
-	defer cancel()
-	synced := make(chan error, 1)
-	go func() {
-		began := time.Now()
-		err := c.file.Sync(ctx)
-		observe(c.s.metrics.synced, began)
-		synced <- err
-	}()
-	began := time.Now()
-	kept := c.kept.Load()
-	err := c.s.addFragments(ctx, c.st, rows, end, kept)
-	observe(c.s.metrics.indexed, began)
-	failed := <-synced
-	switch {
-	case errors.Is(err, errGone): // with all its rows
-		return err
-	case err == nil && failed == nil:
-		c.kept.Store(end)
-		return nil
-	}
-	// A transaction that failed may be there all the same, such as when its connection broke.
-	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	back := c.s.dropFragments(ctx, c.st, c.name, rows, kept)
-	c.doubt = back != nil
-	return errors.Join(err, failed, back)
 }
 
 // release lets go of a chunk. What cannot be ended of it, the reaper does.

@@ -321,11 +321,10 @@ func TestRecovery(t *testing.T) {
 			must(0, c.write(h))
 			for i := range n {
 				frag := fragment{number: f.numbers.next(f.clock.now().UnixMilli()), server: f.clock.now().UnixMilli(), chunk: c.name,
-					headerSize: int64(len(h)), mediaOffset: c.size, mediaSize: int64(len(one)),
-					sum: addSum(0, one), headerSum: addSum(0, h)}
+					headerSize: int64(len(h)), mediaOffset: c.size, mediaSize: int64(len(one))}
 				must(0, c.write(one))
 				must(0, c.flush())
-				must(0, f.addFragments(t.Context(), st, []fragment{frag}, c.size, 0))
+				must(0, f.addFragments(t.Context(), st, []fragment{frag}, c.size))
 				_ = i
 			}
 			must(0, c.write(make([]byte, 500)))

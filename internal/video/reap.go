@@ -130,11 +130,7 @@ func (s *Service) reapDeleted(ctx context.Context) error {
 // chunkRow is a chunk as its row names it.
 type chunkRow struct {
 	account, region, stream, name string
-}
-
-// owner is the chunk's stream as far as its rows name it.
-func (c chunkRow) owner() *Stream {
-	return &Stream{Account: c.account, Region: c.region, ID: c.stream}
+	size                          int64
 }
 
 func (s *Service) garbage(ctx context.Context) ([]chunkRow, error) {
@@ -148,7 +144,7 @@ func (s *Service) leased(ctx context.Context, after chunkRow) ([]chunkRow, error
 }
 
 func (s *Service) chunks(ctx context.Context, where string, args ...any) ([]chunkRow, error) {
-	rows, err := s.DB.Query(ctx, `SELECT account, region, stream, chunk FROM video_chunks WHERE `+where+`
+	rows, err := s.DB.Query(ctx, `SELECT account, region, stream, chunk, size FROM video_chunks WHERE `+where+`
 		ORDER BY account, region, stream, chunk LIMIT $1`, append([]any{int64(reapBatch)}, args...)...)
 	if err != nil {
 		return nil, err
@@ -156,7 +152,7 @@ func (s *Service) chunks(ctx context.Context, where string, args ...any) ([]chun
 	var list []chunkRow
 	for rows.Next() {
 		var c chunkRow
-		if err := rows.Scan(&c.account, &c.region, &c.stream, &c.name); err != nil {
+		if err := rows.Scan(&c.account, &c.region, &c.stream, &c.name, &c.size); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		list = append(list, c)
@@ -189,6 +185,41 @@ func (s *Service) removeFiles(ctx context.Context) error {
 		})
 		if err := errors.Join(err, gone); err != nil {
 			return fmt.Errorf("remove chunks: %w", err)
+		}
+	}
+}
+
+// endLeases ends leases that no connection has: of an earlier process that stopped, or of one whose end could not be
+// written down. Files without any fragment are given back, and so are the bytes behind a file's last fragment.
+func (s *Service) endLeases(ctx context.Context) error {
+	var last chunkRow
+	for {
+		list, err := s.leased(ctx, last)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, c := range list {
+			if last = c; s.leases.has(c.name) {
+				continue
+			}
+			// Its connection may have ended it since: only now is the size final.
+			err := s.DB.QueryRow(ctx, `SELECT size FROM video_chunks
+				WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4 AND state = $5`,
+				c.account, c.region, c.stream, c.name, int64(chunkLeased)).Scan(&c.size)
+			if errors.Is(err, db.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if c.size > 0 {
+				if err := s.Blobs.Truncate(c.name, c.size); err != nil {
+					return fmt.Errorf("chunk %s: %w", c.name, err)
+				}
+			}
+			if err := s.endChunk(&Stream{Account: c.account, Region: c.region, ID: c.stream}, c.name, c.size); err != nil {
+				return fmt.Errorf("chunk %s: %w", c.name, err)
+			}
 		}
 	}
 }

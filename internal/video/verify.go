@@ -87,10 +87,8 @@ type verifier struct {
 	// Of the stream at hand.
 	st    *Stream
 	files map[string]int64 // size of each file
-	rows  map[string]row   // of its chunks
 	held  map[string]*held // what good fragments say of each chunk
 	hurt  map[string]bool  // chunks with damaged fragments
-	torn  map[string]bool  // chunks with fragments that a crash tore
 	file  *blob.Reader     // the chunk that was read last
 	name  string
 }
@@ -162,12 +160,8 @@ func (v *verifier) ownerless(ctx context.Context, owner [3]string) error {
 // stream verifies one stream.
 func (v *verifier) stream(ctx context.Context, st *Stream) error {
 	v.report.Streams++
-	v.st, v.files, v.held, v.hurt, v.torn = st, map[string]int64{}, map[string]*held{}, map[string]bool{}, map[string]bool{}
+	v.st, v.files, v.held, v.hurt = st, map[string]int64{}, map[string]*held{}, map[string]bool{}
 	defer v.close()
-	var err error
-	if v.rows, err = v.chunkRows(ctx); err != nil {
-		return err
-	}
 	for f, err := range v.s.Blobs.List(chunkDir(st.ID)) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -208,10 +202,6 @@ func (v *verifier) page(ctx context.Context, page []fragment) error {
 		}
 		if err != nil {
 			return err
-		}
-		if reason != "" && v.rows[f.chunk].unsettled(f) {
-			v.torn[f.chunk] = true
-			continue
 		}
 		if reason != "" {
 			v.fault(&v.report.Damaged, "stream %s: fragment %s: %s (%s)", v.st.Name, f.number, reason, f.chunk)

@@ -52,9 +52,6 @@ func (v *verifier) fragment(f fragment) (reason string, err error) {
 	if _, err := v.file.ReadAt(header, f.headerOffset); err != nil {
 		return "", err
 	}
-	if f.headerSum != noSum && f.headerSum != addSum(0, header) {
-		return "its header is not the one that was received", nil
-	}
 	if _, err := mkv.ParseHeader(header); err != nil {
 		return fmt.Sprintf("its header is damaged: %v", err), nil
 	}
@@ -106,19 +103,14 @@ func (c *clusterCheck) event(e *mkv.Event) error {
 }
 
 // row is a chunk's.
-type row struct {
-	state, size, last int64
-	unsynced          string
-}
-
-// unsettled says that a fragment may be torn after a crash, which is found when the server starts.
-func (r row) unsettled(f fragment) bool {
-	return r.state == chunkLeased && r.unsynced != "" && f.number >= r.unsynced
-}
+type row struct{ state, size, last int64 }
 
 // chunks holds the rows of the stream's chunks against its files and fragments.
 func (v *verifier) chunks(ctx context.Context) error {
-	rows := v.rows
+	rows, err := v.rows(ctx)
+	if err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.held)) {
 		if _, ok := rows[name]; ok {
 			continue
@@ -129,7 +121,7 @@ func (v *verifier) chunks(ctx context.Context) error {
 			name, v.s.Node, int64(chunkComplete), h.end, h.last); err != nil {
 			return err
 		}
-		rows[name] = row{state: chunkComplete, size: h.end, last: h.last}
+		rows[name] = row{chunkComplete, h.end, h.last}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		if err := v.chunk(ctx, name, rows[name]); err != nil {
@@ -147,14 +139,11 @@ func (v *verifier) chunks(ctx context.Context) error {
 // chunk holds one row against its file and fragments. What a crash leaves behind is no fault: a leased chunk is ended
 // when the server starts.
 func (v *verifier) chunk(ctx context.Context, name string, r row) error {
-	if v.torn[name] {
-		return nil
-	}
 	size, there := v.files[name]
 	h, want := v.held[name], r
 	switch {
 	case h == nil && (!there && r.state == chunkComplete || v.hurt[name] && r.state != chunkLeased):
-		want.state, want.size = chunkGarbage, 0
+		want = row{chunkGarbage, 0, r.last}
 	case h == nil && v.hurt[name]:
 		want.size = 0
 	case h != nil:
@@ -193,9 +182,9 @@ func (v *verifier) mend(ctx context.Context, statement, name string, args ...any
 	})
 }
 
-// chunkRows is the rows of the stream's chunks.
-func (v *verifier) chunkRows(ctx context.Context) (map[string]row, error) {
-	list, err := v.s.DB.Query(ctx, `SELECT chunk, state, size, last, unsynced FROM video_chunks WHERE account = $1 AND region = $2 AND stream = $3`,
+// rows is the rows of the stream's chunks.
+func (v *verifier) rows(ctx context.Context) (map[string]row, error) {
+	list, err := v.s.DB.Query(ctx, `SELECT chunk, state, size, last FROM video_chunks WHERE account = $1 AND region = $2 AND stream = $3`,
 		v.st.Account, v.st.Region, v.st.ID)
 	if err != nil {
 		return nil, err
@@ -204,7 +193,7 @@ func (v *verifier) chunkRows(ctx context.Context) (map[string]row, error) {
 	for list.Next() {
 		var name string
 		var r row
-		if err := list.Scan(&name, &r.state, &r.size, &r.last, &r.unsynced); err != nil {
+		if err := list.Scan(&name, &r.state, &r.size, &r.last); err != nil {
 			return nil, errors.Join(err, list.Close())
 		}
 		rows[name] = r
