@@ -44,6 +44,9 @@ func scale() ([]row, error) {
 	}
 	var rows []row
 	for _, g := range gauges() {
+		if !strings.Contains(g.what, *only) {
+			continue
+		}
 		r, err := g.compare(pair[0], pair[1])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", g.what, err)
