@@ -377,7 +377,7 @@ func TestVersionDoesNotAllocate(t *testing.T) {
 	a := &authority{registry: g.registry, identity: g.identity, log: g.log, now: g.now}
 	registered, ok, err := g.registry.CertificateByID(t.Context(), cert.id, "")
 	g.must(err)
-	device, err := a.admitCertificate(registered, ok, true)
+	device, err := a.admitCertificate(registered, ok, true, "")
 	g.must(err)
 	g.user("person", statement("Allow", allOfIt, "*"))
 	caller, ok, err := g.identity.UserCaller(t.Context(), config.DevAccountID, "person")

@@ -39,12 +39,12 @@ type plainPrincipal struct {
 }
 
 // Admit is broker.Authority. The principal is looked up anew at each CONNECT.
-func (a *authority) Admit(ctx context.Context, c *broker.Credentials, _ *mqtt.Connect) (broker.Client, error) {
+func (a *authority) Admit(ctx context.Context, c *broker.Credentials, p *mqtt.Connect) (broker.Client, error) {
 	switch who := c.Caller.(type) {
 	case *server.Signer:
 		return newSignedClient(a, who.Caller, who.Region, who.TLS, who.UserAgent), nil
 	case *plainPrincipal:
-		return a.admitPlain(ctx, who)
+		return a.admitPlain(ctx, who, string(p.ClientID))
 	}
 	if len(c.Chain) == 0 {
 		return nil, &broker.Refusal{Code: mqtt.NotAuthorized, Why: "there is no client certificate, and no custom authorizer"}
@@ -53,16 +53,16 @@ func (a *authority) Admit(ctx context.Context, c *broker.Credentials, _ *mqtt.Co
 	if err != nil {
 		return nil, err
 	}
-	return a.admitCertificate(cert, ok, true)
+	return a.admitCertificate(cert, ok, true, string(p.ClientID))
 }
 
-func (a *authority) admitPlain(ctx context.Context, who *plainPrincipal) (broker.Client, error) {
+func (a *authority) admitPlain(ctx context.Context, who *plainPrincipal, clientID string) (broker.Client, error) {
 	if who.certificate {
 		cert, ok, err := a.registry.CertificateByID(ctx, who.name, "")
 		if err != nil {
 			return nil, err
 		}
-		return a.admitCertificate(cert, ok, false)
+		return a.admitCertificate(cert, ok, false, clientID)
 	}
 	caller, ok, err := a.identity.UserCaller(ctx, a.account, who.name)
 	if err != nil {
@@ -74,7 +74,7 @@ func (a *authority) admitPlain(ctx context.Context, who *plainPrincipal) (broker
 	return newSignedClient(a, caller, a.region, false, ""), nil
 }
 
-func (a *authority) admitCertificate(c *registry.Certificate, ok, secure bool) (broker.Client, error) {
+func (a *authority) admitCertificate(c *registry.Certificate, ok, secure bool, clientID string) (broker.Client, error) {
 	if !ok {
 		return nil, &broker.Refusal{Code: mqtt.NotAuthorized, Why: "the certificate is not registered"}
 	}
@@ -86,6 +86,7 @@ func (a *authority) admitCertificate(c *registry.Certificate, ok, secure bool) (
 		case now.After(c.NotAfter):
 			why = "the certificate has expired"
 		}
+		why = a.noteInactive(c, clientID, why)
 		return nil, &broker.Refusal{Code: mqtt.NotAuthorized, Why: why, Account: c.Account, Region: c.Region, PrincipalID: c.ID}
 	}
 	return newDeviceClient(a, c, secure), nil

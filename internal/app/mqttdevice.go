@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/thingd/thingd/internal/api/iot"
+	"github.com/thingd/thingd/internal/arn"
 	"github.com/thingd/thingd/internal/broker"
 	"github.com/thingd/thingd/internal/policy"
 	"github.com/thingd/thingd/internal/registry"
@@ -92,7 +93,7 @@ func (c *deviceClient) Decide(ctx context.Context, a broker.Action, resource str
 		return broker.Decision{Why: "the server has failed"}
 	}
 	if !st.active {
-		return broker.Decision{Why: "the certificate is not active", Cacheable: true}
+		return c.inactive(a, resource, st, info)
 	}
 	if a == broker.Subscribe && info.Shared != "" {
 		resource = info.Shared // DecideIoT looks at both forms
@@ -108,7 +109,7 @@ func (c *deviceClient) Decide(ctx context.Context, a broker.Action, resource str
 	if d.Outcome == policy.Allowed {
 		return broker.Decision{Allowed: true, Cacheable: !st.timed}
 	}
-	return broker.Decision{Why: why(d, req.Action, req.Resource), Cacheable: !st.timed}
+	return c.refused(st, d, req, info)
 }
 
 // current answers what decisions rest on now.
@@ -132,11 +133,21 @@ func (c *deviceClient) current(ctx context.Context, info *broker.ConnectInfo) (*
 	st.thing, st.exclusive, st.policies, st.basis = d.Thing, d.Exclusive, d.Policies, d.Basis()
 	st.active = d.Certificate.Status == iot.CertificateStatusActive
 	st.timed = slices.ContainsFunc(d.Policies, (*policy.Policy).Timed)
+	st.keys = d.Keys().AskedBy(c.ownKeys(info).AskedBy(nil, d.Policies), d.Policies)
+	c.state.Store(st)
+	return st, nil
+}
+
+// ownKeys are the condition keys of the connection.
+func (c *deviceClient) ownKeys(info *broker.ConnectInfo) policy.Keys {
 	own := append(connectionKeys(info), policy.Single("aws:SecureTransport", strconv.FormatBool(c.secure)))
 	if ip := sourceIP(info.Source); ip != "" {
 		own = append(own, policy.Single("aws:SourceIp", ip))
 	}
-	st.keys = d.Keys().AskedBy(own.AskedBy(nil, d.Policies), d.Policies)
-	c.state.Store(st)
-	return st, nil
+	return own
+}
+
+// arn is the certificate's.
+func (c *deviceClient) arn() string {
+	return arn.New("iot", c.region, c.account, "cert/"+c.certificate)
 }

@@ -80,7 +80,7 @@ func (c *signedClient) stands(st *signedState) bool {
 func (c *signedClient) Decide(ctx context.Context, a broker.Action, resource string, info *broker.ConnectInfo) broker.Decision {
 	st, err := c.current(ctx, info)
 	if gone, ok := errors.AsType[*sigv4.Error](err); ok {
-		return broker.Decision{Why: gone.Message} // its key, user or role is no more
+		return c.gone(a, resource, gone.Message, info) // its key, user or role is no more
 	}
 	if err != nil {
 		c.authority.log.Error("policies of a client", "caller", c.request.Caller.ARN, "err", err)
@@ -108,7 +108,7 @@ func (c *signedClient) Decide(ctx context.Context, a broker.Action, resource str
 	if d.Outcome == policy.Allowed {
 		return broker.Decision{Allowed: true, Cacheable: !st.standing.Timed}
 	}
-	return broker.Decision{Why: "User: " + c.request.Caller.ARN + " is " + why(d, req.Action, req.Resource), Cacheable: !st.standing.Timed}
+	return c.refused(st, d, req, info)
 }
 
 // current answers what decisions rest on now.

@@ -157,7 +157,7 @@ func (g *deviceRig) decideMQTT(v *iotVector, c certificate, own func(string) str
 	a := &authority{registry: g.registry, identity: g.identity, log: g.log, now: g.now}
 	cert, ok, err := g.registry.CertificateByID(g.t.Context(), c.id, "")
 	g.must(err)
-	who, err := a.admitCertificate(cert, ok, true)
+	who, err := a.admitCertificate(cert, ok, true, "")
 	if err != nil {
 		return "REJECTED_BEFORE_POLICY"
 	}

@@ -358,10 +358,13 @@ func (c *conn) endWith(e *ending) {
 // reasons.
 const besideReason = 16
 
+// MostReason is how many bytes of a reason a client is told.
+const MostReason = 512
+
 // reasonString is a text for a packet with that much room: no long one, and none
 // if it does not fit. [MQTT-3.2.2-19] [MQTT-3.4.2-2] [MQTT-3.9.2-1] [MQTT-3.14.2-3]
 func reasonString(text string, room int) []byte {
-	const most = 512
+	const most = MostReason
 	if min(len(text), most) > room {
 		return nil
 	}

@@ -51,7 +51,7 @@ func TestAPIErrors(t *testing.T) {
 		"refused":  {`AccessDeniedException!{"message":"User: x is not authorized"}`, "thingd: User: x is not authorized\n"},
 		"no JSON":  {`!<html>`, "thingd: URL answered 403 Forbidden\n"},
 		"bad JSON": {`{`, "thingd: read the server's answer: unexpected end of JSON input\n"},
-		"none":     {`{"Refusals":[]}`, "thingd: no API request was refused since the server started; what MQTT refuses is told by MQTT 5 reasons and the log of devices (README)\n"},
+		"none":     {`{"Refusals":[]}`, "thingd: nothing was refused since the server started\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := apiServer(t, map[string]string{"GET /thingd/refusals?maxResults=1 ": tt.answer})

@@ -16,7 +16,7 @@ import (
 type explainCmd struct {
 	target
 	signer
-	ID   string `arg:"" optional:"" help:"Request id of the refusal (the answer's X-Thingd-Explain header); without one, the latest."`
+	ID   string `arg:"" optional:"" help:"Id of the refusal (the answer's X-Thingd-Explain header, or in an MQTT 5 reason); without one, the latest."`
 	List bool   `help:"List the latest refusals, one a line."`
 	Max  int    `default:"20" placeholder:"N" help:"How many to list."`
 	JSON bool   `name:"json" help:"Print JSON."`
@@ -92,7 +92,7 @@ func latest(ctx context.Context, api *apiClient) (string, error) {
 		return "", fmt.Errorf("read the server's answer: %w", err)
 	}
 	if len(out.Refusals) == 0 {
-		return "", errors.New("no API request was refused since the server started; what MQTT refuses is told by MQTT 5 reasons and the log of devices (README)")
+		return "", errors.New("nothing was refused since the server started")
 	}
 	return out.Refusals[0].RequestId, nil
 }

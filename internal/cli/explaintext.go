@@ -27,7 +27,7 @@ func writeRefusals(out io.Writer, list []thingd.RefusalSummary) error {
 	for i := range list {
 		r := &list[i]
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n",
-			r.Time.UTC().Format(time.DateTime), clean(r.RequestId), clean(r.Action), clean(r.Resource), clean(r.Principal))
+			r.Time.UTC().Format(time.DateTime), clean(r.RequestId), clean(r.Action), clean(r.Resource), clean(r.Principal)+asClient(deref(r.ClientId), deref(r.ThingName)))
 	}
 	return w.Flush()
 }
@@ -55,7 +55,25 @@ func who(r *explain.Report) string {
 	if r.PolicyOwner != "" && strings.Contains(r.Principal, ":federated-user/") {
 		return clean(r.Principal) + ", with what the policies of " + clean(r.PolicyOwner) + " allow"
 	}
-	return clean(r.Principal)
+	return clean(r.Principal) + asClient(r.ClientID, r.ThingName)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// asClient says how a principal was connected over MQTT; nothing if it was not.
+func asClient(id, thing string) string {
+	switch {
+	case id == "":
+		return ""
+	case thing != "":
+		return " as MQTT client " + clean(id) + ", thing " + clean(thing)
+	}
+	return " as MQTT client " + clean(id)
 }
 
 // outcome is what came of the request, in one sentence.

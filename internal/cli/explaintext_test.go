@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,10 @@ func TestExplainText(t *testing.T) {
 			func(r *policy.Request) policy.Explanation { return policy.ExplainIoT([]*policy.Policy{iot}, r) }},
 		"thing": {cert, policy.Request{Action: "iot:AssumeRoleWithCertificate", Resource: "arn:aws:iot:us-east-1:123456789012:rolealias/cam"},
 			func(*policy.Request) policy.Explanation { return explain.Because("the certificate is not active") }},
+		"mqtt": {cert, policy.Request{Action: "iot:Publish", Resource: "arn:aws:iot:us-east-1:123456789012:topic/cam1/up", Keys: keys},
+			func(r *policy.Request) policy.Explanation { return policy.ExplainIoT([]*policy.Policy{iot}, r) }},
+		"mqtt-user": {alice.ARN, policy.Request{Action: "iot:Subscribe", Resource: "arn:aws:iot:us-east-1:123456789012:topicfilter/#", Keys: keys},
+			(&policy.Input{Principal: alice, Identity: []*policy.Policy{things}}).Explain},
 		"hostile": {alice.ARN + "\x1b[2J", policy.Request{Action: "iot:CreateThing", Resource: thing + "\x07\nOutcome  Allowed", Keys: keys},
 			(&policy.Input{Principal: alice}).Explain},
 	} {
@@ -115,6 +120,12 @@ func TestExplainText(t *testing.T) {
 				ID: "0d5f0e8c-7a0a-4f6a-9c51-0d6f3b2a1c4d", Account: account, Time: time.Date(2026, 1, 15, 12, 30, 0, 0, time.UTC),
 				Principal: c.principal, Action: c.request.Action, Resource: c.request.Resource, Keys: c.request.Keys,
 				Explain: func() policy.Explanation { return c.explain(&c.request) },
+			}
+			if strings.HasPrefix(name, "mqtt") {
+				r.ClientID = "cam1"
+			}
+			if name == "mqtt" {
+				r.Thing = "cam1"
 			}
 			report := r.Report()
 			var b bytes.Buffer
@@ -131,6 +142,7 @@ func TestExplainList(t *testing.T) {
 	at := time.Date(2026, 1, 15, 12, 30, 0, 0, time.FixedZone("", 3600))
 	err := writeRefusals(&b, []thingd.RefusalSummary{
 		{RequestId: "0d5f0e8c-7a0a-4f6a-9c51-0d6f3b2a1c4d", Time: at, Action: "iot:CreateThing", Resource: "arn:aws:iot:us-east-1:123456789012:thing/cam1", Principal: "arn:aws:iam::123456789012:user/alice"},
+		{RequestId: "7a4e2f10-1c2d-4b3a-8f9e-0a1b2c3d4e5f", Time: at, Action: "iot:Publish", Resource: "arn:aws:iot:us-east-1:123456789012:topic/cam1/up", Principal: "arn:aws:iot:us-east-1:123456789012:cert/0123", ClientId: new("cam1\x1b"), ThingName: new("cam1")},
 		{RequestId: "5f1c6f58-7f0e-4cf7-9d6e-1f5b8a7a2b3c", Time: at.Add(-time.Second), Action: "iam:ListUsers", Resource: "*", Principal: "arn:aws:iam::123456789012:user/bob\n"},
 	})
 	if err != nil {

@@ -5,6 +5,7 @@
 package explain
 
 import (
+	"container/list"
 	"sync"
 	"time"
 
@@ -25,10 +26,14 @@ type Refusal struct {
 	Time      time.Time
 	Principal string // ARN of the caller
 	UserID    string
+	ClientID  string // over MQTT
+	Thing     string // that the client stands for
 	Action    string
 	Resource  string
 	Keys      policy.Keys // context keys of the request, the caller's own behind them
 	Explain   func() policy.Explanation
+
+	Number uint64 // in order of time within the account; given by the Log
 }
 
 // Because is the explanation of a refusal that no policy decided.
@@ -38,7 +43,7 @@ func Because(reason string) policy.Explanation {
 
 // size is roughly what a refusal holds of its request's.
 func (r *Refusal) size() int {
-	n := len(r.Resource) + 512
+	n := len(r.Resource) + len(r.ClientID) + 512
 	for i := range r.Keys {
 		n += len(r.Keys[i].Name())
 		for _, v := range r.Keys[i].Values() {
@@ -49,27 +54,39 @@ func (r *Refusal) size() int {
 }
 
 // Log is the refusals of one process: the latest 8,192, or fewer large ones. An
-// account that has many loses its own before those of others. The zero value is
-// ready, and safe for concurrent use.
+// account that has many loses its own before those of others, and what MQTT
+// clients are refused does not push out what API requests were. The zero value
+// is ready, and safe for concurrent use.
 type Log struct {
 	mu       sync.Mutex
-	accounts map[string]*queue
-	byID     map[string]place
+	accounts map[string]*account
+	byID     map[string]*list.Element
+	clients  map[client]*repeated
 	count    int
 	bytes    int
 }
 
-// queue is an account's refusals in order of time.
+// account is what an account was refused: API requests, and MQTT clients.
+type account struct {
+	name   string
+	number uint64 // of the latest
+	queues [2]queue
+}
+
+// queue is refusals, *record, in order of time.
 type queue struct {
-	list  []Refusal
-	first int // number of list[0]
+	list  list.List
 	bytes int
 }
 
-// place is where a refusal is.
-type place struct {
-	account string
-	number  int
+// record is a refusal in its place.
+type record struct {
+	Refusal
+	size    int
+	account *account
+	queue   *queue
+	of      *repeated // nil: an API request's
+	basis   any       // Note.Basis
 }
 
 // Add remembers a refusal, and forgets older ones when there are too many. Of
@@ -77,109 +94,113 @@ type place struct {
 func (l *Log) Add(r Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.add(&record{Refusal: r}, 0)
+}
+
+// add puts a record into one of its account's queues.
+func (l *Log) add(r *record, which int) *list.Element {
 	if l.byID == nil {
-		l.byID, l.accounts = map[string]place{}, map[string]*queue{}
+		l.byID, l.accounts, l.clients = map[string]*list.Element{}, map[string]*account{}, map[client]*repeated{}
 	}
-	q := l.accounts[r.Account]
-	if q == nil {
-		q = &queue{}
-		l.accounts[r.Account] = q
+	if old := l.byID[r.ID]; old != nil {
+		l.remove(old)
 	}
-	l.byID[r.ID] = place{r.Account, q.first + len(q.list)}
-	size := r.size()
-	q.list = append(q.list, r)
-	q.bytes += size
-	l.bytes += size
+	a := l.accounts[r.Account]
+	if a == nil {
+		a = &account{name: r.Account}
+		l.accounts[r.Account] = a
+	}
+	a.number++
+	r.Number, r.size, r.account, r.queue = a.number, r.Refusal.size(), a, &a.queues[which]
+	e := r.queue.list.PushBack(r)
+	l.byID[r.ID] = e
+	r.queue.bytes += r.size
+	l.bytes += r.size
 	l.count++
 	for l.count > 1 && (l.count > maxRefusals || l.bytes > maxBytes) {
-		l.drop(r.Account)
+		l.drop(r.queue)
 	}
+	return e
 }
 
 // Clear forgets everything.
 func (l *Log) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.accounts, l.byID, l.count, l.bytes = nil, nil, 0, 0
+	l.accounts, l.byID, l.clients, l.count, l.bytes = nil, nil, nil, 0, 0
 }
 
-// drop forgets the oldest refusal of the account that holds most, but for the
-// last one of the account that has just got it.
-func (l *Log) drop(latest string) {
-	var heaviest string
-	var most *queue
-	for account, q := range l.accounts {
-		if (most == nil || q.bytes > most.bytes) && (account != latest || len(q.list) > 1) {
-			heaviest, most = account, q
+// drop forgets the oldest refusal of the queue that holds most, but for the last
+// one of the queue that has just got it.
+func (l *Log) drop(latest *queue) {
+	var heaviest *queue
+	for _, a := range l.accounts {
+		for i := range a.queues {
+			q := &a.queues[i]
+			if n := q.list.Len(); n > 1 || n == 1 && q != latest {
+				if heaviest == nil || q.bytes > heaviest.bytes {
+					heaviest = q
+				}
+			}
 		}
 	}
-	old := &most.list[0]
-	size := old.size()
-	most.bytes -= size
-	l.bytes -= size
-	l.count--
-	if l.byID[old.ID] == (place{heaviest, most.first}) {
-		delete(l.byID, old.ID)
-	}
-	*old = Refusal{}
-	most.list = most.list[1:]
-	most.first++
-	if len(most.list) == 0 {
-		delete(l.accounts, heaviest)
+	e := heaviest.list.Front()
+	l.remove(e)
+	if a := e.Value.(*record).account; a.queues[0].list.Len()+a.queues[1].list.Len() == 0 {
+		delete(l.accounts, a.name)
 	}
 }
 
-// find answers the number of a refusal and its account's queue, nil for none.
-func (l *Log) find(account, id string) (q *queue, i int) {
-	at, ok := l.byID[id]
-	if !ok || at.account != account {
-		return nil, 0
+// remove forgets a refusal. Its account stays, for the numbers of those to come.
+func (l *Log) remove(e *list.Element) {
+	r := e.Value.(*record)
+	r.queue.list.Remove(e)
+	r.queue.bytes -= r.size
+	l.bytes -= r.size
+	l.count--
+	delete(l.byID, r.ID)
+	if r.of != nil {
+		l.forget(r.of, e)
 	}
-	q = l.accounts[account]
-	return q, at.number - q.first
 }
 
 // Find answers a refusal of an account by its ID.
 func (l *Log) Find(account, id string) (Refusal, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	q, i := l.find(account, id)
-	if q == nil {
-		return Refusal{}, false
+	if e := l.byID[id]; e != nil {
+		if r := e.Value.(*record); r.Account == account {
+			return r.Refusal, true
+		}
 	}
-	return q.list[i], true
+	return Refusal{}, false
 }
 
 // Latest answers an account's latest refusals, most recent first, n at most.
 func (l *Log) Latest(account string, n int) []Refusal {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	q := l.accounts[account]
-	if q == nil {
-		return nil
-	}
-	return l.down(q, len(q.list)-1, n)
+	return l.Before(account, 1<<64-1, n)
 }
 
-// Before answers what came before a refusal of an account, most recent first, n
-// at most. When the refusal is forgotten so is all that came before.
-func (l *Log) Before(account, id string, n int) []Refusal {
+// Before answers what came before the refusal of a Number, most recent first, n
+// at most. It need not be there any more.
+func (l *Log) Before(account string, number uint64, n int) []Refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	q, i := l.find(account, id)
-	if q == nil {
+	a := l.accounts[account]
+	if a == nil {
 		return nil
 	}
-	return l.down(q, i-1, n)
-}
-
-// down collects refusals from an index of the queue downwards.
-func (l *Log) down(q *queue, i, n int) []Refusal {
 	var out []Refusal
-	for ; i >= 0 && len(out) < n; i-- {
-		if r := &q.list[i]; l.byID[r.ID] == (place{r.Account, q.first + i}) {
-			out = append(out, *r)
+	x, y := a.queues[0].list.Back(), a.queues[1].list.Back()
+	for len(out) < n && (x != nil || y != nil) {
+		next := &x
+		if x == nil || y != nil && y.Value.(*record).Number > x.Value.(*record).Number {
+			next = &y
 		}
+		if r := (*next).Value.(*record); r.Number < number {
+			out = append(out, r.Refusal)
+		}
+		*next = (*next).Prev()
 	}
 	return out
 }

@@ -72,9 +72,17 @@ func TestBefore(t *testing.T) {
 		}
 		return strings.Join(out, " ")
 	}
+	before := func(account, id string) uint64 {
+		r, ok := l.Find(account, id)
+		if !ok {
+			t.Errorf("%s of %s is not there", id, account)
+		}
+		return r.Number
+	}
 	for _, tt := range [][2]string{
-		{ids(l.Latest("a", 9)), "3 5 2 0"}, {ids(l.Before("a", "3", 2)), "5 2"}, {ids(l.Before("a", "2", 9)), "0"},
-		{ids(l.Before("a", "0", 9)), ""}, {ids(l.Before("b", "3", 9)), ""}, {ids(l.Before("b", "4", 9)), "1"}, {ids(l.Before("c", "x", 9)), ""},
+		{ids(l.Latest("a", 9)), "3 5 2 0"}, {ids(l.Before("a", before("a", "3"), 2)), "5 2"}, {ids(l.Before("a", before("a", "2"), 9)), "0"},
+		{ids(l.Before("a", before("a", "0"), 9)), ""}, {ids(l.Before("b", before("b", "4"), 9)), "1"}, {ids(l.Before("c", 7, 9)), ""},
+		{ids(l.Before("a", 3, 9)), "2 0"}, // which is forgotten: there is another one of its ID
 	} {
 		if tt[0] != tt[1] {
 			t.Errorf("got %q, want %q", tt[0], tt[1])

@@ -17,8 +17,10 @@ type Report struct {
 	RequestID   string      `json:"RequestId"`
 	Time        time.Time   `json:"Time"`
 	AccountID   string      `json:"AccountId"`
-	Principal   string      `json:"Principal"`   // ARN of the caller
-	PrincipalID string      `json:"PrincipalId"` // aws:userid
+	Principal   string      `json:"Principal"`           // ARN of the caller
+	PrincipalID string      `json:"PrincipalId"`         // aws:userid
+	ClientID    string      `json:"ClientId,omitempty"`  // over MQTT
+	ThingName   string      `json:"ThingName,omitempty"` // that the MQTT client stands for
 	Action      string      `json:"Action"`
 	Resource    string      `json:"Resource"`
 	Outcome     string      `json:"Outcome"`            // implicitDeny or explicitDeny
@@ -84,7 +86,7 @@ func (r *Refusal) Report() Report {
 	d := x.Decision
 	out := Report{
 		RequestID: r.ID, Time: r.Time, AccountID: r.Account, Principal: r.Principal, PrincipalID: r.UserID,
-		Action: r.Action, Resource: r.Resource, Outcome: d.Outcome.String(), PolicyType: d.Source.String(),
+		ClientID: r.ClientID, ThingName: r.Thing, Action: r.Action, Resource: r.Resource, Outcome: d.Outcome.String(), PolicyType: d.Source.String(),
 		PolicyID: cmp.Or(d.PolicyID, x.PolicyID), PolicyOwner: x.PolicyOwner, Sid: d.Sid, Reason: x.Reason, Suggestion: x.Suggestion,
 		Statements: make([]Statement, 0, len(x.Statements)), Keys: keysOf(r.Keys),
 	}
@@ -123,7 +125,7 @@ func statementOf(s *policy.StatementReport, d policy.Decision) Statement {
 		PolicyType: s.Source.String(), PolicyID: s.PolicyID, Sid: s.Sid, Position: s.Statement + 1, Effect: "Deny",
 		Start: Position{s.Start.Line, s.Start.Column}, End: Position{s.End.Line, s.End.Column},
 		Applies: s.Applies, Mismatch: s.Mismatch, Nearly: s.Nearly, Variables: make([]Variable, 0, len(s.Variables)),
-		Resources: list(s.Resources), NotResources: s.NotResources, Conditions: make([]Condition, 0, len(s.Conditions)),
+		Resources: array(s.Resources), NotResources: s.NotResources, Conditions: make([]Condition, 0, len(s.Conditions)),
 		Decided: s.Source == d.Source && s.PolicyID == d.PolicyID && s.Statement == d.Statement,
 	}
 	if s.Allow {
@@ -134,14 +136,14 @@ func statementOf(s *policy.StatementReport, d policy.Decision) Statement {
 	}
 	for _, c := range s.Conditions {
 		out.Conditions = append(out.Conditions, Condition{
-			Operator: c.Operator, Key: c.Key, Wanted: list(c.Wanted), Present: c.Values != nil, Values: list(c.Values), Holds: c.Holds,
+			Operator: c.Operator, Key: c.Key, Wanted: array(c.Wanted), Present: c.Values != nil, Values: array(c.Values), Holds: c.Holds,
 		})
 	}
 	return out
 }
 
-// list is never nil, so that JSON has an array.
-func list(s []string) []string {
+// array is never nil, so that JSON has an array.
+func array(s []string) []string {
 	if s == nil {
 		return []string{}
 	}

@@ -3,6 +3,7 @@ package identity
 import (
 	"cmp"
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/thingd/thingd/internal/api/thingd"
@@ -27,19 +28,19 @@ func (s *Service) ListRefusals(ctx context.Context, in *thingd.ListRefusalsReque
 	var list []explain.Refusal
 	if in.NextToken == nil {
 		list = s.Refusals.Latest(awsapi.Account(ctx), limit+1)
-	} else {
-		list = s.Refusals.Before(awsapi.Account(ctx), *in.NextToken, limit+1)
+	} else if number, err := strconv.ParseUint(*in.NextToken, 10, 64); err == nil { // else it is none of ours: nothing follows
+		list = s.Refusals.Before(awsapi.Account(ctx), number, limit+1)
 	}
 	out := &thingd.ListRefusalsResponse{Refusals: []thingd.RefusalSummary{}}
 	if len(list) > limit {
 		list = list[:limit]
-		out.NextToken = &list[limit-1].ID
+		out.NextToken = new(strconv.FormatUint(list[limit-1].Number, 10))
 	}
 	for i := range list {
 		r := list[i].Report()
 		out.Refusals = append(out.Refusals, thingd.RefusalSummary{
-			RequestId: r.RequestID, Time: r.Time, Principal: r.Principal, Action: r.Action, Resource: r.Resource,
-			Outcome: r.Outcome, PolicyType: r.PolicyType, Reason: r.Reason,
+			RequestId: r.RequestID, Time: r.Time, Principal: r.Principal, ClientId: nullable(r.ClientID), ThingName: nullable(r.ThingName),
+			Action: r.Action, Resource: r.Resource, Outcome: r.Outcome, PolicyType: r.PolicyType, Reason: r.Reason,
 		})
 	}
 	return out, nil
@@ -99,7 +100,7 @@ func reasonOf(message string) string {
 func refusalOf(r explain.Report) thingd.Refusal {
 	out := thingd.Refusal{
 		RequestId: r.RequestID, Time: r.Time, AccountId: r.AccountID, Principal: r.Principal, PrincipalId: r.PrincipalID,
-		Action: r.Action, Resource: r.Resource, Outcome: r.Outcome, PolicyType: r.PolicyType,
+		ClientId: nullable(r.ClientID), ThingName: nullable(r.ThingName), Action: r.Action, Resource: r.Resource, Outcome: r.Outcome, PolicyType: r.PolicyType,
 		PolicyId: nullable(r.PolicyID), Sid: nullable(r.Sid), Reason: r.Reason, PolicyOwner: nullable(r.PolicyOwner), Suggestion: nullable(r.Suggestion),
 		Statements: make([]thingd.Statement, 0, len(r.Statements)), Keys: variablesOf(r.Keys),
 	}

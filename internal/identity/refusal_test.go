@@ -87,7 +87,7 @@ func TestListRefusals(t *testing.T) {
 		if len(last.Refusals) != 1 || last.Refusals[0].RequestId != "id-0" || last.NextToken != nil {
 			t.Errorf("last page %+v", last)
 		}
-		for _, token := range []string{"id-1", "id-99"} { // another account's, one that is forgotten
+		for _, token := range []string{"id-1", "1", "-1"} { // none of ours, the first, none
 			if out := list(2, &token); len(out.Refusals) != 0 || out.NextToken != nil {
 				t.Errorf("%s: %+v", token, out)
 			}

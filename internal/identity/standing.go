@@ -8,6 +8,7 @@ import (
 
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/explain"
 	"github.com/thingd/thingd/internal/policy"
 )
 
@@ -60,6 +61,16 @@ func (st *Standing) Keys(req *awsapi.Request) policy.Keys {
 
 // Decide judges a request on a resource of the caller's own account.
 func (st *Standing) Decide(req *policy.Request) policy.Decision { return st.id.input.Decide(req) }
+
+// Refusal is what Decide has refused, for those who ask why. req is not changed
+// any more.
+func (st *Standing) Refusal(req *policy.Request) explain.Refusal {
+	in := &st.id.input
+	return explain.Refusal{
+		Principal: st.Caller.ARN, Keys: slices.Concat(req.Keys, in.Keys),
+		Explain: func() policy.Explanation { return in.Explain(req) },
+	}
+}
 
 // UserCaller is the IAM user of a name without any key of its: for connections
 // that somebody has said act as that user. ok is false when there is none.

@@ -245,6 +245,7 @@ type PutOpenIDConnectProviderKeysResponse struct {
 type Refusal struct {
 	AccountId   string      `aws:"AccountId,required" shape:"AccountId"`
 	Action      string      `aws:"Action,required" shape:"String"`
+	ClientId    *string     `aws:"ClientId" shape:"String"`
 	Keys        []Variable  `aws:"Keys,required" shape:"Variables"`
 	Outcome     string      `aws:"Outcome,required" shape:"Outcome"`
 	PolicyId    *string     `aws:"PolicyId" shape:"String"`
@@ -258,18 +259,21 @@ type Refusal struct {
 	Sid         *string     `aws:"Sid" shape:"String"`
 	Statements  []Statement `aws:"Statements,required" shape:"Statements"`
 	Suggestion  *string     `aws:"Suggestion" shape:"String"`
+	ThingName   *string     `aws:"ThingName" shape:"String"`
 	Time        time.Time   `aws:"Time,required" shape:"Time"`
 }
 
 // RefusalSummary is the shape of that name.
 type RefusalSummary struct {
 	Action     string    `aws:"Action,required" shape:"String"`
+	ClientId   *string   `aws:"ClientId" shape:"String"`
 	Outcome    string    `aws:"Outcome,required" shape:"Outcome"`
 	PolicyType string    `aws:"PolicyType,required" shape:"String"`
 	Principal  string    `aws:"Principal,required" shape:"String"`
 	Reason     string    `aws:"Reason,required" shape:"String"`
 	RequestId  string    `aws:"RequestId,required" shape:"RequestId"`
 	Resource   string    `aws:"Resource,required" shape:"String"`
+	ThingName  *string   `aws:"ThingName" shape:"String"`
 	Time       time.Time `aws:"Time,required" shape:"Time"`
 }
 
