@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// client is one that is refused something, as the broker's authority keeps it.
+// refused is a client that is refused something, as the broker's authority keeps it.
 type refused struct {
 	l   *Log
 	now time.Time
