@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -76,7 +77,8 @@ func ofMember(name string, err error) error {
 	return fmt.Errorf("protocol.%s: %w", name, err)
 }
 
-// lasting says whether trying to connect again is of little use: who the device is, or whom it speaks to, is not as it should.
+// certificateFault says whether trying to connect again is of little use: who the device is, or whom it speaks to, is not as it
+// should.
 func certificateFault(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
@@ -84,8 +86,15 @@ func certificateFault(err error) bool {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[tls.AlertError](err)
-	return ok
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && e.Op == "remote error" && certificateAlert(e.Err)
+}
+
+// certificateAlert says whether an alert is about the certificate that was sent. Package tls keeps the type of those of peers to
+// itself, but not their words.
+func certificateAlert(err error) bool {
+	// RFC 8446, section 6.2: bad_certificate to certificate_unknown, unknown_ca, access_denied, certificate_required
+	return slices.ContainsFunc([]tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}, func(a tls.AlertError) bool { return err.Error() == a.Error() })
 }
 
 // cut is as much of a text as n bytes hold, never a part of a character.

@@ -227,6 +227,14 @@ func count(res *report.Result, name string) float64 {
 	return m.Count
 }
 
+// faults is how many errors were counted.
+func faults(res *report.Result) (n int) {
+	for _, e := range res.Errors {
+		n += int(e.Count)
+	}
+	return n
+}
+
 func want(t testing.TB, res *report.Result, counts map[string]float64) {
 	t.Helper()
 	for name, n := range counts {
