@@ -17,9 +17,13 @@ import (
 
 // startFleet makes the fleet simulator. Runs begin when requests come.
 func (a *App) startFleet(ctx context.Context) error {
+	name, err := node(a.cfg.Data)
+	if err != nil {
+		return err
+	}
 	memory, longest, atOnce := a.cfg.FleetLimits()
 	a.fleet = &simulator.Service{
-		DB: a.db, Seal: a.box, Log: a.logger("fleet"), Now: a.now, Off: atOnce == 0,
+		DB: a.db, Seal: a.box, Log: a.logger("fleet"), Now: a.now, Node: name, Off: atOnce == 0,
 		Limits: simulator.Limits{Time: longest, AtOnce: atOnce},
 	}
 	a.fleet.Workers.Memory = memory

@@ -29,6 +29,10 @@ type Service struct {
 	Samples []Sample // in the order in which people are to see them
 	Workers Workers
 	Limits  Limits // zero members are the defaults
+	// Node names this server among those that share the database, the same
+	// after a restart: runs that it left under way have failed. Empty, Start
+	// makes one up.
+	Node string
 	// Off refuses to start runs.
 	Off bool
 

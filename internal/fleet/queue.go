@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +41,7 @@ type runs struct {
 	atWork int             // and all of them
 	ending bool
 	work   sync.WaitGroup
+	tended func()        // ends the looking after runs, and waits for that
 	checks chan struct{} // those of models at once
 }
 
@@ -70,7 +70,8 @@ type run struct {
 const keptLogs = 2000
 
 // Start marks the runs that an earlier process of the server left under way,
-// and takes runs on. Close ends them.
+// looks after those of servers that share the database, and takes runs on.
+// Close ends them.
 func (s *Service) Start(ctx context.Context) error {
 	s.Limits.fill()
 	s.runs.mu.Lock()
@@ -79,13 +80,13 @@ func (s *Service) Start(ctx context.Context) error {
 		s.runs.checks = make(chan struct{}, 2)
 	}
 	s.runs.mu.Unlock()
-	err := s.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = 'FAILED', reason = $1, ended = $2 WHERE `+active, serverStopped, s.now())
+	if err := s.abandon(ctx); err != nil {
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("runs of an earlier time: %w", err)
 	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var tending sync.WaitGroup
+	tending.Go(func() { s.tend(ctx) })
+	s.runs.tended = func() { stop(); tending.Wait() }
 	return nil
 }
 
@@ -111,6 +112,9 @@ func (s *Service) Close() error {
 		s.end(r, fleet.RunStatusFailed, serverStopped)
 	}
 	s.runs.work.Wait()
+	if s.runs.tended != nil {
+		s.runs.tended()
+	}
 	return nil
 }
 
@@ -180,13 +184,7 @@ func (s *Service) next() {
 
 // stop stops a run and answers its status from then on.
 func (s *Service) stop(r *run) string {
-	s.runs.mu.Lock()
-	at := slices.Index(s.runs.queue, r)
-	if at >= 0 {
-		s.runs.queue = slices.Delete(s.runs.queue, at, at+1)
-	}
-	s.runs.mu.Unlock()
-	if at >= 0 {
+	if s.unqueue(r) {
 		s.end(r, fleet.RunStatusStopped, "")
 		return fleet.RunStatusStopped
 	}
@@ -205,7 +203,10 @@ func (s *Service) stop(r *run) string {
 // perform does a run whose turn it is.
 func (s *Service) perform(r *run) {
 	ctx := context.Background()
-	if err := s.begin(ctx, r); err != nil {
+	if err := s.begin(ctx, r); errors.Is(err, errNotWaiting) {
+		s.end(r, fleet.RunStatusStopped, "")
+		return
+	} else if err != nil {
 		s.Log.Error("fleet run did not begin", "account", r.at.account, "run", r.id, "error", err)
 		s.end(r, fleet.RunStatusFailed, "the run could not be started")
 		return
@@ -221,6 +222,10 @@ func (s *Service) perform(r *run) {
 	s.end(r, status, reason)
 }
 
+// errNotWaiting is of a run that was stopped by another server, or given up,
+// before its turn.
+var errNotWaiting = errors.New("the run no longer waits for its turn")
+
 // begin starts a run's worker.
 func (s *Service) begin(ctx context.Context, r *run) error {
 	start := *r.start
@@ -232,7 +237,10 @@ func (s *Service) begin(ctx context.Context, r *run) error {
 		}
 	}
 	err := s.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = 'RUNNING', started = $4 WHERE account = $1 AND region = $2 AND id = $3`, r.at.account, r.at.region, r.id, s.now())
+		n, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = 'RUNNING', started = $4 WHERE account = $1 AND region = $2 AND id = $3 AND status = 'QUEUED'`, r.at.account, r.at.region, r.id, s.now())
+		if err == nil && n == 0 {
+			err = errNotWaiting
+		}
 		return err
 	})
 	if err != nil {
@@ -326,14 +334,15 @@ func (s *Service) end(r *run, status, reason string) {
 	docs := r.documents()
 	r.mu.Unlock()
 	var err error
+	var n int64
 	for wait := 100 * time.Millisecond; wait < time.Minute; wait *= 4 { // a database that is away comes back
-		err = s.DB.Write(ctx, func(tx *db.Tx) error {
-			if err := s.putDocuments(ctx, tx, r.at, r.id, docs); err != nil {
+		err = s.DB.Write(ctx, func(tx *db.Tx) (err error) {
+			n, err = tx.Exec(ctx, `UPDATE fleet_runs SET status = $4, reason = $5, ended = $6 WHERE account = $1 AND region = $2 AND id = $3 AND ended IS NULL`,
+				r.at.account, r.at.region, r.id, status, cleanText(reason), s.now())
+			if err != nil || n == 0 { // given up, it may be gone by now
 				return err
 			}
-			_, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = $4, reason = $5, ended = $6 WHERE account = $1 AND region = $2 AND id = $3`,
-				r.at.account, r.at.region, r.id, status, cleanText(reason), s.now())
-			if err != nil {
+			if err := s.putDocuments(ctx, tx, r.at, r.id, docs); err != nil {
 				return err
 			}
 			return s.prune(ctx, tx, r.at, r.test)
@@ -343,9 +352,12 @@ func (s *Service) end(r *run, status, reason string) {
 		}
 		time.Sleep(wait)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		s.Log.Error("the end of a fleet run is not on record", "account", r.at.account, "run", r.id, "error", err)
-	} else {
+	case n == 0:
+		s.Log.Warn("fleet run ended after it was given up", "account", r.at.account, "test", r.test, "run", r.id)
+	default:
 		s.Log.Info("fleet run ended", "account", r.at.account, "test", r.test, "run", r.id, "status", status)
 	}
 	s.runs.mu.Lock()

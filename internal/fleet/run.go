@@ -226,9 +226,9 @@ func (s *Service) StartRun(ctx context.Context, in *fleet.StartRunRequest) (*fle
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO fleet_runs (account, region, id, test, test_version, run_setting, settings, clients, status, reason, created)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'QUEUED', '', $9)`,
-			at.account, at.region, r.id, t.name, t.version, in.RunSettingName, string(document), int64(settings.Clients), s.now())
+		_, err = tx.Exec(ctx, `INSERT INTO fleet_runs (account, region, id, test, test_version, run_setting, settings, clients, status, reason, created, owner)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'QUEUED', '', $9, $10)`,
+			at.account, at.region, r.id, t.name, t.version, in.RunSettingName, string(document), int64(settings.Clients), s.now(), s.Node)
 		return err
 	})
 	if err != nil {
@@ -239,7 +239,8 @@ func (s *Service) StartRun(ctx context.Context, in *fleet.StartRunRequest) (*fle
 }
 
 // StopRun has a run end: its devices run the stage finished first. Stopping
-// what has ended changes nothing.
+// what has ended changes nothing. A run of another server ends when that sees
+// it, some seconds later.
 func (s *Service) StopRun(ctx context.Context, in *fleet.StopRunRequest) (*fleet.StopRunResponse, error) {
 	at := placeOf(ctx)
 	row, err := s.runRow(ctx, s.DB, at, in.RunId)
@@ -249,7 +250,10 @@ func (s *Service) StopRun(ctx context.Context, in *fleet.StopRunRequest) (*fleet
 	if r := s.live(at, row.id); r != nil {
 		return &fleet.StopRunResponse{Status: s.stop(r)}, nil
 	}
-	if row.ended == nil { // it has ended meanwhile
+	if row.ended == nil { // it has ended meanwhile, or is another server's
+		if err := s.askStop(ctx, at, row.id); err != nil {
+			return nil, fmt.Errorf("stop run %s: %w", row.id, err)
+		}
 		if row, err = s.runRow(ctx, s.DB, at, in.RunId); err != nil {
 			return nil, err
 		}
