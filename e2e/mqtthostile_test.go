@@ -244,7 +244,7 @@ func (h *hostility) assail(i int) {
 			h.attempts[kind].Add(1)
 		}
 		pause := 50 * time.Millisecond
-		if first && h.assaults[kind].name == "flood for slow readers" && i >= 4*len(h.assaults) {
+		if first && h.assaults[kind].name == "flood for slow readers" && i >= max(4, *hostileMQTT/250)*len(h.assaults) {
 			pause = time.Hour // a few are enough for them all
 		}
 		if h.over(pause) {
