@@ -36,8 +36,8 @@ var (
 
 // messageWithin is how late the messages of good clients may be in the middle while others do their worst, mostWithin nineteen
 // in twenty, lateWithin the rest: who is hostile runs in this very process and takes most of the machine, and under AWS's limits
-// most of what the account may do. The ten thousand of make soak have five times as long
-// in the middle, and twice as long for nineteen in twenty.
+// most of what the account may do. Beside the ten thousand of make soak it is five times as long in the middle, and twice for
+// nineteen in twenty.
 const (
 	messageWithin = time.Second
 	mostWithin    = 10 * time.Second

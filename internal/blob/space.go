@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/thingd/thingd/internal/rlimit"
 )
 
 // ErrFull is what Create and Write return when what is left of the file system
@@ -50,7 +52,7 @@ func (s *space) take(n int64) error {
 // database keep their share of the process's descriptors.
 func defaultOpen() int {
 	const most, unknown = 16384, 2048
-	limit, ok := descriptors()
+	limit, ok := rlimit.Files()
 	if !ok {
 		return unknown
 	}

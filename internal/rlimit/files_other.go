@@ -1,6 +1,7 @@
 //go:build !unix
 
-package blob
+// Package rlimit tells what the operating system lets the process have.
+package rlimit
 
-// descriptors cannot be told where there is no limit to ask for.
-func descriptors() (int64, bool) { return 0, false }
+// Files cannot be told where there is no limit to ask for.
+func Files() (n int64, ok bool) { return 0, false }

@@ -1,15 +1,16 @@
 //go:build unix
 
-package blob
+// Package rlimit tells what the operating system lets the process have.
+package rlimit
 
 import (
 	"math"
 	"syscall"
 )
 
-// descriptors is how many files and connections the process may have open;
-// false if that cannot be told.
-func descriptors() (int64, bool) {
+// Files is how many files and connections the process may have open; false if
+// that cannot be told.
+func Files() (n int64, ok bool) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, false

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/thingd/thingd/internal/rlimit"
 )
 
 // Limits of a connection. What lasts for hours, PutMedia and GetMedia, sets its
@@ -123,7 +125,7 @@ func (l *listener) prepare(ln net.Listener) {
 // video, their share of the process's descriptors. Five in eight are for devices,
 // which are always connected.
 func defaultConns(mqtt bool) int {
-	limit, ok := descriptors()
+	limit, ok := rlimit.Files()
 	if !ok {
 		return mostConns
 	}

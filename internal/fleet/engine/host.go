@@ -163,10 +163,11 @@ func (d *device) failed(err error) error {
 	return &counted{err}
 }
 
-// ackTimeout is how long a message may wait for its acknowledgement while there is a connection.
 const (
+	// ackTimeout is how long a message may wait for its acknowledgement while there is a connection.
 	ackTimeout = time.Minute
-	hintAfter  = ackTimeout / 12
+	// hintAfter is from when on, in virtual time, the person is told why that may be.
+	hintAfter = ackTimeout / 12
 )
 
 // Publish sends a message.
