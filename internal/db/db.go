@@ -38,7 +38,8 @@ type DB struct {
 // engine is a database that can run transactions: sqlite or postgres.
 type engine interface {
 	read(ctx context.Context, fn func(*Tx) error) error
-	write(ctx context.Context, fn func(*Tx) error) error
+	// write waits for the disk, unless soon is enough.
+	write(ctx context.Context, soon bool, fn func(*Tx) error) error
 	// acquire lends something to run one query on; release takes it back.
 	acquire(ctx context.Context) (querier, func(), error)
 	// schema runs fn in one transaction on which no other may overlap that
@@ -105,7 +106,13 @@ func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 // ends before its turn is dropped; after fn has returned, the context has no
 // say any more.
 func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
-	return d.e.write(ctx, fn)
+	return d.e.write(ctx, false, fn)
+}
+
+// WriteSoon is Write for what can be made good from elsewhere: others see at once what fn wrote, and it survives this
+// process, but a machine that crashes may lose it. Whatever was committed before something durable is durable then.
+func (d *DB) WriteSoon(ctx context.Context, fn func(*Tx) error) error {
+	return d.e.write(ctx, true, fn)
 }
 
 // QueryRow prepares a query of one row outside of a transaction; it runs when

@@ -26,6 +26,8 @@ const schemaLock = 0x7468696e6764 // "thingd"
 type postgres struct {
 	log *slog.Logger
 	db  *sql.DB
+	// sync says that commits wait for the disk, unless they are told not to.
+	sync bool
 
 	closed atomic.Bool
 }
@@ -54,7 +56,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	db.SetMaxOpenConns(o.Conns)
 	db.SetMaxIdleConns(o.Conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	p := &postgres{log: o.Logger, db: db}
+	p := &postgres{log: o.Logger, db: db, sync: o.Sync}
 	if err := p.check(ctx, config.Database); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -91,9 +93,18 @@ func (p *postgres) read(ctx context.Context, fn func(*Tx) error) error {
 	return p.transact(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, fn)
 }
 
-func (p *postgres) write(ctx context.Context, fn func(*Tx) error) error {
+func (p *postgres) write(ctx context.Context, soon bool, fn func(*Tx) error) error {
+	run := fn
+	if soon && p.sync {
+		run = func(tx *Tx) error {
+			if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+				return err
+			}
+			return fn(tx)
+		}
+	}
 	return p.retry(ctx, func() error {
-		return p.transact(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}, fn)
+		return p.transact(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}, run)
 	})
 }
 

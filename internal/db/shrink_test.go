@@ -40,7 +40,7 @@ func TestShrink(t *testing.T) {
 			t.Errorf("%d readers", n)
 		}
 		d.Shrink()
-		if n, open := idle(), s.db.Stats().OpenConnections; n != 1 || open != 2 { // and the writer
+		if n, open := idle(), s.db.Stats().OpenConnections; n != 1 || open != 3 { // and the writer's two
 			t.Errorf("%d readers and %d connections are left", n, open)
 		}
 	}

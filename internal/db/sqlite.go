@@ -55,11 +55,15 @@ func openSQLite(ctx context.Context, rawURL string, o Options) (*sqlite, error) 
 		o.Conns = 8
 	}
 	s := &sqlite{log: o.Logger, path: name, sync: o.Sync, db: pool, slots: make(chan struct{}, o.Conns)}
-	c, err := s.connect(ctx, false)
+	writing, err := s.connect(ctx, false)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, err), s.db.Close())
 	}
-	s.w = newWriter(c, name, o.Logger)
+	moving, err := s.connect(ctx, false)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, err), writing.close(), s.db.Close())
+	}
+	s.w = newWriter(writing, o.Sync, newCheckpointer(moving, name, o.Logger), o.Logger)
 	return s, nil
 }
 
@@ -81,6 +85,9 @@ func sqlitePath(rawURL string) (string, error) {
 // busyTimeout is how long to wait for another process that holds the file.
 const busyTimeout = "busy_timeout=5000"
 
+// logLimit is what stays of the log's file, at most, when the log begins anew.
+const logLimit = "journal_size_limit=67108864"
+
 // connect opens a connection of its own, outside of database/sql's pool.
 func (s *sqlite) connect(ctx context.Context, reader bool) (*conn, error) {
 	c, err := s.db.Conn(ctx)
@@ -92,10 +99,9 @@ func (s *sqlite) connect(ctx context.Context, reader bool) (*conn, error) {
 	case reader:
 		pragmas = append(pragmas, "query_only=ON")
 	case s.sync:
-		// FULL syncs the log at every commit; NORMAL would only at checkpoints.
-		pragmas = append(pragmas, "synchronous=FULL", "journal_size_limit=67108864")
+		pragmas = append(pragmas, "synchronous=FULL", logLimit, "wal_autocheckpoint=0")
 	default:
-		pragmas = append(pragmas, "synchronous=OFF", "journal_size_limit=67108864")
+		pragmas = append(pragmas, "synchronous=OFF", logLimit, "wal_autocheckpoint=0")
 	}
 	for _, p := range pragmas {
 		if err := setPragma(ctx, c, p); err != nil {
@@ -214,8 +220,8 @@ func (s *sqlite) read(ctx context.Context, fn func(*Tx) error) (err error) {
 	return tx.result(fn(tx))
 }
 
-func (s *sqlite) write(ctx context.Context, fn func(*Tx) error) error {
-	return s.w.write(ctx, fn)
+func (s *sqlite) write(ctx context.Context, soon bool, fn func(*Tx) error) error {
+	return s.w.write(ctx, soon, fn)
 }
 
 func (s *sqlite) schema(ctx context.Context, fn func(schemaTx) error) error {

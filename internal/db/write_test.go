@@ -161,6 +161,99 @@ func TestWaitingWriteIsDropped(t *testing.T) {
 	}
 }
 
+// TestWriteSoon holds that the disk is waited for by Write, and not by WriteSoon, whatever came before.
+func TestWriteSoon(t *testing.T) {
+	for name, open := range map[string]struct {
+		url         func(testing.TB) string
+		level       string
+		soon, later string
+	}{
+		"sqlite":   {func(tb testing.TB) string { return "sqlite:" + filepath.Join(tb.TempDir(), "soon.db") }, `SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous`, "1", "2"},
+		"postgres": {dbtest.PostgresURL, `SELECT current_setting('synchronous_commit')`, "off", "on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := db.Open(t.Context(), open.url(t), db.Options{Sync: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = d.Close() })
+			create(t, d, `CREATE TABLE s (n BIGINT NOT NULL PRIMARY KEY)`)
+			put := func(write func(context.Context, func(*db.Tx) error) error, n int, fails error) (level string) {
+				t.Helper()
+				err := write(t.Context(), func(tx *db.Tx) error {
+					if err := tx.QueryRow(t.Context(), open.level).Scan(&level); err != nil {
+						return err
+					}
+					if _, err := tx.Exec(t.Context(), `INSERT INTO s (n) VALUES ($1)`, n); err != nil {
+						return err
+					}
+					return fails
+				})
+				if !errors.Is(err, fails) {
+					t.Fatal(err)
+				}
+				return level
+			}
+			for n := range 3 {
+				if level := put(d.WriteSoon, 3*n, nil); level != open.soon {
+					t.Errorf("WriteSoon: synchronous %s, want %s", level, open.soon)
+				}
+				if level := put(d.Write, 3*n+1, nil); level != open.later {
+					t.Errorf("Write: synchronous %s, want %s", level, open.later)
+				}
+				put(d.WriteSoon, 3*n+2, errors.New("no"))
+			}
+			if n := count(t, d, "s"); n != 6 {
+				t.Errorf("%d rows, want 6", n)
+			}
+			// Behind one that takes its time, both kinds gather.
+			var wg sync.WaitGroup
+			for n := range 60 {
+				wg.Go(func() {
+					write, want := d.Write, open.later
+					if n%3 > 0 {
+						write, want = d.WriteSoon, ""
+					}
+					if level := put(write, 100+n, nil); want != "" && level != want {
+						t.Errorf("Write among others: synchronous %s, want %s", level, want)
+					}
+				})
+			}
+			wg.Wait()
+			if n := count(t, d, "s"); n != 66 {
+				t.Errorf("%d rows, want 66", n)
+			}
+		})
+	}
+}
+
+// TestLogBeginsAnew writes several times what the log is to hold, and looks that it is moved into the database beside the
+// writes, and its file used again.
+func TestLogBeginsAnew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 150 MB")
+	}
+	file := filepath.Join(t.TempDir(), "log.db")
+	d := dbtest.Open(t, "sqlite:"+file)
+	create(t, d, `CREATE TABLE big (id BIGINT NOT NULL PRIMARY KEY, x BYTEA NOT NULL)`)
+	size := func(suffix string) int64 {
+		fi, err := os.Stat(file + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fi.Size() >> 20
+	}
+	for n := range 150 {
+		write(t, d, `INSERT INTO big (id, x) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET x = $2`, n%20, make([]byte, 1<<20))
+		if n == 100 && size("") < 15 {
+			t.Errorf("the database has %d MiB after %d were written", size(""), n)
+		}
+	}
+	if n := size("-wal"); n > 64 {
+		t.Errorf("the log has %d MiB", n)
+	}
+}
+
 // TestLogIsBounded writes past a reader that stays, then without it.
 func TestLogIsBounded(t *testing.T) {
 	if testing.Short() {

@@ -2,9 +2,9 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,10 +18,6 @@ const (
 	// long the first of a batch waits for the last.
 	maxBatch     = 512
 	maxBatchTime = 20 * time.Millisecond
-	// maxLog is the size of the write-ahead log from which on the writer makes
-	// readers let go of it. SQLite starts the log anew only in a moment without
-	// readers, which a busy server may never have.
-	maxLog = 64 << 20
 )
 
 // writer owns the one connection that writes. It takes the writes that wait,
@@ -29,16 +25,16 @@ const (
 // only then. A write's function runs in its caller's goroutine while the writer
 // waits for it: a panic unwinds where it belongs.
 type writer struct {
-	log     *slog.Logger
-	path    string
-	c       *conn
-	queue   chan *write
-	closing chan struct{}
-	stopped chan struct{}
-	once    sync.Once
-	err     error // of closing the connection
-
-	checkpointAt int64 // the log's size to try again at, if over maxLog
+	log         *slog.Logger
+	c           *conn
+	sync        bool // commits are durable, but for those of soon
+	soon        bool // the connection is set to commit without waiting for the disk
+	checkpoints *checkpointer
+	queue       chan *write
+	closing     chan struct{}
+	stopped     chan struct{}
+	once        sync.Once
+	err         error // of closing the connection
 }
 
 // write is one waiting transaction.
@@ -47,12 +43,13 @@ type write struct {
 	gone      chan struct{} // closed by a caller that has given up
 	done      chan bool     // the caller is through; whether to keep what it did
 	committed chan error    // the writer's answer
+	soon      bool          // the disk is not waited for
 	schema    bool          // runs alone, without foreign keys
 }
 
-func newWriter(c *conn, path string, log *slog.Logger) *writer {
+func newWriter(c *conn, sync bool, k *checkpointer, log *slog.Logger) *writer {
 	w := &writer{
-		log: log, path: path, c: c,
+		log: log, c: c, sync: sync, checkpoints: k,
 		queue:   make(chan *write, queueLength),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -68,9 +65,9 @@ func (w *writer) stop() error {
 	return w.err
 }
 
-// write runs fn when its turn comes and returns once it is committed.
-func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
-	return w.submit(ctx, &write{}, fn)
+// write runs fn when its turn comes and returns once it is committed, and durable unless soon is enough.
+func (w *writer) write(ctx context.Context, soon bool, fn func(*Tx) error) error {
+	return w.submit(ctx, &write{soon: soon && w.sync}, fn)
 }
 
 // exclusive runs fn alone in a transaction, with foreign keys unenforced so
@@ -145,31 +142,37 @@ func (req *write) call(tx *Tx, fn func(*Tx) error) (err error) {
 
 func (w *writer) run() {
 	defer close(w.stopped)
-	defer func() { w.err = w.c.close() }()
+	defer func() { w.err = errors.Join(w.checkpoints.stop(), w.c.close()) }()
 	for {
 		select {
 		case <-w.closing:
 			return
 		case req := <-w.queue:
 			for req != nil {
-				req = w.batch(req)
+				var n int
+				n, req = w.batch(req)
+				w.checkpoints.wrote(w.c, n)
 			}
 		}
-		w.checkpoint()
 	}
 }
 
-// batch runs first and what waits behind it, and commits. It returns a request
-// that it has taken and that needs a batch of its own.
-func (w *writer) batch(first *write) (next *write) {
+// batch runs first and what waits behind it, and commits. It returns how many
+// they were, and a request that it has taken and that needs another batch: a
+// schema's, or one that has to be durable behind those that need not wait for it.
+func (w *writer) batch(first *write) (n int, next *write) {
 	ctx := context.Background()
+	if err := w.commitSoon(ctx, first.soon); err != nil {
+		first.committed <- err
+		return 0, nil
+	}
 	if first.schema {
 		w.foreignKeys(ctx, "OFF")
 		defer w.foreignKeys(ctx, "ON")
 	}
 	if _, err := w.c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		first.committed <- fmt.Errorf("begin: %w", err)
-		return nil
+		return 0, nil
 	}
 	var members []*write
 	deadline := time.Now().Add(maxBatchTime)
@@ -190,7 +193,7 @@ func (w *writer) batch(first *write) (next *write) {
 		if req == nil {
 			break
 		}
-		if req.schema {
+		if req.schema || first.soon && !req.soon {
 			next = req
 			break
 		}
@@ -209,7 +212,25 @@ func (w *writer) batch(first *write) (next *write) {
 	for _, req := range members {
 		req.committed <- err
 	}
-	return next
+	return len(members), next
+}
+
+// commitSoon sets whether commits wait for the disk.
+func (w *writer) commitSoon(ctx context.Context, soon bool) error {
+	if soon == w.soon {
+		return nil
+	}
+	// FULL syncs the log at every commit; NORMAL would only at checkpoints. Like
+	// foreign_keys it acts when it is prepared.
+	level := "FULL"
+	if soon {
+		level = "NORMAL"
+	}
+	if _, err := w.c.c.ExecContext(ctx, "PRAGMA synchronous="+level); err != nil {
+		return fmt.Errorf("set synchronous: %w", err)
+	}
+	w.soon = soon
+	return nil
 }
 
 // member gives the transaction to one write. ran says whether its caller was
@@ -246,34 +267,4 @@ func (w *writer) foreignKeys(ctx context.Context, to string) {
 	if _, err := w.c.c.ExecContext(ctx, "PRAGMA foreign_keys="+to); err != nil {
 		w.log.Error("set foreign_keys", "to", to, "err", err)
 	}
-}
-
-// checkpoint moves a log that has grown too long into the database and starts
-// it anew. It waits for readers only briefly, because writes wait for it; when
-// one stays, it tries again after the log has grown by as much as a quarter.
-func (w *writer) checkpoint() {
-	size := w.logSize()
-	if size < max(w.checkpointAt, maxLog) {
-		return
-	}
-	ctx := context.Background()
-	for _, p := range []string{"busy_timeout=100", "wal_checkpoint(TRUNCATE)", busyTimeout} {
-		// Busy readers are no error here but in the pragma's row.
-		if _, err := w.c.c.ExecContext(ctx, "PRAGMA "+p); err != nil {
-			w.log.Warn("checkpoint", "step", p, "err", err)
-		}
-	}
-	w.checkpointAt = 0
-	if w.logSize() >= maxLog {
-		w.checkpointAt = size + maxLog/4
-		w.log.Debug("checkpoint waits for a reader", "log_bytes", size)
-	}
-}
-
-func (w *writer) logSize() int64 {
-	fi, err := os.Stat(w.path + "-wal")
-	if err != nil {
-		return 0
-	}
-	return fi.Size()
 }
