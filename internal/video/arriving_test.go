@@ -135,7 +135,7 @@ func TestLateFragment(t *testing.T) {
 		next(quick.number)
 		row := quick
 		row.number = late
-		must(0, f.addFragments(t.Context(), st, []fragment{row}, quick.mediaOffset+quick.mediaSize))
+		must(0, f.addFragments(t.Context(), st, []fragment{row}))
 		next("") // it is still on its way, as far as we know
 		f.arriving.end(st.ID, late)
 		if !f.arriving.leave(st.ID, "b") || f.arriving.leave(st.ID, "b") {

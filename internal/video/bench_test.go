@@ -110,7 +110,7 @@ func BenchmarkListFragments(b *testing.B) {
 			ms := f.clock.now().UnixMilli()
 			list[j] = fragment{number: f.numbers.next(ms), server: ms + int64(i+j), producer: ms + int64(i+j), chunk: "video/x"}
 		}
-		if err := f.addFragments(b.Context(), st, list, 1); err != nil {
+		if err := f.addFragments(b.Context(), st, list); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/thingd/thingd/internal/blob"
 	"github.com/thingd/thingd/internal/db"
+	"github.com/thingd/thingd/internal/mkv"
 )
 
 // States of a chunk's row.
@@ -19,8 +20,9 @@ const (
 	chunkGarbage  = 2 // its file is to be removed, then its row
 )
 
-// chunk is a file leased to one connection, which appends headers and clusters as they arrive. Its row is in the
-// database before the file exists, so that no file is ever forgotten.
+// chunk is a file leased to one connection, which appends headers and clusters as they arrive, and a record behind each
+// fragment. Its row is in the database, and durable, before the file exists, so that no file is ever forgotten; size and
+// last are written to it when the lease ends.
 type chunk struct {
 	s      *Service
 	st     *Stream
@@ -31,9 +33,10 @@ type chunk struct {
 	fast   bool         // buf is to be large, and kept
 	size   int64        // written, to buf at least
 	kept   atomic.Int64 // of it, what the index covers
+	last   atomic.Int64 // server time of the newest fragment that it covers
 	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
 
-	header                   any // the document whose header it has
+	header                   *mkv.Header // the document whose header it has
 	headerOffset, headerSize int64
 }
 
@@ -62,7 +65,7 @@ func (s *Service) newChunk(ctx context.Context, st *Stream) (*chunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, chunkWait)
 	defer cancel()
 	if c.file, err = s.Blobs.Create(ctx, c.name); err != nil {
-		return nil, errors.Join(err, s.endChunk(st, c.name, 0))
+		return nil, errors.Join(err, s.endChunk(st, c.name, 0, 0))
 	}
 	// Its name is made durable while the first fragment arrives, not when that is to be acknowledged.
 	c.file.SyncSoon()
@@ -133,11 +136,12 @@ func (c *chunk) release() error {
 		c.s.leases.give(c.name)
 		return err
 	}
-	return c.s.endChunk(c.st, c.name, kept)
+	return c.s.endChunk(c.st, c.name, kept, c.last.Load())
 }
 
-// endChunk ends the lease of a chunk. It is garbage when no fragment is in it, or when its stream was deleted.
-func (s *Service) endChunk(st *Stream, name string, size int64) error {
+// endChunk ends the lease of a chunk, whose fragments end at size, and the newest of which came at last. It is garbage when
+// no fragment is in it, or when its stream was deleted. A crash of the machine may undo that: then it is done again.
+func (s *Service) endChunk(st *Stream, name string, size, last int64) error {
 	defer s.leases.give(name)
 	state := chunkComplete
 	if size == 0 {
@@ -145,11 +149,11 @@ func (s *Service) endChunk(st *Stream, name string, size int64) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return s.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE video_chunks SET state = CASE WHEN EXISTS (
+	return s.DB.WriteSoon(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE video_chunks SET size = $8, last = $9, state = CASE WHEN EXISTS (
 				SELECT 1 FROM video_streams WHERE account = $1 AND region = $2 AND id = $3) THEN CAST($5 AS BIGINT) ELSE CAST($6 AS BIGINT) END
 			WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4 AND state = $7`,
-			st.Account, st.Region, st.ID, name, int64(state), int64(chunkGarbage), int64(chunkLeased))
+			st.Account, st.Region, st.ID, name, int64(state), int64(chunkGarbage), int64(chunkLeased), size, last)
 		return err
 	})
 }

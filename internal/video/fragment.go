@@ -54,28 +54,43 @@ func (s *Service) queryFragments(ctx context.Context, where string, args ...any)
 	return scanFragments(rows)
 }
 
-// addFragments puts fragments of one chunk into the index, whose bytes are durable up to size. errGone when their
-// stream was deleted.
-func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment, size int64) error {
-	return s.DB.Write(ctx, func(tx *db.Tx) error {
-		if err := exists(ctx, tx, st); err != nil {
-			return err
-		}
-		var last int64
+// addFragments puts fragments into the index, whose bytes and records are durable: what a crash of the machine takes out of
+// it comes back from their chunk. errGone when their stream was deleted.
+func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment) error {
+	return s.DB.WriteSoon(ctx, func(tx *db.Tx) error {
 		for _, f := range list {
-			_, err := tx.Exec(ctx, `INSERT INTO video_fragments (account, region, stream, `+fragmentColumns+`)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, st.Account, st.Region, st.ID,
-				f.number, f.producer, f.server, f.duration, f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize, f.sum)
+			n, err := insertFragment(ctx, tx, st, f, "")
 			if err != nil {
 				return err
 			}
-			last = max(last, f.server)
+			if n == 0 {
+				return errGone
+			}
 		}
-		_, err := tx.Exec(ctx, `UPDATE video_chunks SET size = $5, last = CASE WHEN last > $6 THEN last ELSE $6 END
-			WHERE account = $1 AND region = $2 AND stream = $3 AND chunk = $4`,
-			st.Account, st.Region, st.ID, list[0].chunk, size, last)
-		return err
+		return nil
 	})
+}
+
+// restoreFragments puts those into the index that it lacks of fragments, if their stream still exists.
+func (s *Service) restoreFragments(ctx context.Context, st *Stream, list []fragment) error {
+	return s.DB.Write(ctx, func(tx *db.Tx) error {
+		for _, f := range list {
+			if _, err := insertFragment(ctx, tx, st, f, " ON CONFLICT DO NOTHING"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// insertFragment adds a row unless the stream was deleted, and says how many it added.
+func insertFragment(ctx context.Context, tx *db.Tx, st *Stream, f fragment, conflict string) (int64, error) {
+	return tx.Exec(ctx, `INSERT INTO video_fragments (account, region, stream, `+fragmentColumns+`)
+		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT),
+			CAST($8 AS TEXT), CAST($9 AS BIGINT), CAST($10 AS BIGINT), CAST($11 AS BIGINT), CAST($12 AS BIGINT), CAST($13 AS BIGINT)
+		WHERE EXISTS (SELECT 1 FROM video_streams WHERE account = $1 AND region = $2 AND name = $14 AND id = $3)`+conflict,
+		st.Account, st.Region, st.ID, f.number, f.producer, f.server, f.duration,
+		f.chunk, f.headerOffset, f.headerSize, f.mediaOffset, f.mediaSize, f.sum, st.Name)
 }
 
 // exists answers errGone when the stream was deleted.

@@ -359,7 +359,8 @@ func (x *session) finish() error {
 	}
 	in, c := x.in, x.chunk
 	in.duration = in.length(x.header.TimecodeScale)
-	if err := c.flush(); err != nil {
+	var record [recordSize]byte
+	if err := errors.Join(c.write(appendRecord(record[:0], &in.fragment)), c.flush()); err != nil {
 		return x.storage(err)
 	}
 	if err := x.acks.fragment("RECEIVED", in.timecode, in.number); err != nil {

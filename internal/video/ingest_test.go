@@ -301,7 +301,7 @@ func TestIngestCut(t *testing.T) {
 		}
 		total += info.Size
 	}
-	if want := 3 * int64(len(h)+len(a)); total != want {
+	if want := 3 * int64(len(h)+len(a)+recordSize); total != want {
 		t.Errorf("%d bytes in files, want %d", total, want)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // mostWaiting is how many complete fragments of a connection wait to be persisted before its body is read no further.
 const mostWaiting = 8
 
-// pending is a fragment whose bytes are all written, up to end of its chunk.
+// pending is a fragment whose bytes and record are all written, up to end of its chunk.
 type pending struct {
 	fragment
 	timecode int64
@@ -97,8 +97,8 @@ func (x *session) batch(err error) []pending {
 	return batch
 }
 
-// store persists fragments of one chunk: their bytes first, then, in one transaction, their rows, and only then come the
-// acknowledgements. Its error is one that the producer has been told.
+// store persists fragments of one chunk: their bytes and records first, then, in one transaction, their rows, for others to
+// see, and only then come the acknowledgements. Its error is one that the producer has been told.
 func (x *session) store(batch []pending) error {
 	c := batch[0].chunk
 	end := batch[len(batch)-1].end
@@ -113,12 +113,13 @@ func (x *session) store(batch []pending) error {
 	observe(x.s.metrics.synced, began)
 	if err == nil {
 		began = time.Now()
-		err = x.s.addFragments(ctx, x.st, rows, end)
+		err = x.s.addFragments(ctx, x.st, rows)
 		observe(x.s.metrics.indexed, began)
 	}
 	if err == nil {
 		c.kept.Store(end)
 		for _, f := range rows {
+			c.last.Store(max(c.last.Load(), f.server))
 			x.s.arriving.end(x.st.ID, f.number)
 		}
 		x.s.live.changed(x.st.ID)

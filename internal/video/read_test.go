@@ -324,7 +324,7 @@ func TestRecovery(t *testing.T) {
 					headerSize: int64(len(h)), mediaOffset: c.size, mediaSize: int64(len(one))}
 				must(0, c.write(one))
 				must(0, c.flush())
-				must(0, f.addFragments(t.Context(), st, []fragment{frag}, c.size))
+				must(0, f.addFragments(t.Context(), st, []fragment{frag}))
 				_ = i
 			}
 			must(0, c.write(make([]byte, 500)))

@@ -190,7 +190,7 @@ func (s *Service) removeFiles(ctx context.Context) error {
 }
 
 // endLeases ends leases that no connection has: of an earlier process that stopped, or of one whose end could not be
-// written down. Files without any fragment are given back, and so are the bytes behind a file's last fragment.
+// written down.
 func (s *Service) endLeases(ctx context.Context) error {
 	var last chunkRow
 	for {
@@ -212,14 +212,22 @@ func (s *Service) endLeases(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if c.size > 0 {
-				if err := s.Blobs.Truncate(c.name, c.size); err != nil {
-					return fmt.Errorf("chunk %s: %w", c.name, err)
-				}
-			}
-			if err := s.endChunk(&Stream{Account: c.account, Region: c.region, ID: c.stream}, c.name, c.size); err != nil {
+			if err := s.endLease(ctx, c); err != nil {
 				return fmt.Errorf("chunk %s: %w", c.name, err)
 			}
 		}
 	}
+}
+
+// endLease indexes the fragments that the index lacks of a chunk. A file without any is given back, and so are the bytes
+// behind its last one.
+func (s *Service) endLease(ctx context.Context, c chunkRow) error {
+	end, last, err := s.recoverChunk(ctx, c)
+	if err == nil && end > 0 {
+		err = s.Blobs.Truncate(c.name, end)
+	}
+	if err != nil {
+		return err
+	}
+	return s.endChunk(&Stream{Account: c.account, Region: c.region, ID: c.stream}, c.name, end, last)
 }

@@ -214,7 +214,7 @@ func (v *verifier) page(ctx context.Context, page []fragment) error {
 			h = &held{}
 			v.held[f.chunk] = h
 		}
-		h.end = max(h.end, f.mediaOffset+f.mediaSize, f.headerOffset+f.headerSize)
+		h.end = max(h.end, v.end(f), f.headerOffset+f.headerSize)
 		h.last = max(h.last, f.server)
 		if v.o.Progress != nil {
 			v.o.Progress(v.progress)

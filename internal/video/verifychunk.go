@@ -76,6 +76,18 @@ func (v *verifier) fragment(f fragment) (reason string, err error) {
 	return "", nil
 }
 
+// end is where a good fragment ends, with its record when it has one.
+func (v *verifier) end(f fragment) int64 {
+	end := f.mediaOffset + f.mediaSize
+	var b [recordSize]byte
+	if _, err := v.file.ReadAt(b[:], end); err == nil {
+		if got, ok := parseRecord(f.chunk, b[:]); ok && got.number == f.number {
+			end += int64(recordSize)
+		}
+	}
+	return end
+}
+
 // clusterCheck parses and sums media. It takes everything: err is what the parser said.
 type clusterCheck struct {
 	parser          *mkv.Parser
@@ -136,16 +148,17 @@ func (v *verifier) chunks(ctx context.Context) error {
 	return nil
 }
 
-// chunk holds one row against its file and fragments. What a crash leaves behind is no fault: a leased chunk is ended
-// when the server starts.
+// chunk holds one row against its file and fragments. What a crash leaves behind is no fault: a leased chunk is ended, and
+// its row filled in, when the server starts.
 func (v *verifier) chunk(ctx context.Context, name string, r row) error {
+	if r.state == chunkLeased {
+		return nil
+	}
 	size, there := v.files[name]
 	h, want := v.held[name], r
 	switch {
-	case h == nil && (!there && r.state == chunkComplete || v.hurt[name] && r.state != chunkLeased):
+	case h == nil && (!there && r.state == chunkComplete || v.hurt[name]):
 		want = row{chunkGarbage, 0, r.last}
-	case h == nil && v.hurt[name]:
-		want.size = 0
 	case h != nil:
 		want.size, want.last = max(r.size, h.end), max(r.last, h.last)
 		if there && want.size > size {

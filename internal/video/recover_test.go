@@ -1,0 +1,183 @@
+package video
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/thingd/thingd/internal/db/dbtest"
+	"github.com/thingd/thingd/internal/mkv"
+)
+
+// interrupted sends bodies over connections that stay open behind what they bring, as when the machine stops, and
+// returns when so many fragments are persisted. The connections end with the test.
+func (f *fixture) interrupted(t *testing.T, st *Stream, fragments int, bodies ...[]byte) {
+	t.Helper()
+	acked := make(chan ack, 1000)
+	for _, body := range bodies {
+		r, w := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- f.ingest(t.Context(), st, false, 0, r, &wire{on: func(a ack) { acked <- a }}) }()
+		must(w.Write(body))
+		t.Cleanup(func() {
+			_ = w.Close()
+			<-done
+		})
+	}
+	for fragments > 0 {
+		switch a := <-acked; a.EventType {
+		case "PERSISTED":
+			fragments--
+		case "ERROR":
+			t.Fatalf("%+v", a)
+		}
+	}
+}
+
+// What a machine that stops takes out of the index comes back from the chunks: all that was acknowledged, as it was, and
+// nothing else.
+func TestIndexIsRecovered(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		st, gone := f.create(t, "cam", 24), f.create(t, "gone", 24)
+		// Of sizes at which records lie across the windows that a chunk is looked through by.
+		body := slices.Concat(header(1), tags("x", "y"))
+		var sent [][]byte
+		for i, size := range []int{100, scanWindow - 200, 300, 2*scanWindow - 20, 20, scanWindow / 2, 7} {
+			sent = append(sent, cluster(int64(i)*1000, block(1, 0, size), block(1, 200, 10)))
+			body = slices.Concat(body, sent[i], tags("a", "b"), tags(tagEndOfFragment, ""))
+		}
+		rest := cluster(99_000, block(1, 0, 5000))
+		f.interrupted(t, st, 2*len(sent), append(slices.Clone(body), rest[:3000]...), body)
+		f.interrupted(t, gone, len(sent), body)
+		all := must(f.fragmentsAfter(t.Context(), st, before, 0, 100))
+		var clusters [][]byte
+		for _, f := range all {
+			clusters = append(clusters, sent[f.producer/1000])
+		}
+		if len(all) != 2*len(sent) {
+			t.Fatalf("%d fragments", len(all))
+		}
+		f.exec(t, `DELETE FROM video_streams WHERE id = $1`, gone.ID)
+		f.exec(t, `INSERT INTO video_deleted_streams (account, region, stream) VALUES ($1, $2, $3)`, gone.Account, gone.Region, gone.ID)
+		f.exec(t, `DELETE FROM video_fragments WHERE stream = $1`, gone.ID)
+		f.exec(t, `DELETE FROM video_fragments WHERE stream = $1 AND media_offset >= $2`, st.ID, scanWindow) // the last that came
+
+		check := func(what string, lost ...fragment) {
+			t.Helper()
+			next := &fixture{clock: f.clock, dir: f.dir}
+			next.start(t, f.DB, nil)
+			want := slices.DeleteFunc(slices.Clone(all), func(f fragment) bool { return slices.Contains(lost, f) })
+			if got := must(f.fragmentsAfter(t.Context(), st, before, 0, 100)); !slices.Equal(got, want) {
+				t.Errorf("%s: %d fragments are in the index, want %d:\n%+v", what, len(got), len(want), got)
+			}
+			if len(lost) == 0 {
+				sameClusters(t, next.read(t, st, before).clusters, clusters)
+			}
+			if left := must(next.leased(t.Context(), chunkRow{})); len(left) != 0 {
+				t.Errorf("%s: leases %v", what, left)
+			}
+			if r, text := next.verified(t, false); r.Faults != 0 {
+				t.Errorf("%s: %+v\n%s", what, r, text)
+			}
+			// As if it had never been started.
+			f.exec(t, `UPDATE video_chunks SET state = 0, size = 0, last = 0 WHERE stream = $1`, st.ID)
+		}
+		check("some rows")
+		f.exec(t, `DELETE FROM video_fragments WHERE stream = $1`, st.ID)
+		check("all rows")
+		check("no rows")
+
+		path := filepath.Join(f.dir, filepath.FromSlash(all[3].chunk))
+		b := must(os.ReadFile(path))
+		b[all[3].mediaOffset+all[3].mediaSize-1] ^= 1
+		must(0, os.WriteFile(path, b, 0o600))
+		f.exec(t, `DELETE FROM video_fragments WHERE stream = $1`, st.ID)
+		check("a damaged fragment", all[3])
+		if n := len(must(f.fragmentsAfter(t.Context(), gone, before, 0, 100))); n != 0 {
+			t.Errorf("%d fragments of a deleted stream", n)
+		}
+	})
+}
+
+// What a producer sends is never taken for a record, and what was written without records is kept as it is indexed.
+func TestRecordsAreOurs(t *testing.T) {
+	f := newFixture(t, dbtest.SQLite(t), nil)
+	st := f.create(t, "cam", 24)
+	c := must(f.newChunk(t.Context(), st))
+	media := cluster(1000, block(1, 0, 100))
+	h := header(1)
+	own := fragment{number: f.numbers.next(f.clock.now().UnixMilli()), server: f.clock.now().UnixMilli(), chunk: c.name,
+		headerSize: int64(len(h)), mediaOffset: int64(len(h)), mediaSize: int64(len(media)), sum: addSum(0, media)}
+	foreign, moved := own, own
+	foreign.chunk = "video/other/1.mkv"
+	must(0, c.write(slices.Concat(h, media, appendRecord(nil, &foreign)))) // as a record of another chunk says it
+	moved.mediaOffset++
+	must(0, c.write(appendRecord(nil, &moved))) // or in another place
+	must(0, c.flush())
+	own.mediaSize += 2 * int64(recordSize)
+	own.sum = noSum
+	must(0, f.addFragments(t.Context(), st, []fragment{own}))
+	must(0, c.write(slices.Concat(media, appendRecord(nil, &foreign), make([]byte, 100))))
+	must(0, c.flush())
+	must(0, c.file.Close())
+	f.exec(t, `UPDATE video_chunks SET size = $1`, own.mediaOffset+own.mediaSize)
+
+	next := &fixture{clock: f.clock, dir: f.dir}
+	next.start(t, f.DB, nil)
+	if got := must(f.fragmentsAfter(t.Context(), st, before, 0, 100)); !slices.Equal(got, []fragment{own}) {
+		t.Errorf("%+v", got)
+	}
+	var size, last int64
+	must(0, f.DB.QueryRow(t.Context(), `SELECT size, last FROM video_chunks`).Scan(&size, &last))
+	fi := must(os.Stat(filepath.Join(f.dir, filepath.FromSlash(c.name))))
+	if want := own.mediaOffset + own.mediaSize; size != want || fi.Size() != want || last != own.server {
+		t.Errorf("the row says %d bytes, the last fragment of %d; the file has %d", size, last, fi.Size())
+	}
+}
+
+// A record is a Void element that has all of a fragment's row.
+func TestRecord(t *testing.T) {
+	f := fragment{number: (&numbers{}).next(1_795_303_800_123), producer: 1, server: 2, duration: 3, chunk: "video/a/1-b.mkv",
+		headerOffset: 4, headerSize: 5, mediaOffset: 1 << 40, mediaSize: 7, sum: 1<<32 - 1}
+	b := appendRecord([]byte("before"), &f)[len("before"):]
+	if got, ok := parseRecord(f.chunk, b); !ok || got != f || len(b) != recordSize {
+		t.Errorf("%d bytes: %+v, %v", len(b), got, ok)
+	}
+	for i := range b {
+		b[i] ^= 0x40
+		if got, ok := parseRecord(f.chunk, b); ok {
+			t.Errorf("byte %d changed: %+v", i, got)
+		}
+		b[i] ^= 0x40
+	}
+	// A document with records in it is a document.
+	var kinds []mkv.Kind
+	p := mkv.NewParser(func(e *mkv.Event) error {
+		if e.Kind != mkv.KindData && e.Kind != mkv.KindBlock && e.Kind != mkv.KindTimecode {
+			kinds = append(kinds, e.Kind)
+		}
+		return nil
+	})
+	must(p.Write(slices.Concat(header(1), cluster(0, block(1, 0, 10)), b, cluster(1, block(1, 0, 10)), b)))
+	must(0, p.Close())
+	if want := []mkv.Kind{mkv.KindHeader, mkv.KindCluster, mkv.KindClusterEnd, mkv.KindCluster, mkv.KindClusterEnd}; !slices.Equal(kinds, want) {
+		t.Errorf("%v", kinds)
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	one := fragment{number: (&numbers{}).next(1_795_303_800_123), mediaSize: 7, chunk: "c"}
+	f.Add(appendRecord(nil, &one))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) != recordSize {
+			return
+		}
+		if got, ok := parseRecord("c", b); ok && !bytes.Equal(appendRecord(nil, &got), b) {
+			t.Error(fmt.Sprint(got))
+		}
+	})
+}
