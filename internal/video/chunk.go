@@ -36,7 +36,7 @@ type chunk struct {
 	last   atomic.Int64 // server time of the newest fragment that it covers
 	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
 
-	header                   *mkv.Header // the document whose header it has
+	header                   *mkv.Header // the document that was written last
 	headerOffset, headerSize int64
 }
 

@@ -1,6 +1,7 @@
 package video
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func (x *session) end(err error) error {
 			x.log.Info("producer sent what cannot be taken", "fragment", number, "error", ack.id, "code", ack.code, "reason", ack.reason)
 		}
 	}
-	if x.chunk != nil {
+	if x.chunk != nil && !x.s.park(x.chunk) {
 		err = errors.Join(err, x.chunk.release())
 	}
 	return errors.Join(err, persisting)
@@ -278,12 +279,13 @@ func (x *session) begin() error {
 		}
 	}
 	c := x.chunk
-	if c.header != x.header {
-		c.header, c.headerOffset, c.headerSize = x.header, c.size, int64(len(x.header.Raw))
+	if c.header != x.header && (c.header == nil || !bytes.Equal(c.header.Raw, x.header.Raw)) {
+		c.headerOffset, c.headerSize = c.size, int64(len(x.header.Raw))
 		if err := c.write(x.header.Raw); err != nil {
 			return x.storage(err)
 		}
 	}
+	c.header = x.header
 	x.in = newIncoming(x.header)
 	x.in.server = x.s.Now().UnixMilli()
 	x.in.chunk = c.name
@@ -292,7 +294,7 @@ func (x *session) begin() error {
 	return nil
 }
 
-// lease makes chunk a new one. Database and files need more than twice the stack that media do, and a connection's stays as
+// lease makes chunk a new one, or one that an earlier connection has left. Database and files need more than twice the stack that media do, and a connection's stays as
 // large as it once had to be: they get one of their own.
 func (x *session) lease() (err error) {
 	old := x.chunk
@@ -301,7 +303,9 @@ func (x *session) lease() (err error) {
 	go func() {
 		defer close(done)
 		if old != nil {
-			x.release(old)
+			x.s.end(old)
+		} else if x.chunk = x.s.parkedChunk(x.st.ID); x.chunk != nil {
+			return
 		}
 		x.chunk, err = x.s.newChunk(x.ctx, x.st)
 	}()

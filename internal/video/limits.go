@@ -27,6 +27,7 @@ type Limits struct {
 
 	ChunkBytes int64         // a chunk file gets no further fragment once it is this long; 32 MiB
 	ChunkAge   time.Duration // or this old; 40 seconds
+	ChunkIdle  time.Duration // how long it waits for another connection to its stream; 5 seconds; or none
 }
 
 // Unlimited is what a fragment may be on AWS, without AWS's bounds on how much and how often.
@@ -68,6 +69,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	l.FragmentDuration = positive(l.FragmentDuration, 20*time.Second)
 	l.ChunkAge = positive(l.ChunkAge, 40*time.Second)
+	if l.ChunkIdle == 0 {
+		l.ChunkIdle = 5 * time.Second
+	}
 	return l
 }
 

@@ -79,7 +79,7 @@ func (x *session) batch(err error) []pending {
 	defer q.changed.Broadcast()
 	if err != nil {
 		for _, p := range q.waiting {
-			x.release(p.chunk)
+			x.s.end(p.chunk)
 		}
 		q.waiting, q.err = nil, err
 		interrupt(x.body)
@@ -138,14 +138,7 @@ func (x *session) store(batch []pending) error {
 		if err == nil {
 			_ = x.acks.fragment("PERSISTED", p.timecode, p.number) // a producer that has gone shows when the body is read
 		}
-		x.release(p.chunk)
+		x.s.end(p.chunk)
 	}
 	return err
-}
-
-// release lets go of a chunk. What cannot be ended of it, the reaper does.
-func (x *session) release(c *chunk) {
-	if err := c.release(); err != nil {
-		x.log.Error("chunk cannot be ended", "chunk", c.name, "err", err)
-	}
 }

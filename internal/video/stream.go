@@ -242,6 +242,7 @@ func (s *Service) DeleteStream(ctx context.Context, in *kinesisvideo.DeleteStrea
 	}
 	s.live.changed(st.ID)
 	s.traffic.end(st.ID)
+	s.endParked(st.ID, nil)
 	s.wakeReaper()
 	return &kinesisvideo.DeleteStreamOutput{}, nil
 }

@@ -55,6 +55,7 @@ type Service struct {
 	live     live
 	traffic  traffic
 	leases   leases
+	parking  parking
 	buffers  buffers
 	metrics  *metrics
 
@@ -88,6 +89,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.mu.Lock()
 	s.ctx, s.cancel = running, cancel
 	s.mu.Unlock()
+	s.parks(true)
 	s.wg.Go(func() { s.reap(running) })
 	return nil
 }
@@ -106,6 +108,7 @@ func (s *Service) Interrupt() {
 // has ended.
 func (s *Service) Close() error {
 	s.Interrupt()
+	s.parks(false)
 	s.wg.Wait()
 	return nil
 }

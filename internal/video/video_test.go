@@ -81,6 +81,7 @@ func (f *fixture) start(t testing.TB, d *db.DB, set func(*Service)) {
 		// Tests call the reaper themselves.
 		ReapEvery: time.Hour,
 	}
+	s.Limits.ChunkIdle = -1
 	if set != nil {
 		set(s)
 	}
