@@ -10,11 +10,13 @@ import (
 const streamWriteTimeout = 30 * time.Second
 
 // StreamWriter writes the payload of a streaming answer. A client that takes
-// nothing for 30 seconds fails the write. Not safe for concurrent use.
+// nothing for 30 seconds, or up to one less, fails the write. Not safe for
+// concurrent use.
 type StreamWriter struct {
-	ctx context.Context
-	w   http.ResponseWriter
-	rc  *http.ResponseController
+	ctx      context.Context
+	w        http.ResponseWriter
+	rc       *http.ResponseController
+	extended time.Time
 }
 
 // Context ends when the client has gone, or may not go on.
@@ -32,5 +34,11 @@ func (w *StreamWriter) Flush() error {
 	return w.rc.Flush()
 }
 
-// extend gives the client its time anew. Errors of a deadline show in the write.
-func (w *StreamWriter) extend() { _ = w.rc.SetWriteDeadline(time.Now().Add(streamWriteTimeout)) }
+// extend gives the client its time anew, once a second: answers of many small
+// parts would spend it on timers. Errors of a deadline show in the write.
+func (w *StreamWriter) extend() {
+	if now := time.Now(); now.Sub(w.extended) > time.Second {
+		w.extended = now
+		_ = w.rc.SetWriteDeadline(now.Add(streamWriteTimeout))
+	}
+}

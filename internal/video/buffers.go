@@ -2,35 +2,58 @@ package video
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// bufferSize is how much is read and written at once of producers that send faster than cameras do.
-	bufferSize = 32 << 10
-	// smallBuffer is the same of cameras: what net/http has read of the body at most.
-	smallBuffer = 4 << 10
+	// readSize and writeSize are how much is read and written at once of producers that send faster than cameras do. Whole
+	// pages that lie at multiples of their size cost half of what others do.
+	readSize, writeSize = 32 << 10, 128 << 10
+	// smallSize is the same of cameras: what net/http has read of the body at most.
+	smallSize = 4 << 10
 	// firstBytes is what a connection waits with: more than the tag that ends a fragment, which is what mostly comes before
 	// a wait.
 	firstBytes = 96
+	// maxLarge bounds the buffers for writing that are lent: a producer that stops in the middle of a fragment keeps one.
+	maxLarge = 256
 
 	// A producer is faster than a camera when so many reads in a row did not have to wait: more than a key frame, or
-	// what a camera has sent while the disk stalled.
+	// what a camera has sent while the disk stalled. It is so until it lets us wait for longer.
 	fastStreak = 12
 	waited     = time.Millisecond
+	waitedLong = 10 * time.Millisecond
 )
 
 // buffers lends buffers to connections while they have something to read or to write: few do at any moment, but all
 // may when the disk stalls, so they get small ones as long as they read little. The zero value is ready; safe for
 // concurrent use.
-type buffers struct{ small, large sync.Pool }
+type buffers struct {
+	small, read, write sync.Pool
+	large              atomic.Int32 // of those for writing, lent
+}
 
-// get is an empty buffer: with a capacity of bufferSize, or of smallBuffer.
-func (p *buffers) get(large bool) *[]byte {
-	pool, size := &p.small, smallBuffer
+// forReading is an empty buffer with a capacity of readSize, or of smallSize.
+func (p *buffers) forReading(large bool) *[]byte {
 	if large {
-		pool, size = &p.large, bufferSize
+		return lend(&p.read, readSize)
 	}
+	return lend(&p.small, smallSize)
+}
+
+// forWriting is an empty buffer with a capacity of writeSize, of readSize when too many of those are lent, or of smallSize.
+func (p *buffers) forWriting(large bool) *[]byte {
+	if !large {
+		return lend(&p.small, smallSize)
+	}
+	if p.large.Add(1) > maxLarge {
+		p.large.Add(-1)
+		return lend(&p.read, readSize)
+	}
+	return lend(&p.write, writeSize)
+}
+
+func lend(pool *sync.Pool, size int) *[]byte {
 	if b, ok := pool.Get().(*[]byte); ok {
 		return b
 	}
@@ -40,9 +63,13 @@ func (p *buffers) get(large bool) *[]byte {
 
 func (p *buffers) put(b *[]byte) {
 	*b = (*b)[:0]
-	if cap(*b) == bufferSize {
-		p.large.Put(b)
-	} else {
+	switch cap(*b) {
+	case writeSize:
+		p.large.Add(-1)
+		p.write.Put(b)
+	case readSize:
+		p.read.Put(b)
+	default:
 		p.small.Put(b)
 	}
 }
@@ -62,10 +89,10 @@ func (r *bodyReader) next() ([]byte, error) {
 	if !r.fast() {
 		r.done()
 		if r.full {
-			r.lent = r.x.s.buffers.get(false)
+			r.lent = r.x.s.buffers.forReading(false)
 		}
 	} else if r.lent == nil {
-		r.lent = r.x.s.buffers.get(true)
+		r.lent = r.x.s.buffers.forReading(true)
 	}
 	b := r.first[:]
 	if r.lent != nil {
@@ -73,7 +100,11 @@ func (r *bodyReader) next() ([]byte, error) {
 	}
 	began := r.x.now()
 	n, err := r.x.receive(b)
-	if r.streak++; time.Duration(r.x.now()-began) > waited {
+	patience := waited
+	if r.fast() {
+		patience = waitedLong
+	}
+	if r.streak++; time.Duration(r.x.now()-began) > patience {
 		r.streak = 0
 	}
 	r.full = n == len(b)

@@ -30,7 +30,7 @@ type chunk struct {
 	opened time.Time
 	file   *blob.Appender
 	buf    *[]byte      // what is yet to be written, in a buffer of the service's; nil when it has none
-	fast   bool         // buf is to be large, and kept
+	fast   bool         // buf is to be large, and kept until it is full or a fragment ends
 	size   int64        // written, to buf at least
 	kept   atomic.Int64 // of it, what the index covers
 	last   atomic.Int64 // server time of the newest fragment that it covers
@@ -77,16 +77,20 @@ func chunkDir(stream string) string { return "video/" + stream }
 
 // write takes p over; it is in the file after the next flush.
 func (c *chunk) write(p []byte) error {
-	c.size += int64(len(p))
 	for len(p) > 0 {
 		if c.buf == nil {
-			c.buf = c.s.buffers.get(c.fast)
+			c.buf = c.s.buffers.forWriting(c.fast)
 		}
 		b := *c.buf
-		n := min(len(p), cap(b)-len(b))
+		room := cap(b) - len(b)
+		if cap(b) == writeSize { // up to where its whole pages end
+			room -= int(c.size-int64(len(b))) % writeSize
+		}
+		n := min(len(p), room)
 		*c.buf = append(b, p[:n]...)
 		p = p[n:]
-		if len(*c.buf) == cap(b) {
+		c.size += int64(n)
+		if n == room {
 			if err := c.flush(); err != nil {
 				return err
 			}
@@ -105,7 +109,7 @@ func (c *chunk) flush() error {
 		_, err = c.file.Write(*c.buf)
 		*c.buf = (*c.buf)[:0]
 	}
-	if !c.fast {
+	if !c.fast || cap(*c.buf) != writeSize {
 		c.s.buffers.put(c.buf)
 		c.buf = nil
 	}

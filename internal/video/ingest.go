@@ -144,8 +144,8 @@ func (x *session) read(ctx context.Context) error {
 	}
 }
 
-// take parses bytes and has what is media of them written, in large pieces when they come fast, and with what follows when
-// more is there already.
+// take parses bytes and has what is media of them written: in large pieces when they come fast, else at once, or with what
+// follows when more is there already.
 func (x *session) take(b []byte, fast, more bool) error {
 	if x.chunk != nil {
 		x.chunk.fast = fast
@@ -153,7 +153,7 @@ func (x *session) take(b []byte, fast, more bool) error {
 	if _, err := x.parser.Write(b); err != nil {
 		return err
 	}
-	if x.chunk != nil && !more {
+	if x.chunk != nil && !more && !fast {
 		if err := x.chunk.flush(); err != nil {
 			return x.storage(err)
 		}
