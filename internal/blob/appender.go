@@ -9,14 +9,15 @@ import (
 	"sync"
 )
 
-// Appender writes a blob. Write and Truncate are for one goroutine, Len, Sync
-// and Close for any. Nothing is buffered: what Write has returned for, readers
+// Appender writes a blob. Write, Begin and Truncate are for one goroutine, Len,
+// Sync and Close for any. Nothing is buffered: what Write has returned for, readers
 // see. After the first error of writing or syncing it stays unusable, because
 // nobody can tell any more what is on disk.
 type Appender struct {
 	files *Files
 	name  string
 	file  *os.File
+	begun int64 // up to where the disk has been asked to begin; of the goroutine that writes
 
 	mu      sync.Mutex
 	size    int64
@@ -26,6 +27,9 @@ type Appender struct {
 	waiting *round // what the next sync will answer
 	running *round // what the sync under way will answer
 }
+
+// writeback is how much Begin is worth it for.
+const writeback = 64 << 10
 
 // round is one sync and those who wait for it.
 type round struct {
@@ -51,6 +55,16 @@ func (a *Appender) Write(p []byte) (int, error) {
 		return n, a.fail(fmt.Errorf("append to blob: %w", err))
 	}
 	return n, nil
+}
+
+// Begin has the disk begin with what was written, once that is enough to be worth it, and does not wait. A Sync of what came
+// slowly finds it done mostly, and takes half the time; of what comes fast it makes smaller pieces, which takes longer.
+func (a *Appender) Begin() {
+	size := a.Len()
+	if begun := min(a.begun, size); a.files.sync && size-begun >= writeback {
+		a.begun = size
+		beginWriteback(a.file, begun, size-begun)
+	}
 }
 
 // Truncate cuts the blob to its first size bytes.
@@ -184,9 +198,9 @@ func (a *Appender) round() {
 	a.mu.Lock()
 	r := a.waiting
 	a.waiting, a.running = nil, r
-	err, unnamed := a.broken, a.unnamed
+	err, unnamed, empty := a.broken, a.unnamed, a.size == 0
 	a.mu.Unlock()
-	if err == nil {
+	if err == nil && !(unnamed && empty) { // a new file's name is all there is
 		err = datasync(a.file)
 	}
 	if err == nil && unnamed {

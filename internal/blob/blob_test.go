@@ -333,6 +333,9 @@ func TestBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := a.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
 	if err := a.file.Close(); err != nil { // stands for a disk that fails
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ const (
 	// readSize and writeSize are how much is read and written at once of producers that send faster than cameras do. Whole
 	// pages that lie at multiples of their size cost half of what others do.
 	readSize, writeSize = 32 << 10, 128 << 10
-	// smallSize is the same of cameras: what net/http has read of the body at most.
-	smallSize = 4 << 10
+	// smallSize is the same of cameras: more than most frames.
+	smallSize = 8 << 10
 	// firstBytes is what a connection waits with: more than the tag that ends a fragment, which is what mostly comes before
 	// a wait.
 	firstBytes = 96

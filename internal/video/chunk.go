@@ -108,6 +108,9 @@ func (c *chunk) flush() error {
 	if len(*c.buf) > 0 {
 		_, err = c.file.Write(*c.buf)
 		*c.buf = (*c.buf)[:0]
+		if !c.fast {
+			c.file.Begin()
+		}
 	}
 	if !c.fast || cap(*c.buf) != writeSize {
 		c.s.buffers.put(c.buf)

@@ -28,6 +28,7 @@ type session struct {
 	acks     acks
 	body     io.Reader
 	gone     atomic.Bool // the stream was deleted
+	use      *use        // what goes on at the stream
 
 	parser *mkv.Parser
 	header *mkv.Header
@@ -123,7 +124,7 @@ func (x *session) read(ctx context.Context) error {
 			if err := x.take(b, r.fast(), r.full); err != nil {
 				return x.fault(err)
 			}
-			x.pause(x.s.pace(x.st.ID, len(b), 0))
+			x.pause(x.pace(len(b), 0))
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -235,7 +236,7 @@ func (x *session) event(e *mkv.Event) error {
 			return ackErrorf(4003, "connected for more than %v", most)
 		}
 		x.arrives.Store(x.now())
-		x.pause(x.s.pace(x.st.ID, 0, 1))
+		x.pause(x.pace(0, 1))
 		return x.begin()
 	case mkv.KindTimecode:
 		return x.timecode(e.Timecode)

@@ -146,15 +146,16 @@ func errThrottled() error {
 
 // enter counts a producer in, so that it is told when its stream is deleted; leave counts it out.
 func (t *traffic) enter(x *session) {
-	u := t.of(x.st.ID)
-	defer u.mu.Unlock()
-	u.sessions[x] = struct{}{}
+	x.use = t.of(x.st.ID)
+	defer x.use.mu.Unlock()
+	x.use.sessions[x] = struct{}{}
 }
 
 func (t *traffic) leave(x *session) {
-	u := t.of(x.st.ID)
-	defer u.mu.Unlock()
-	delete(u.sessions, x)
+	x.use.mu.Lock()
+	defer x.use.mu.Unlock()
+	delete(x.use.sessions, x)
+	x.use.touched = time.Now()
 }
 
 // end ends the connections of a deleted stream's producers.
@@ -168,20 +169,21 @@ func (t *traffic) end(stream string) {
 }
 
 // pace says how long a producer has to wait after so many bytes and fragments.
-func (s *Service) pace(stream string, bytes, fragments int) time.Duration {
-	if s.Limits.Bytes <= 0 && s.Limits.Fragments <= 0 {
+func (x *session) pace(bytes, fragments int) time.Duration {
+	limits, u := &x.s.Limits, x.use
+	if limits.Bytes <= 0 && limits.Fragments <= 0 {
 		return 0
 	}
-	u := s.traffic.of(stream)
+	u.mu.Lock()
 	defer u.mu.Unlock()
 	var wait time.Duration
-	if l := s.Limits.Bytes; l > 0 && bytes > 0 {
+	if l := limits.Bytes; l > 0 && bytes > 0 {
 		if u.bytes == nil {
 			u.bytes = newLimiter(int(l))
 		}
 		wait = u.bytes.ReserveN(time.Now(), bytes).Delay()
 	}
-	if l := s.Limits.Fragments; l > 0 && fragments > 0 {
+	if l := limits.Fragments; l > 0 && fragments > 0 {
 		if u.started == nil {
 			u.started = newLimiter(l)
 		}

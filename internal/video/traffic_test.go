@@ -148,10 +148,12 @@ func TestControlRates(t *testing.T) {
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Service{Limits: Limits{}.withDefaults()}
+		x := &session{s: s, st: &Stream{ID: "st"}}
+		s.traffic.enter(x)
 		pass := func(bytes, fragments, times int) time.Duration {
 			began := time.Now()
 			for range times {
-				time.Sleep(s.pace("st", bytes, fragments))
+				time.Sleep(x.pace(bytes, fragments))
 			}
 			return time.Since(began)
 		}
