@@ -33,6 +33,8 @@ type Service struct {
 	// after a restart: runs that it left under way have failed. Empty, Start
 	// makes one up.
 	Node string
+	// Shared says that other servers may be on the database.
+	Shared bool
 	// Off refuses to start runs.
 	Off bool
 

@@ -13,8 +13,8 @@ import (
 	"github.com/thingd/thingd/internal/db"
 )
 
-// A run is done by the server that took it. Servers that share a database show
-// one another that they live: each counts up the beat of its runs, and gives up
+// A run is done by the server that took it. Servers that share a database (one
+// that has its own does none of this) show one another that they live: each counts up the beat of its runs, and gives up
 // those of others whose beat it saw unchanged for long.
 const (
 	tendEvery = 10 * time.Second
@@ -34,8 +34,9 @@ type watched struct {
 	silent int // looks that saw that beat again
 }
 
-// abandon marks what an earlier process of this server left under way, and runs
-// from before there were owners.
+// abandon marks what an earlier process of this server left under way: its own
+// and those from before there were owners, or all that there are if no other
+// server is there, whatever that process was called.
 func (s *Service) abandon(ctx context.Context) error {
 	if s.Node == "" {
 		id, err := uuid.NewRandom()
@@ -45,7 +46,7 @@ func (s *Service) abandon(ctx context.Context) error {
 		s.Node = id.String()
 	}
 	err := s.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = 'FAILED', reason = $1, ended = $2 WHERE owner IN ($3, '') AND `+active, serverStopped, s.now(), s.Node)
+		_, err := tx.Exec(ctx, `UPDATE fleet_runs SET status = 'FAILED', reason = $1, ended = $2 WHERE (owner IN ($3, '') OR $4) AND `+active, serverStopped, s.now(), s.Node, !s.Shared)
 		return err
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ func two(t *testing.T, fn func(t *testing.T, a, b *world)) {
 	t.Helper()
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		one := func(s *Service) { s.Limits.AtOnce = 1 }
+		one := func(s *Service) { s.Limits.AtOnce, s.Shared = 1, true }
 		fn(t, newWorld(t, d, one), newWorld(t, d, one))
 	})
 }
@@ -159,7 +159,7 @@ func TestFormerProcess(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		named := func(name string) *world {
-			return newWorld(t, d, func(s *Service) { s.Limits.AtOnce, s.Node = 1, name })
+			return newWorld(t, d, func(s *Service) { s.Limits.AtOnce, s.Node, s.Shared = 1, name, true })
 		}
 		one, two := named("one"), named("two")
 		former, waiting := one.going()
@@ -183,5 +183,29 @@ func TestFormerProcess(t *testing.T) {
 		if got := again.status(others); got != "RUNNING" {
 			t.Error(got)
 		}
+	})
+}
+
+// A server that has the database for itself knows that nobody does what was under way, whatever its former process was called, and
+// looks for no others.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		former := newWorld(t, d, func(s *Service) { s.Limits.AtOnce, s.Node, s.Shared = 1, "one host/id", true })
+		running, waiting := former.going()
+		former.dead()
+		alone := newWorld(t, d, func(s *Service) { s.Limits.AtOnce, s.Node = 1, "another host/id" })
+		for _, id := range []string{running, waiting} {
+			if got := alone.must("GET", "/fleet/runs/"+id, nil); got.text("run", "status") != "FAILED" || got.text("run", "statusReason") != serverStopped {
+				t.Error(got)
+			}
+		}
+		if alone.runs.tended != nil {
+			t.Error("it looks for others")
+		}
+		own := alone.run("going", m{})
+		alone.until(own, "RUNNING")
+		alone.must("POST", "/fleet/runs/"+own+"/stop", nil)
+		alone.until(own, "STOPPED")
 	})
 }

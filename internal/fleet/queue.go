@@ -41,7 +41,7 @@ type runs struct {
 	atWork int             // and all of them
 	ending bool
 	work   sync.WaitGroup
-	tended func()        // ends the looking after runs, and waits for that
+	tended func()        // ends the looking after runs, and waits for that; nil where there is none
 	checks chan struct{} // those of models at once
 }
 
@@ -82,6 +82,9 @@ func (s *Service) Start(ctx context.Context) error {
 	s.runs.mu.Unlock()
 	if err := s.abandon(ctx); err != nil {
 		return err
+	}
+	if !s.Shared {
+		return nil
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var tending sync.WaitGroup
