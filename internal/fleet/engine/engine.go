@@ -49,10 +49,12 @@ type Run struct {
 
 	started  time.Time // by the run's clock
 	realTime time.Time
-	ended    atomic.Int64 // real nanoseconds that the run took, once it is over
-	startedN atomic.Int64 // devices that were started
-	vain     atomic.Int64 // devices that tried in vain to connect
-	reached  atomic.Bool  // a device was connected
+	ended    atomic.Int64           // real nanoseconds that the run took, once it is over
+	startedN atomic.Int64           // devices that were started
+	vain     atomic.Int64           // devices that tried in vain to connect
+	reached  atomic.Bool            // a device was connected
+	address  atomic.Pointer[string] // where the first device connects
+	various  atomic.Bool            // others connect elsewhere
 	hinted   atomic.Pointer[string]
 
 	mu      sync.Mutex

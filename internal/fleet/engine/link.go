@@ -151,6 +151,9 @@ func newLink(d *device, filters []mqtt.Subscription) (*link, error) {
 		return nil, err
 	}
 	l.address = address
+	if !d.run.address.CompareAndSwap(nil, &l.address) && *d.run.address.Load() != address {
+		d.run.various.Store(true)
+	}
 	if secure {
 		alpn := ""
 		if _, at, _ := hostPort(address, ""); len(at) > 4 && at[len(at)-4:] == ":443" {

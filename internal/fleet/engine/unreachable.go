@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,23 +17,45 @@ import (
 const (
 	// tryAll is how long a run goes on of which no device has ever connected.
 	tryAll = 8 * time.Second
-	// vainDevices are how many devices have to have tried in vain: all that were started, or so many; one, if there is no
-	// server where it looks for one.
+	// vainDevices are how many devices that tried in vain speak for the others.
 	vainDevices = 10
 )
 
-// triedInVain notes that a device did not connect, for so long or for good, and ends the run if none ever has: the others would
-// do no better.
+// triedInVain notes that a device did not connect, for so long or for good, and ends the run if none ever has and enough have
+// tried: the others would do no better.
 func (l *link) triedInVain(err error, tried time.Duration, forGood bool) {
 	r := l.d.run
 	if r.reached.Load() || l.vain || tried < tryAll && !forGood {
 		return
 	}
 	l.vain = true
-	if n := r.vain.Add(1); forGood && n < vainDevices || !noServer(err) && n < min(r.startedN.Load(), vainDevices) {
-		return // others may have better certificates; a small run whose devices all give up is over anyway
+	if r.vain.Add(1) >= l.enough(err, forGood) {
+		which := ""
+		if r.various.Load() {
+			which = ", the last of them"
+		}
+		r.abort(fmt.Errorf("no device could connect%s to %s: %w%s", which, l.address, err, advice(err)))
 	}
-	r.abort(fmt.Errorf("no device could connect to %s: %w%s", l.address, err, advice(err)))
+}
+
+// enough is how many devices have to have tried in vain, the last of them with this error, to know of all that come.
+func (l *link) enough(err error, forGood bool) int64 {
+	r := l.d.run
+	clients := int64(r.o.Run.Clients)
+	ownEndpoints := r.o.MQTT == "" && strings.Contains(r.o.Model.Protocol.Endpoint, "{{") // perhaps: it may be one setting of them all
+	switch {
+	case forGood && clients < vainDevices:
+		return vainDevices // a small run whose devices all give up is over anyway
+	case r.various.Load():
+		return clients
+	case forGood:
+		return vainDevices // others may have better certificates
+	case ownEndpoints:
+		return min(clients, vainDevices)
+	case noServer(err):
+		return 1
+	}
+	return min(r.startedN.Load(), vainDevices)
 }
 
 // noServer says whether there was nobody to ask, whoever the device is.

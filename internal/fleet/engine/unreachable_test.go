@@ -53,6 +53,37 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// Devices that have endpoints of their own are all waited for: those that nobody answers do not speak for those to come.
+func TestEndpointOfEach(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, broker.Standard(), "")
+	for name, x := range map[string]struct {
+		endpoint string
+		run      model.RunSettings
+		finished int
+		says     string
+	}{
+		"the second answers": {"{{client() ? '" + r.address + "' : '127.0.0.1:1'}}", model.RunSettings{Clients: 2, Iterations: 1, Duration: model.Duration(12 * time.Second), RampUp: model.Duration(19 * time.Second)}, 1, "1 of 2 devices failed"},
+		"nobody answers":     {"127.0.0.1:{{client() + 1}}", model.RunSettings{Clients: 12, Duration: model.Duration(time.Hour), RampUp: model.Duration(3 * time.Second)}, 0, "no device could connect, the last of them to 127.0.0.1:"},
+		"one for all":        {"{{'127.0.0.1:1'}}", model.RunSettings{Clients: 500, Duration: model.Duration(time.Hour), RampUp: model.Duration(time.Minute)}, 0, "no device could connect to 127.0.0.1:1: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := r.plain()
+			p.Endpoint = x.endpoint
+			m := &model.Model{Protocol: p, Stages: map[string]string{"running": "return 'x'"}}
+			begin := time.Now()
+			res := do(t, engine.Options{Model: m, Run: x.run})
+			if took := time.Since(begin); took > 45*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if res.Devices.Finished != x.finished || !strings.Contains(res.Reason, x.says) {
+				t.Errorf("%s (%s): %+v", res.Outcome, res.Reason, res.Devices)
+			}
+		})
+	}
+}
+
 // Once a device was connected, others try on.
 func TestSomeReachable(t *testing.T) {
 	t.Parallel()
