@@ -18,8 +18,10 @@ func (a *authority) explained(why string, n *explain.Note, refusal func() explai
 	now := a.now().UTC()
 	id, keep := a.identity.Refusals.Repeats(n, now)
 	if keep {
+		if id == "" {
+			id = uuid.NewString()
+		}
 		r := refusal()
-		id = uuid.NewString()
 		r.ID, r.Time = id, now
 		a.identity.Refusals.AddRepeated(n, r)
 	}

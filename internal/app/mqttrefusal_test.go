@@ -134,6 +134,34 @@ func TestMQTTRefusals(t *testing.T) {
 	}
 }
 
+// What a client is refused over and over on one connection is told with the
+// time of the latest, under the ID that the client was told first.
+func TestMQTTRefusalIsOfNow(t *testing.T) {
+	g := newDeviceRig(t, nil)
+	g.policy("connect", statement("Allow", `"iot:Connect"`, "*"))
+	cert := g.register(nil, "connect")
+	c := g.dial(server.MQTT, &cert)
+	if code, why := c.connect("c"); code != 0 {
+		t.Fatal(code, why)
+	}
+	_, why := c.publish("t", "x")
+	first := g.told(why)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if _, again := c.publish("t", "x"); again != why {
+			t.Fatalf("%q, then %q", why, again)
+		}
+		if r := g.told(why); r.Time.After(first.Time) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("what the client is refused still is of ", first.Time)
+		}
+	}
+	if r := g.latest("iot:Publish"); r.RequestID != first.RequestID || !r.Time.After(first.Time) {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Who is refused in a loop leaves others' refusals alone, on one connection and
 // over many.
 func TestMQTTRefusalsAreBounded(t *testing.T) {

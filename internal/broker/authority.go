@@ -63,7 +63,8 @@ type Decision struct {
 	// and statement decided.
 	Why string
 	// Cacheable decisions depend on nothing but the request and what the
-	// client's Version stands for, and so not on the time.
+	// client's Version stands for, and so not on the time. Refusals are asked
+	// for again all the same, once a second: Why may name one that is kept.
 	Cacheable bool
 }
 

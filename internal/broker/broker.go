@@ -153,6 +153,9 @@ func (b *Broker) unregister(c *conn) {
 // nanos is the monotonic clock.
 func (b *Broker) nanos() int64 { return int64(time.Since(b.began)) }
 
+// second counts the seconds of the monotonic clock.
+func (b *Broker) second() uint32 { return uint32(b.nanos() / int64(time.Second)) }
+
 // clock is what Now was at the start and what has passed since: nobody sets it.
 // How long things last goes by it; what is told, or kept beyond the process, by
 // Now.
@@ -220,6 +223,11 @@ func (c *conn) decide(a Action, resource, shared string) Decision {
 	info := c.info
 	info.Shared = shared
 	return c.client.Decide(c.broker.ctx, a, resource, &info)
+}
+
+// holds says whether what was decided in a second needs no asking again.
+func (c *conn) holds(d *Decision, second uint32) bool {
+	return d.Cacheable && (d.Allowed || second == c.broker.second())
 }
 
 // mayReceive decides on iot:Receive.

@@ -208,11 +208,11 @@ func (c *conn) mayPush() bool {
 // mayReceive decides on iot:Receive, unless it is known.
 func (t *target) mayReceive(c *conn, topic string) bool {
 	v := c.client.Version()
-	if t.conn == c.number && t.version == v && t.cacheable {
+	if t.conn == c.number && t.version == v && c.holds(&Decision{Allowed: t.allowed, Cacheable: t.cacheable}, t.second) {
 		return t.allowed
 	}
 	d := c.receive(topic)
-	t.conn, t.version, t.allowed, t.cacheable = c.number, v, d.Allowed, d.Cacheable
+	t.conn, t.version, t.allowed, t.cacheable, t.second = c.number, v, d.Allowed, d.Cacheable, c.broker.second()
 	return d.Allowed
 }
 

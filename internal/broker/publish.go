@@ -162,8 +162,9 @@ func (c *conn) entryOf(name []byte) (*entry, error) {
 // mayPublish decides whether a PUBLISH may be. The code is 0 if it may.
 func (c *conn) mayPublish(e *entry, p *mqtt.Publish) (mqtt.Reason, string) {
 	v := c.client.Version()
-	if !e.decided || e.version != v || !e.publish.Cacheable {
+	if !e.decided || e.version != v || !c.holds(&e.publish, e.second) {
 		e.publish, e.version, e.decided, e.retained = c.decide(Publish, e.topic, ""), v, true, false
+		e.second = c.broker.second()
 	}
 	if e.unfit {
 		return mqtt.TopicNameInvalid, "the topic is reserved, and nothing to publish to"
@@ -183,8 +184,8 @@ func (c *conn) mayPublish(e *entry, p *mqtt.Publish) (mqtt.Reason, string) {
 	if e.reserved {
 		return mqtt.TopicNameInvalid, "messages to reserved topics are not retained"
 	}
-	if !e.retained || !e.retain.Cacheable {
-		e.retain, e.retained = c.decide(RetainPublish, e.topic, ""), true
+	if !e.retained || !c.holds(&e.retain, e.second) {
+		e.retain, e.retained, e.second = c.decide(RetainPublish, e.topic, ""), true, c.broker.second()
 	}
 	if !e.retain.Allowed {
 		return mqtt.NotAuthorized, e.retain.Why

@@ -94,6 +94,7 @@ type target struct {
 	version   uint64
 	allowed   bool
 	cacheable bool
+	second    uint32
 }
 
 // entry is a topic and who gets its messages: what a publisher that repeats its
@@ -109,6 +110,7 @@ type entry struct {
 	// What its publisher may do there.
 	version  uint64
 	decided  bool
+	second   uint32 // when that was, the last of it
 	publish  Decision
 	retain   Decision
 	retained bool // retain was decided

@@ -29,8 +29,9 @@ type repeated struct {
 	kept   []*list.Element // of *record, the oldest first
 }
 
-// Repeats says what to do about a refusal over MQTT: to keep it, or to tell the
-// ID of the same one less than a second ago, or neither, when there are too many.
+// Repeats answers the ID of the refusal over MQTT that this one repeats, empty if
+// there is none, and whether to keep this one: not within a second of that, nor
+// when there are too many.
 func (l *Log) Repeats(n *Note, now time.Time) (id string, keep bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,16 +40,19 @@ func (l *Log) Repeats(n *Note, now time.Time) (id string, keep bool) {
 		return "", true
 	}
 	if e := of.find(n); e != nil {
-		r := e.Value.(*record)
-		if age := now.Sub(r.Time); age >= 0 && age < time.Second && r.basis == n.Basis {
-			return r.ID, false
+		if r := e.Value.(*record); r.basis == n.Basis {
+			id = r.ID
+			if age := now.Sub(r.Time); age >= 0 && age < time.Second {
+				return id, false
+			}
 		}
 	}
-	return "", of.second != now.Unix() || of.added < mostRepeated
+	return id, of.second != now.Unix() || of.added < mostRepeated
 }
 
 // AddRepeated remembers a refusal over MQTT, in the place of the client's last
-// one of the action and resource; of its principal the latest 50 are kept.
+// one of the action and resource; of its principal the latest 50 are kept. One
+// that repeats another has its ID, by which whoever was told of that finds it.
 func (l *Log) AddRepeated(n *Note, r Refusal) {
 	r.Account, r.UserID, r.ClientID, r.Action, r.Resource = n.Account, n.UserID, n.ClientID, n.Action, n.Resource
 	l.mu.Lock()

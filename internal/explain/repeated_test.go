@@ -18,8 +18,10 @@ type refused struct {
 func (c *refused) publish(note Note) string {
 	id, keep := c.l.Repeats(&note, c.now)
 	if keep {
-		c.n++
-		id = note.UserID + "-" + strconv.Itoa(c.n)
+		if id == "" {
+			c.n++
+			id = note.UserID + "-" + strconv.Itoa(c.n)
+		}
 		c.l.AddRepeated(&note, Refusal{ID: id, Time: c.now})
 	}
 	return id
@@ -39,8 +41,8 @@ func TestRepeated(t *testing.T) {
 	}
 	c.now = c.now.Add(time.Second)
 	later := c.publish(note)
-	if _, ok := l.Find("a", first); ok || later == first {
-		t.Error("the one before is still there")
+	if r, ok := l.Find("a", first); !ok || later != first || !r.Time.Equal(c.now) {
+		t.Errorf("a second later: %s, then %s of %s", first, later, r.Time)
 	}
 	if got := l.Latest("a", 9); len(got) != 2 || got[0].ID != later || got[1].ID != "api" || got[0].Action != note.Action || got[0].Resource != "t" || got[0].UserID != "u" || got[0].ClientID != "c" {
 		t.Errorf("latest: %+v", got)
