@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // answer encodes what the method returned.
@@ -167,12 +169,7 @@ func (c *call) fail(err error) {
 	}
 	if c.op != nil && c.op.RefusalDelay > 0 {
 		// kvssink retries a refused PutMedia every 11 ms, for ever.
-		t := time.NewTimer(c.op.RefusalDelay)
-		select {
-		case <-t.C:
-		case <-c.r.Context().Done():
-			t.Stop()
-		}
+		_ = pause.For(c.r.Context(), c.op.RefusalDelay)
 	}
 	c.out = nil
 	if c.g.Refused != nil && e.Status == http.StatusForbidden && c.req.Caller.Type != Anonymous && !c.req.Explained {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 const (
@@ -151,7 +152,7 @@ func (c *Client) open(ctx context.Context, operation, base, path string, in any)
 		if n == maxThrottled || !IsCode(err, "ClientLimitExceededException") && !IsCode(err, "ThrottlingException") {
 			return res, err
 		}
-		if sleep(ctx, wait) != nil {
+		if pause.For(ctx, wait) != nil {
 			return nil, err
 		}
 		wait = min(2*wait, maxBackOff)
@@ -207,7 +208,7 @@ func (c *Client) CreateStream(ctx context.Context, stream, mediaType string, hou
 		if err != nil || info.Status == "ACTIVE" {
 			return info, err
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return nil, err
 		}
 	}
@@ -221,15 +222,4 @@ func (c *Client) dataEndpoint(ctx context.Context, stream, api string) (string, 
 		err = errors.New("GetDataEndpoint answered none")
 	}
 	return out.DataEndpoint, err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

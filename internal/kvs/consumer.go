@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // Clock is one of a fragment's two times.
@@ -212,7 +214,7 @@ func (c *Consumer) Follow(ctx context.Context, sel Selector, emit func(*Fragment
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil: // nothing came for long: as it is ended by the service
-			err = sleep(ctx, minBackOff)
+			err = pause.For(ctx, minBackOff)
 		default:
 			c.again()
 			err = retry.after(ctx, err, c.report)
@@ -279,5 +281,5 @@ func (r *retrying) after(ctx context.Context, err error, report func(string, ...
 	}
 	report("%v; trying again", err)
 	r.wait = min(max(2*r.wait, minBackOff), maxBackOff)
-	return sleep(ctx, r.wait)
+	return pause.For(ctx, r.wait)
 }

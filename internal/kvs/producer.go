@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // Timecodes says what a source's timecodes count from.
@@ -124,7 +126,7 @@ func (p *Producer) run(ctx context.Context) error {
 			continue
 		}
 		p.report("%v; trying again", err)
-		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
+		if err := pause.For(ctx, wait/2+rand.N(wait)); err != nil {
 			return err
 		}
 		wait = min(2*wait, maxBackOff)

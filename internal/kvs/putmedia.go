@@ -13,6 +13,7 @@ import (
 
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 	"github.com/thingd/thingd/internal/mkv"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // connection is one PutMedia.
@@ -197,8 +198,8 @@ func (c *connection) send(ctx context.Context) {
 // endOfFragment tells that a fragment is complete before anything follows it.
 var endOfFragment = mkv.AppendTags(nil, mkv.Tag{Name: tagEnd})
 
-// pause is how long a source may take between a cluster and its tags.
-const pause = 300 * time.Millisecond
+// patience is how long a source may take between a cluster and its tags.
+const patience = 300 * time.Millisecond
 
 // state is what there is of a fragment to send.
 type state uint8
@@ -225,13 +226,13 @@ func (c *connection) more(f *fragment, at int, tell bool) ([]byte, state) {
 			return nil, complete
 		case f.over && tell && since.IsZero():
 			since = time.Now()
-			t := time.AfterFunc(pause, func() {
+			t := time.AfterFunc(patience, func() {
 				c.spool.mu.Lock()
 				defer c.spool.mu.Unlock()
 				c.spool.changed.Broadcast()
 			})
 			defer t.Stop()
-		case f.over && tell && time.Since(since) >= pause:
+		case f.over && tell && time.Since(since) >= patience:
 			return nil, pausing
 		}
 		c.spool.changed.Wait()
@@ -263,7 +264,7 @@ func (c *connection) pace(ctx context.Context, f *fragment) error {
 	if c.p.paced.IsZero() || f.timecode < c.p.first {
 		c.p.paced, c.p.first = time.Now(), f.timecode
 	}
-	return sleep(ctx, time.Until(c.p.paced.Add(time.Duration(f.timecode-c.p.first)*time.Millisecond)))
+	return pause.For(ctx, time.Until(c.p.paced.Add(time.Duration(f.timecode-c.p.first)*time.Millisecond)))
 }
 
 // ack is one line of PutMedia's answer.

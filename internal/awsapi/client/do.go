@@ -19,6 +19,7 @@ import (
 
 	"github.com/thingd/thingd/internal/awsapi"
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 const (
@@ -100,7 +101,7 @@ func (c *Client) Do(ctx context.Context, call Call) (json.RawMessage, error) {
 		if err == nil {
 			return result, nil
 		}
-		if n < attempts && ctx.Err() == nil && again(p.op, err) && sleep(ctx, pause(n-1)) == nil {
+		if n < attempts && ctx.Err() == nil && again(p.op, err) && pause.For(ctx, backOff(n-1)) == nil {
 			continue
 		}
 		if e, ok := errors.AsType[*Error](err); ok {

@@ -82,20 +82,9 @@ func broken(err error) bool {
 	return false
 }
 
-// pause is before attempt n+1: up to twice as long each time, at random, so that
-// those that were refused together do not come together again.
-func pause(n int) time.Duration {
+// backOff is the pause before attempt n+1: up to twice as long each time, at
+// random, so that those that were refused together do not come together again.
+func backOff(n int) time.Duration {
 	limit := min(firstPause<<min(n, 16), maxPause)
 	return limit/4 + rand.N(limit)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/thingd/thingd/internal/mqtt"
 	"github.com/thingd/thingd/internal/mqtt/client"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 const (
@@ -298,11 +299,8 @@ func (l *link) keep(ctx context.Context, over chan struct{}) {
 			return
 		}
 		// At random, so that a fleet whose server was away does not come back in one moment.
-		pause := min(firstPause<<min(failures+short, 10), lastPause)
-		pause = pause/2 + rand.N(pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		wait := min(firstPause<<min(failures+short, 10), lastPause)
+		if pause.For(ctx, wait/2+rand.N(wait)) != nil {
 			return
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/thingd/thingd/internal/awsapi/sigv4"
 	"github.com/thingd/thingd/internal/fleet/script"
 	"github.com/thingd/thingd/internal/kvs"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // mediaAnswer is the summary of acknowledgements that a script gets.
@@ -75,7 +76,7 @@ func (h *host) PutMedia(ctx context.Context, m script.Media) (json.RawMessage, e
 		f := newFilm(m, d.number)
 		if d.run.o.Run.Time != "virtual" {
 			begin := time.Now()
-			f.wait = func(at time.Duration) error { return sleepUntil(ctx, begin.Add(at)) }
+			f.wait = func(at time.Duration) error { return pause.For(ctx, time.Until(begin.Add(at))) }
 		}
 		source = f
 	}
@@ -91,16 +92,4 @@ func (h *host) PutMedia(ctx context.Context, m script.Media) (json.RawMessage, e
 	}
 	d.run.metrics.attempts.Add(1)
 	return json.Marshal(mediaAnswer{done.Fragments, done.Bytes, done.Refused, done.Connections, done.First, done.Last})
-}
-
-// sleepUntil waits in real time.
-func sleepUntil(ctx context.Context, then time.Time) error {
-	t := time.NewTimer(time.Until(then))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

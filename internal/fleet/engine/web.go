@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/thingd/thingd/internal/fleet/script"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // web is a device that publishes over HTTPS with its certificate, as AWS IoT has it: POST /topics/NAME?qos=N.
@@ -101,7 +102,7 @@ func (w *web) publish(ctx context.Context, m script.Message) error {
 		levels[i] = url.PathEscape(levels[i])
 	}
 	target := fmt.Sprintf("%s/topics/%s?qos=%d&retain=%t", w.base, strings.Join(levels, "/"), min(m.QoS, 1), m.Retain)
-	pause := firstPause
+	wait := firstPause
 	for n := 1; ; n++ {
 		begin := time.Now()
 		err := w.post(target, m.Payload)
@@ -119,13 +120,11 @@ func (w *web) publish(ctx context.Context, m script.Message) error {
 			return nil
 		}
 		d.fault(err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if pause.For(ctx, wait) != nil {
 			d.lose(m.Topic, err)
 			return context.Cause(ctx)
 		}
-		pause *= 2
+		wait *= 2
 	}
 }
 
