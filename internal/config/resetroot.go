@@ -1,20 +1,11 @@
 package config
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-
-	"github.com/alecthomas/kong"
-)
+import "fmt"
 
 // ResetRoot is what thingd reset-root is told. Finish fills what was left out
 // and checks it.
 type ResetRoot struct {
-	Data      string `placeholder:"DIR" env:"THINGD_DATA" help:"Data directory of the server, which must not be running (default: as of serve)."`
-	Database  string `placeholder:"URL" env:"THINGD_DATABASE" help:"Database of the server (a SQLite file in the data directory)."`
+	Stopped   `embed:""`
 	Account   string `placeholder:"ID" help:"Account whose root user is meant (the first one)."`
 	RootEmail string `placeholder:"ADDRESS" help:"Another e-mail address for the root user to sign in with (as it is)."`
 	RemoveMFA bool   `name:"remove-mfa" help:"Delete the root user's MFA devices too."`
@@ -24,8 +15,6 @@ type ResetRoot struct {
 	Audit     string `default:"on" hidden:"" env:"THINGD_AUDIT"`
 	AuditSize string `default:"64MiB" hidden:"" env:"THINGD_AUDIT_SIZE"`
 	AuditKeep string `default:"10" hidden:"" env:"THINGD_AUDIT_KEEP"`
-
-	File kong.ConfigFlag `name:"config" placeholder:"FILE" env:"THINGD_CONFIG" help:"JSON file of the server's options."`
 }
 
 // Finish fills in the defaults and refuses a directory that no server has run
@@ -39,24 +28,8 @@ func (c *ResetRoot) Finish(getenv func(string) string) error {
 	if err := c.auditing().Check("audit", "audit-size", "audit-keep"); err != nil {
 		return err
 	}
-	if c.Data == "" {
-		if c.Data = DefaultDataDir(getenv); c.Data == "" {
-			return errors.New("--data: no default: neither XDG_DATA_HOME nor HOME is set")
-		}
-	}
-	abs, err := filepath.Abs(c.Data)
-	if err != nil {
+	if err := c.Stopped.Finish(getenv); err != nil {
 		return err
-	}
-	c.Data = abs
-	if c.Database == "" {
-		c.Database = "sqlite:" + filepath.Join(c.Data, "thingd.db")
-		if _, err := os.Stat(filepath.Join(c.Data, "thingd.db")); err != nil {
-			return c.missing(err)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(c.Data, "keys", "master.key")); err != nil {
-		return c.missing(err)
 	}
 	// A file that cannot be read is what this may be run for.
 	if root, err := ReadRootCredentials(c.Data); err == nil && root.AccessKeyID == DevAccessKeyID {
@@ -73,11 +46,4 @@ func (c *ResetRoot) AuditLimits() (size int64, keep int, on bool) {
 
 func (c *ResetRoot) auditing() *Config {
 	return &Config{Audit: c.Audit, AuditSize: c.AuditSize, AuditKeep: c.AuditKeep}
-}
-
-func (c *ResetRoot) missing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("data directory %s: no server has run on it: choose another with --data", c.Data)
-	}
-	return dirError(c.Data, err)
 }

@@ -19,24 +19,24 @@ func TestResetRoot(t *testing.T) {
 		}
 		return c
 	}
-	finish(ResetRoot{Data: dir}, "no server has run on it")
-	finish(ResetRoot{Data: dir, Database: "postgres://h/d"}, "no server has run on it")
+	finish(ResetRoot{Stopped: Stopped{Data: dir}}, "no server has run on it")
+	finish(ResetRoot{Stopped: Stopped{Data: dir, Database: "postgres://h/d"}}, "no server has run on it")
 	write(t, os.WriteFile(filepath.Join(dir, "thingd.db"), nil, 0o600))
-	finish(ResetRoot{Data: dir}, "no server has run on it")
+	finish(ResetRoot{Stopped: Stopped{Data: dir}}, "no server has run on it")
 	write(t, os.WriteFile(filepath.Join(dir, "keys", "master.key"), nil, 0o600))
-	if c := finish(ResetRoot{Data: dir}, ""); c.Database != "sqlite:"+filepath.Join(dir, "thingd.db") {
+	if c := finish(ResetRoot{Stopped: Stopped{Data: dir}}, ""); c.Database != "sqlite:"+filepath.Join(dir, "thingd.db") {
 		t.Errorf("database %s", c.Database)
 	}
-	if c := finish(ResetRoot{Data: dir, Database: "postgres://h/d"}, ""); c.Database != "postgres://h/d" {
+	if c := finish(ResetRoot{Stopped: Stopped{Data: dir, Database: "postgres://h/d"}}, ""); c.Database != "postgres://h/d" {
 		t.Errorf("database %s", c.Database)
 	}
 	// A file that is spoilt is a reason to run it.
 	write(t, os.WriteFile(filepath.Join(dir, RootCredentialsFile), []byte("{"), 0o600))
-	finish(ResetRoot{Data: dir}, "")
+	finish(ResetRoot{Stopped: Stopped{Data: dir}}, "")
 	write(t, RootCredentials{AccountID: DevAccountID, AccessKeyID: DevAccessKeyID, SecretAccessKey: DevSecretAccessKey}.Write(dir))
-	finish(ResetRoot{Data: dir}, "belongs to a --dev server")
-	finish(ResetRoot{Data: dir, RootEmail: "x"}, "--root-email")
-	finish(ResetRoot{Data: dir, AuditKeep: "x"}, `--audit-keep: "x" is not a number`)
+	finish(ResetRoot{Stopped: Stopped{Data: dir}}, "belongs to a --dev server")
+	finish(ResetRoot{Stopped: Stopped{Data: dir}, RootEmail: "x"}, "--root-email")
+	finish(ResetRoot{Stopped: Stopped{Data: dir}, AuditKeep: "x"}, `--audit-keep: "x" is not a number`)
 	for audit, on := range map[string]bool{"": true, "on": true, Off: false} {
 		c := ResetRoot{Audit: audit, AuditSize: "1MiB", AuditKeep: "100"}
 		if size, keep, got := c.AuditLimits(); size != 1<<20 || keep != 100 || got != on {

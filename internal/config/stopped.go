@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -32,12 +34,18 @@ func (c *Stopped) Finish(getenv func(string) string) error {
 	if c.Database == "" {
 		c.Database = "sqlite:" + filepath.Join(c.Data, "thingd.db")
 		if _, err := os.Stat(filepath.Join(c.Data, "thingd.db")); err != nil {
-			return (&ResetRoot{Data: c.Data}).missing(err)
+			return c.missing(err)
 		}
 	}
-	_, err = os.Stat(filepath.Join(c.Data, "keys", "master.key"))
-	if err != nil {
-		return (&ResetRoot{Data: c.Data}).missing(err)
+	if _, err := os.Stat(filepath.Join(c.Data, "keys", "master.key")); err != nil {
+		return c.missing(err)
 	}
 	return nil
+}
+
+func (c *Stopped) missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data directory %s: no server has run on it: choose another with --data", c.Data)
+	}
+	return dirError(c.Data, err)
 }
