@@ -356,11 +356,7 @@ func (d *device) handleMessages(ctx context.Context) error {
 	d.nested++
 	defer func() { d.nested-- }()
 	for ctx.Err() == nil {
-		m, ok := d.inbox.take()
-		if !ok {
-			return nil
-		}
-		if err := d.script.Message(ctx, m); err != nil {
+		if ok, err := d.handleMessage(ctx); !ok || err != nil {
 			return err
 		}
 	}
@@ -371,15 +367,20 @@ func (d *device) handleMessages(ctx context.Context) error {
 // end.
 func (d *device) handleRest(ctx context.Context) error {
 	for range d.inbox.len() {
-		m, ok := d.inbox.take()
-		if !ok {
-			return nil
-		}
-		if err := d.script.Message(ctx, m); err != nil {
+		if ok, err := d.handleMessage(ctx); !ok || err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// handleMessage hands the script one message, if there is one.
+func (d *device) handleMessage(ctx context.Context) (ok bool, err error) {
+	m, ok := d.inbox.take()
+	if ok {
+		err = d.script.Message(ctx, m)
+	}
+	return ok, err
 }
 
 func (d *device) wake() { d.run.clock.Wake(d.clock) }
