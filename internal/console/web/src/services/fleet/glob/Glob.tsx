@@ -5,6 +5,7 @@ import { useEffect, useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { replaceQuery, to, usePlace } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import type { Deleting } from "../../../kit/DeletableList";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useMany } from "../../../kit/many";
@@ -86,7 +87,7 @@ export function Glob() {
   );
 }
 
-export function DeleteEntries({ keys, onDismiss, onDeleted }: { keys: string[]; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeleteEntries({ keys, onDismiss, onDeleted }: { keys: string[] } & Deleting) {
   return (
     <ConfirmModal
       title={keys.length === 1 ? `Delete ${keys[0]}?` : `Delete ${keys.length} entries?`}

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { to } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import type { Deleting } from "../../../kit/DeletableList";
 import { time } from "../../../kit/format";
 import { List, type Column } from "../../../kit/ListPage";
 import { useMany } from "../../../kit/many";
@@ -65,7 +66,7 @@ export function RunList({ testName }: { testName?: string }) {
   );
 }
 
-export function DeleteRuns({ ids, onDismiss, onDeleted }: { ids: string[]; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeleteRuns({ ids, onDismiss, onDeleted }: { ids: string[] } & Deleting) {
   const notify = useNotify();
   const one = ids.length === 1;
   const its = one ? "its" : "their";

@@ -3,11 +3,10 @@ import Link from "@cloudscape-design/components/link";
 import Select from "@cloudscape-design/components/select";
 import type { Policy } from "@aws-sdk/client-iam";
 import { useState } from "react";
-import { useNotify } from "../../../frame/notices";
 import { to } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import { DeletableList, type Deleting } from "../../../kit/DeletableList";
 import { time } from "../../../kit/format";
-import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { deletePolicy, listPolicies } from "../api";
 import { isAWS } from "../PolicyPicker";
@@ -20,59 +19,33 @@ const types = [
 
 /** Policies is the list of managed policies. */
 export function Policies() {
-  const notify = useNotify();
   const policies = useLoad(listPolicies, [], 15_000);
   const [type, setType] = useState("all");
-  const [selected, select] = useState<Policy[]>([]);
-  const [doomed, doom] = useState<Policy>();
   return (
-    <>
-      <List
-        title="Policies"
-        description="A policy is an object in AWS that defines permissions."
-        items={{ ...policies, data: policies.data?.filter((p) => type === "all" || (type === "aws") === isAWS(p.Arn)) }}
-        id={(p) => p.PolicyName ?? ""}
-        columns={[
-          { id: "name", header: "Policy name", text: (p) => p.PolicyName, cell: (p) => <Link href={to(["iam", "policies", "details", p.Arn ?? ""])}>{p.PolicyName}</Link> },
-          { id: "type", header: "Type", text: (p) => (isAWS(p.Arn) ? "AWS managed" : "Customer managed") },
-          { id: "used", header: "Used as", text: (p) => (p.AttachmentCount ? `Permissions policy (${p.AttachmentCount})` : "None") },
-          { id: "version", header: "Default version", text: (p) => p.DefaultVersionId },
-          { id: "updated", header: "Edited", text: (p) => p.UpdateDate, cell: (p) => time(p.UpdateDate) },
-        ]}
-        filter="Search policies"
-        narrow={<Select ariaLabel="Filter by type" options={types} selectedOption={types.find((t) => t.value === type) ?? null} onChange={({ detail }) => setType(detail.selectedOption.value ?? "all")} />}
-        empty={{ title: "No policies", text: "There are no policies in this account.", action: <Button href="#/iam/policies/create">Create policy</Button> }}
-        select="single"
-        selected={selected}
-        onSelect={select}
-        disabled={(p) => isAWS(p.Arn)}
-        actions={(still) => (
-          <>
-            <Button disabled={still.length === 0} onClick={() => doom(still[0])}>
-              Delete
-            </Button>
-            <Button variant="primary" href="#/iam/policies/create">
-              Create policy
-            </Button>
-          </>
-        )}
-      />
-      {doomed && (
-        <DeletePolicy
-          policy={doomed}
-          onDismiss={() => doom(undefined)}
-          onDeleted={() => {
-            select([]);
-            notify({ type: "success", content: `Policy ${doomed.PolicyName} deleted.` });
-            return policies.reload();
-          }}
-        />
-      )}
-    </>
+    <DeletableList
+      title="Policies"
+      description="A policy is an object in AWS that defines permissions."
+      items={{ ...policies, data: policies.data?.filter((p) => type === "all" || (type === "aws") === isAWS(p.Arn)) }}
+      id={(p) => p.PolicyName ?? ""}
+      columns={[
+        { id: "name", header: "Policy name", text: (p) => p.PolicyName, cell: (p) => <Link href={to(["iam", "policies", "details", p.Arn ?? ""])}>{p.PolicyName}</Link> },
+        { id: "type", header: "Type", text: (p) => (isAWS(p.Arn) ? "AWS managed" : "Customer managed") },
+        { id: "used", header: "Used as", text: (p) => (p.AttachmentCount ? `Permissions policy (${p.AttachmentCount})` : "None") },
+        { id: "version", header: "Default version", text: (p) => p.DefaultVersionId },
+        { id: "updated", header: "Edited", text: (p) => p.UpdateDate, cell: (p) => time(p.UpdateDate) },
+      ]}
+      filter="Search policies"
+      narrow={<Select ariaLabel="Filter by type" options={types} selectedOption={types.find((t) => t.value === type) ?? null} onChange={({ detail }) => setType(detail.selectedOption.value ?? "all")} />}
+      empty={{ title: "No policies", text: "There are no policies in this account.", action: <Button href="#/iam/policies/create">Create policy</Button> }}
+      disabled={(p) => isAWS(p.Arn)}
+      one="Policy"
+      create={{ href: "#/iam/policies/create", text: "Create policy" }}
+      confirm={(p, deleting) => <DeletePolicy policy={p} {...deleting} />}
+    />
   );
 }
 
-export function DeletePolicy({ policy, onDismiss, onDeleted }: { policy: Policy; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeletePolicy({ policy, onDismiss, onDeleted }: { policy: Policy } & Deleting) {
   return (
     <ConfirmModal
       title={`Delete ${policy.PolicyName}?`}

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { to } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import type { Deleting } from "../../../kit/DeletableList";
 import { ago, time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
@@ -61,7 +62,7 @@ export function Users() {
   );
 }
 
-export function DeleteUsers({ names, onDismiss, onDeleted }: { names: string[]; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeleteUsers({ names, onDismiss, onDeleted }: { names: string[] } & Deleting) {
   return (
     <ConfirmModal
       title={names.length === 1 ? `Delete ${names[0]}?` : `Delete ${names.length} users?`}

@@ -5,6 +5,7 @@ import { DeleteCACertificateCommand, UpdateCACertificateCommand, type CACertific
 import { useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import type { Deleting } from "../../../kit/DeletableList";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
@@ -70,7 +71,7 @@ export function Authorities() {
   );
 }
 
-export function DeleteAuthority({ id, active, onDismiss, onDeleted }: { id: string; active: boolean; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeleteAuthority({ id, active, onDismiss, onDeleted }: { id: string; active: boolean } & Deleting) {
   return (
     <ConfirmModal
       title={`Delete CA certificate ${id.slice(0, 10)}…?`}

@@ -11,12 +11,9 @@ import { Copy } from "../../../kit/Copy";
 import { DetailPage } from "../../../kit/DetailPage";
 import { time } from "../../../kit/format";
 import { useLoad } from "../../../kit/load";
-import { useMany } from "../../../kit/many";
 import type { Params } from "../../service";
-import { pageOfThings, send, thingsInBillingGroup } from "../api";
-import { Attached } from "../Attached";
-import { nameColumn, thingColumns, thingLink } from "../columns";
-import { Pick } from "../Pick";
+import { send, thingsInBillingGroup } from "../api";
+import { GroupThings } from "../GroupThings";
 import { ResourceTags } from "../ResourceTags";
 import { DeleteBillingGroup } from "./BillingGroups";
 
@@ -85,46 +82,14 @@ export function BillingGroupDetail({ params: { name = "" } }: { params: Params }
 }
 
 function Things({ name }: { name: string }) {
-  const things = useLoad(() => thingsInBillingGroup(name), [name], 15_000);
-  const [asking, ask] = useState(false);
   return (
-    <>
-      <Attached
-        title="Things"
-        items={things}
-        id={(t) => t}
-        columns={[nameColumn("Name", thingLink)]}
-        one="thing"
-        whose={name}
-        empty="There are no things in this billing group."
-        attach="Add things"
-        detach="Remove"
-        onAttach={() => ask(true)}
-        onDetach={(thingName) => send(new RemoveThingFromBillingGroupCommand({ thingName, billingGroupName: name }))}
-        warning="They are in no billing group then."
-      />
-      {asking && <AddThings name={name} except={things.data ?? []} onDismiss={() => ask(false)} onDone={things.reload} />}
-    </>
-  );
-}
-
-function AddThings({ name, except, onDismiss, onDone }: { name: string; except: string[]; onDismiss: () => void; onDone: () => Promise<void> }) {
-  const things = useMany((next) => pageOfThings({}, next), [], "things");
-  return (
-    <Pick
-      title={`Add things to ${name}`}
-      verb="Add things"
-      what="Things"
-      items={things}
-      id={(t) => t.thingName ?? ""}
-      columns={thingColumns}
-      except={except}
-      empty="There are no other things."
-      onDismiss={onDismiss}
-      onPick={async (picked) => {
-        for (const t of picked) await send(new AddThingToBillingGroupCommand({ thingName: t.thingName, billingGroupName: name }));
-        await onDone();
-      }}
+    <GroupThings
+      name={name}
+      list={thingsInBillingGroup}
+      add={(thingName) => send(new AddThingToBillingGroupCommand({ thingName, billingGroupName: name }))}
+      remove={(thingName) => send(new RemoveThingFromBillingGroupCommand({ thingName, billingGroupName: name }))}
+      empty="There are no things in this billing group."
+      warning="They are in no billing group then."
     />
   );
 }

@@ -13,14 +13,12 @@ import { DetailPage } from "../../../kit/DetailPage";
 import { time } from "../../../kit/format";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
-import { useMany } from "../../../kit/many";
 import type { Params } from "../../service";
-import { listGroups, pageOfThings, send, thingsInGroup } from "../api";
-import { Attached } from "../Attached";
+import { listGroups, send, thingsInGroup } from "../api";
 import { AttachedPolicies, usePoliciesOf } from "../AttachedPolicies";
-import { groupColumns, groupLink, nameColumn, thingColumns, thingLink } from "../columns";
+import { groupColumns, groupLink } from "../columns";
+import { GroupThings } from "../GroupThings";
 import { attributesOf } from "../names";
-import { Pick } from "../Pick";
 import { ResourceTags } from "../ResourceTags";
 import { DeleteGroup } from "./Groups";
 
@@ -88,46 +86,14 @@ function Hierarchy({ above, name }: { above: string[]; name: string }) {
 }
 
 function Things({ name }: { name: string }) {
-  const things = useLoad(() => thingsInGroup(name), [name], 15_000);
-  const [asking, ask] = useState(false);
   return (
-    <>
-      <Attached
-        title="Things"
-        items={things}
-        id={(t) => t}
-        columns={[nameColumn("Name", thingLink)]}
-        one="thing"
-        whose={name}
-        empty="There are no things in this group."
-        attach="Add things"
-        detach="Remove"
-        onAttach={() => ask(true)}
-        onDetach={(thingName) => send(new RemoveThingFromThingGroupCommand({ thingName, thingGroupName: name }))}
-        warning="The policies of the group no longer hold for them."
-      />
-      {asking && <AddThings name={name} except={things.data ?? []} onDismiss={() => ask(false)} onDone={things.reload} />}
-    </>
-  );
-}
-
-function AddThings({ name, except, onDismiss, onDone }: { name: string; except: string[]; onDismiss: () => void; onDone: () => Promise<void> }) {
-  const things = useMany((next) => pageOfThings({}, next), [], "things");
-  return (
-    <Pick
-      title={`Add things to ${name}`}
-      verb="Add things"
-      what="Things"
-      items={things}
-      id={(t) => t.thingName ?? ""}
-      columns={thingColumns}
-      except={except}
-      empty="There are no other things."
-      onDismiss={onDismiss}
-      onPick={async (picked) => {
-        for (const t of picked) await send(new AddThingToThingGroupCommand({ thingName: t.thingName, thingGroupName: name }));
-        await onDone();
-      }}
+    <GroupThings
+      name={name}
+      list={thingsInGroup}
+      add={(thingName) => send(new AddThingToThingGroupCommand({ thingName, thingGroupName: name }))}
+      remove={(thingName) => send(new RemoveThingFromThingGroupCommand({ thingName, thingGroupName: name }))}
+      empty="There are no things in this group."
+      warning="The policies of the group no longer hold for them."
     />
   );
 }

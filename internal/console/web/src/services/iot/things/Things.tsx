@@ -8,6 +8,7 @@ import { useEffect, useRef, useState } from "react";
 import { useNotify } from "../../../frame/notices";
 import { go } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import type { Deleting } from "../../../kit/DeletableList";
 import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { useMany } from "../../../kit/many";
@@ -126,7 +127,7 @@ function Narrow({ onChange }: { onChange: (f: ThingFilter) => void }) {
   );
 }
 
-export function DeleteThings({ names, onDismiss, onDeleted }: { names: string[]; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeleteThings({ names, onDismiss, onDeleted }: { names: string[] } & Deleting) {
   const [first = ""] = names;
   return (
     <ConfirmModal

@@ -2,69 +2,41 @@ import type { StreamInfo } from "@aws-sdk/client-kinesis-video";
 import Button from "@cloudscape-design/components/button";
 import Link from "@cloudscape-design/components/link";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
-import { useState } from "react";
-import { useNotify } from "../../../frame/notices";
 import { to } from "../../../frame/route";
 import { ConfirmModal } from "../../../kit/ConfirmModal";
+import { DeletableList, type Deleting } from "../../../kit/DeletableList";
 import { time } from "../../../kit/format";
-import { List } from "../../../kit/ListPage";
 import { useLoad } from "../../../kit/load";
 import { deleteStream, listStreams } from "../api";
 import { retention } from "../names";
 
 /** Streams is the list of the account's video streams. */
 export function Streams() {
-  const notify = useNotify();
   const streams = useLoad(listStreams, [], 15_000);
-  const [selected, select] = useState<StreamInfo[]>([]);
-  const [doomed, doom] = useState<StreamInfo>();
   return (
-    <>
-      <List
-        title="Video streams"
-        description="A video stream takes in the video and audio of one camera or device, keeps it, and gives it back by time."
-        items={streams}
-        id={(s) => s.StreamName ?? ""}
-        columns={[
-          { id: "name", header: "Stream name", text: (s) => s.StreamName, cell: (s) => <Link href={to(["kinesisvideo", "streams", "details", s.StreamName ?? ""])}>{s.StreamName}</Link> },
-          { id: "status", header: "Status", text: (s) => s.Status, cell: (s) => <Status stream={s} /> },
-          { id: "retention", header: "Data retention", text: (s) => s.DataRetentionInHours, cell: (s) => retention(s.DataRetentionInHours) },
-          { id: "media", header: "Media type", text: (s) => s.MediaType },
-          { id: "device", header: "Device name", text: (s) => s.DeviceName },
-          { id: "created", header: "Creation time", text: (s) => s.CreationTime, cell: (s) => time(s.CreationTime) },
-        ]}
-        filter="Search video streams"
-        empty={{
-          title: "No video streams",
-          text: "There are no video streams in this region.",
-          action: <Button href="#/kinesisvideo/streams/create">Create video stream</Button>,
-        }}
-        select="single"
-        selected={selected}
-        onSelect={select}
-        actions={(still) => (
-          <>
-            <Button disabled={still.length === 0} onClick={() => doom(still[0])}>
-              Delete
-            </Button>
-            <Button variant="primary" href="#/kinesisvideo/streams/create">
-              Create video stream
-            </Button>
-          </>
-        )}
-      />
-      {doomed && (
-        <DeleteStream
-          stream={doomed}
-          onDismiss={() => doom(undefined)}
-          onDeleted={() => {
-            select([]);
-            notify({ type: "success", content: `Stream ${doomed.StreamName} deleted.` });
-            return streams.reload();
-          }}
-        />
-      )}
-    </>
+    <DeletableList
+      title="Video streams"
+      description="A video stream takes in the video and audio of one camera or device, keeps it, and gives it back by time."
+      items={streams}
+      id={(s) => s.StreamName ?? ""}
+      columns={[
+        { id: "name", header: "Stream name", text: (s) => s.StreamName, cell: (s) => <Link href={to(["kinesisvideo", "streams", "details", s.StreamName ?? ""])}>{s.StreamName}</Link> },
+        { id: "status", header: "Status", text: (s) => s.Status, cell: (s) => <Status stream={s} /> },
+        { id: "retention", header: "Data retention", text: (s) => s.DataRetentionInHours, cell: (s) => retention(s.DataRetentionInHours) },
+        { id: "media", header: "Media type", text: (s) => s.MediaType },
+        { id: "device", header: "Device name", text: (s) => s.DeviceName },
+        { id: "created", header: "Creation time", text: (s) => s.CreationTime, cell: (s) => time(s.CreationTime) },
+      ]}
+      filter="Search video streams"
+      empty={{
+        title: "No video streams",
+        text: "There are no video streams in this region.",
+        action: <Button href="#/kinesisvideo/streams/create">Create video stream</Button>,
+      }}
+      one="Stream"
+      create={{ href: "#/kinesisvideo/streams/create", text: "Create video stream" }}
+      confirm={(s, deleting) => <DeleteStream stream={s} {...deleting} />}
+    />
   );
 }
 
@@ -84,7 +56,7 @@ export function Status({ stream: { Status: status } }: { stream: StreamInfo }) {
   }
 }
 
-export function DeleteStream({ stream, onDismiss, onDeleted }: { stream: StreamInfo; onDismiss: () => void; onDeleted: () => void | Promise<void> }) {
+export function DeleteStream({ stream, onDismiss, onDeleted }: { stream: StreamInfo } & Deleting) {
   const name = stream.StreamName ?? "";
   return (
     <ConfirmModal
