@@ -15,6 +15,8 @@ type clock interface {
 	// ctx ends.
 	Sleep(ctx context.Context, s *sleeper, until time.Time) error
 	Wake(s *sleeper)
+	// WakeAll is Wake of all who sleep.
+	WakeAll()
 	Enter()
 	Leave()
 }
@@ -41,6 +43,7 @@ type realClock struct{}
 
 func (realClock) Now() time.Time  { return time.Now() }
 func (realClock) Wake(s *sleeper) { s.signal() }
+func (realClock) WakeAll()        {}
 func (realClock) Enter()          {}
 func (realClock) Leave()          {}
 
@@ -144,6 +147,16 @@ func (c *virtualClock) Wake(s *sleeper) {
 	defer c.mu.Unlock()
 	c.rouse(s) // at once: time must not pass before it runs
 	s.signal()
+}
+
+func (c *virtualClock) WakeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.asleep) > 0 {
+		s := c.asleep[0]
+		c.rouse(s)
+		s.signal()
+	}
 }
 
 // sleepers is a heap of those who sleep, by when they wake.

@@ -113,14 +113,15 @@ func (r *Run) Do(ctx context.Context) (*report.Result, error) {
 	timing, untime := context.WithCancel(context.Background())
 	var timer sync.WaitGroup
 	r.clock.Enter() // for the timer
+	r.clock.Enter() // for start: before the timer sleeps, or time would pass
 	timer.Go(func() {
 		defer r.clock.Leave()
 		if end := r.endsAt(); !end.IsZero() && r.clock.Sleep(timing, newSleeper(), end) == nil {
 			r.timeUp.Store(true)
 			r.finish()
+			r.clock.WakeAll() // time must not pass before they know
 		}
 	})
-	r.clock.Enter() // for start
 	r.start(&devices)
 	r.clock.Leave()
 	devices.Wait()
