@@ -38,6 +38,11 @@ func TestGoodBesideHostile(t *testing.T) {
 		return slices.Concat([]byte{0xA3, 0x10 | byte((size+4)>>24), byte((size + 4) >> 16), byte((size + 4) >> 8), byte(size + 4), 0x81, 0, 0, 0x80}, make([]byte, size))
 	}
 	cluster := append(one[:15:15], block(10)...) // its ID, size and timecode
+	var tracks []byte                            // as many as there is room for in a header
+	for n := 1; len(tracks) < mkv.MaxHeader-2000; n++ {
+		tracks = append(tracks, 0xAE, 0x85, 0xD7, 0x83, byte(n>>16), byte(n>>8), byte(n))
+	}
+	tracks = slices.Concat(head[:45], []byte{0x16, 0x54, 0xAE, 0x6B, 0x10 | byte(len(tracks)>>24), byte(len(tracks) >> 16), byte(len(tracks) >> 8), byte(len(tracks))}, tracks)
 	hostile := []struct {
 		name        string
 		senders     int
@@ -50,6 +55,7 @@ func TestGoodBesideHostile(t *testing.T) {
 		{"clusters of a million elements", 2, slices.Concat(head, cluster), bytes.Repeat([]byte{0xEC, 0x80}, 1<<20), 0},
 		{"endless headers", 2, head[:45], bytes.Repeat([]byte{0xEC, 0x80}, 1<<20), 0},
 		{"headers and no end", 2, nil, bytes.Repeat(head, 1000), 0},
+		{"headers full of tracks", 4, nil, slices.Concat(tracks, cluster), 0},
 		{"a frame without end", 2, slices.Concat(head, cluster, []byte{0xA3, 0x08, 0xFF, 0xFF, 0xFF, 0xFF}), make([]byte, 1<<20), 0},
 	}
 	for i := range hostile {

@@ -25,8 +25,8 @@ type Header struct {
 	Title         string
 	MuxingApp     string
 	WritingApp    string
-	Tracks        []Track // at least one
-	Tags          []Tag   // those before the first cluster
+	Tracks        []Track // at least one; of more than MaxTracks the first so many
+	Tags          []Tag   // those before the first cluster, at most MaxHeaderTags
 }
 
 // Track is one TrackEntry.
@@ -90,9 +90,7 @@ func (h *Header) element(id uint32, body []byte) error {
 	case idTracks:
 		return children(body, h.trackEntry)
 	case idTags:
-		tags, err := parseTags(body)
-		h.Tags = append(h.Tags, tags...)
-		return err
+		return parseTags(body, &h.Tags, MaxHeaderTags)
 	}
 	return nil // SeekHead, Void, CRC-32, Cues, Chapters, Attachments and what may come: kept in Raw only
 }
@@ -139,7 +137,7 @@ func (h *Header) info(id uint32, body []byte) (err error) {
 }
 
 func (h *Header) trackEntry(id uint32, body []byte) error {
-	if id != idTrackEntry {
+	if id != idTrackEntry || len(h.Tracks) == MaxTracks {
 		return nil
 	}
 	var t Track

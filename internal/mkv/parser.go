@@ -10,6 +10,11 @@ import (
 const (
 	MaxHeader = 1 << 20  // bytes before a document's first cluster
 	MaxTags   = 64 << 10 // bytes of one Tags element behind it
+
+	// MaxTracks and MaxHeaderTags are how many a Header lists: far more than anybody takes, and far fewer than there is
+	// room for.
+	MaxTracks     = 128
+	MaxHeaderTags = 1024
 )
 
 const unbounded = math.MaxInt64
@@ -245,8 +250,8 @@ func (p *Parser) buffered() error {
 	if p.header != nil {
 		return p.header.element(p.elem, p.buf[p.body:])
 	}
-	tags, err := parseTags(p.buf[p.body:])
-	if err != nil {
+	var tags []Tag
+	if err := parseTags(p.buf[p.body:], &tags, MaxTags); err != nil { // bounded by its size
 		return err
 	}
 	raw := p.buf

@@ -8,26 +8,27 @@ type Tag struct {
 // maxTagDepth bounds SimpleTags inside SimpleTags.
 const maxTagDepth = 8
 
-// parseTags reads the body of a Tags element.
-func parseTags(body []byte) ([]Tag, error) {
-	var tags []Tag
-	err := children(body, func(id uint32, tag []byte) error {
+// parseTags reads the body of a Tags element; no more than most tags may be in into then.
+func parseTags(body []byte, into *[]Tag, most int) error {
+	return children(body, func(id uint32, tag []byte) error {
 		if id != idTag {
 			return nil
 		}
-		return simpleTags(tag, &tags, 0)
+		return simpleTags(tag, into, most, 0)
 	})
-	return tags, err
 }
 
 // simpleTags collects the SimpleTags in the body of a Tag or SimpleTag.
-func simpleTags(body []byte, into *[]Tag, depth int) error {
+func simpleTags(body []byte, into *[]Tag, most, depth int) error {
 	if depth > maxTagDepth {
 		return invalid("tags nested over %d deep", maxTagDepth)
 	}
 	return children(body, func(id uint32, b []byte) error {
 		if id != idSimpleTag {
 			return nil
+		}
+		if len(*into) == most {
+			return invalid("more than %d tags", most)
 		}
 		var t Tag
 		err := children(b, func(id uint32, b []byte) error {
@@ -43,6 +44,6 @@ func simpleTags(body []byte, into *[]Tag, depth int) error {
 			return err
 		}
 		*into = append(*into, t)
-		return simpleTags(b, into, depth+1)
+		return simpleTags(b, into, most, depth+1)
 	})
 }
