@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/thingd/thingd/internal/kvs"
@@ -19,16 +20,16 @@ type videoGetCmd struct {
 
 	From   string `placeholder:"TIME" help:"From this time on: 2006-01-02T15:04:05Z, 2006-01-02 15:04, 2006-01-02, or so long ago: 90m, 12h, 7d (all that is kept)."`
 	Until  string `placeholder:"TIME" help:"Up to this time (now)."`
-	Clock  string `default:"producer" enum:"producer,server" placeholder:"CLOCK" help:"Whose time that is: the producer's or the server's."`
+	Clock  string `default:"producer" enum:"producer,server" placeholder:"CLOCK" help:"Whose time that is: the producer's or the server's (producer)."`
 	After  string `placeholder:"NUMBER" help:"Only what comes behind the fragment of this number."`
-	Max    int    `placeholder:"N" help:"At most so many fragments."`
+	Max    int    `placeholder:"N" help:"At most so many fragments (no bound)."`
 	Raw    bool   `help:"Write what the service sends: a header and AWS's tags with each fragment."`
 	Follow bool   `short:"f" help:"Go on with what comes, until interrupted: from --from, --after, --token or --earliest, else from now on."`
 
 	Earliest bool   `help:"Follow from the first fragment that is kept."`
 	Token    string `placeholder:"TOKEN" help:"Follow from behind the fragment that had this continuation token."`
 
-	RetryFor time.Duration `default:"5m" placeholder:"DURATION" help:"How long to try again when nothing comes."`
+	RetryFor time.Duration `default:"5m" placeholder:"DURATION" help:"How long to try again when nothing comes (5m)."`
 	Quiet    bool          `short:"q" help:"Show no progress."`
 
 	videoAccess
@@ -94,6 +95,8 @@ func (g *videoGetCmd) checkOptions(from, until time.Time) error {
 		return errors.New("--until is before --from")
 	case g.Max < 0:
 		return fmt.Errorf("--max: %d is less than 0", g.Max)
+	case strings.Trim(g.After, "0123456789") != "":
+		return fmt.Errorf("--after: %q is no fragment number", g.After)
 	}
 	n := 0
 	for _, set := range []bool{g.Earliest, g.Token != "", g.After != "", g.From != ""} {

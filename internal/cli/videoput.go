@@ -17,11 +17,11 @@ type videoPutCmd struct {
 	Stream string `required:"" placeholder:"NAME" help:"Stream to send to."`
 
 	Create    bool          `help:"Make the stream if it is not there."`
-	Retention int64         `default:"24" placeholder:"HOURS" help:"How long a stream made by --create keeps its video."`
-	Timecodes string        `default:"auto" enum:"auto,absolute,relative" placeholder:"KIND" help:"What the timecodes are: absolute (since 1970), relative (to the start), or auto, which tells by the first."`
+	Retention int64         `default:"24" placeholder:"HOURS" help:"How long a stream made by --create keeps its video (24)."`
+	Timecodes string        `default:"auto" enum:"auto,absolute,relative" placeholder:"KIND" help:"What the timecodes are: absolute (since 1970), relative (to the start), or auto, which tells by the first (auto)."`
 	Start     string        `placeholder:"TIME" help:"When relative timecodes began: 2006-01-02T15:04:05Z, or so long ago: 90m, 12h (now)."`
 	Realtime  bool          `help:"Send no faster than it plays, as a camera does."`
-	RetryFor  time.Duration `default:"5m" placeholder:"DURATION" help:"How long to try again when nothing is taken."`
+	RetryFor  time.Duration `default:"5m" placeholder:"DURATION" help:"How long to try again when nothing is taken (5m)."`
 	Quiet     bool          `short:"q" help:"Show no progress."`
 
 	videoAccess
