@@ -239,7 +239,9 @@ func TestRetentionChanges(t *testing.T) {
 		kept := func(want int) {
 			t.Helper()
 			must(0, f.reapOnce(t.Context()))
-			var list struct{ Fragments []struct{ FragmentNumber string } }
+			var list struct {
+				Fragments []struct{ FragmentNumber string }
+			}
 			must(0, json.Unmarshal([]byte(c.ok(t, "/listFragments", `{"StreamName":"cam"}`)), &list))
 			now := must(f.stream(t.Context(), account, region, "cam"))
 			listed, read := len(list.Fragments), len(f.read(t, now, before).clusters)
