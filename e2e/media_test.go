@@ -169,6 +169,8 @@ func TestMedia(t *testing.T) {
 			other := made(append([]string{"-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=4", "-output_ts_offset", "8"}, x264...)...)(t)
 			return append(one, other...)
 		}},
+		{name: "signed as the Java producer signs", body: captured("kvssink-audio-only.mkv"), how: manner{noExpect: true, payload: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}},
+		{name: "signed without its payload", body: captured("kvssink-audio-only.mkv"), how: manner{noExpect: true, payload: "UNSIGNED-PAYLOAD"}},
 		{name: "with a Content-Length", body: captured("kvssink-audio-only.mkv"), how: manner{length: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -55,6 +55,7 @@ type manner struct {
 	length   int      // Content-Length, in place of chunks
 	conn     net.Conn // one that was used before
 	relative string   // x-amzn-producer-start-timestamp, for RELATIVE timecodes
+	payload  string   // x-amz-content-sha256, of those that send it
 }
 
 // putMedia opens a PutMedia as kvssink does. A refusal is returned as the response.
@@ -94,6 +95,10 @@ func (s *server) open(ctx context.Context, cred sigv4.Credentials, stream string
 		framing += "Expect: 100-continue\r\n"
 	}
 	sg := sigv4.Signer{Credentials: cred, Region: s.at.Region, Service: "kinesisvideo", Headers: signed, UnsignedToken: true}
+	if m.payload != "" {
+		r.Header.Set("x-amz-content-sha256", m.payload)
+		sg.Payload, sg.Headers = m.payload, append(slices.Clone(signed), "x-amz-content-sha256")
+	}
 	if err := sg.Sign(r, nil, time.Now()); err != nil {
 		return nil, err
 	}

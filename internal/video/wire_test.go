@@ -161,6 +161,42 @@ func TestEndAtEveryByte(t *testing.T) {
 	}
 }
 
+// A connection that breaks at any byte of a file, with sizes, groups, Void, CRC-32, Cues and tags, leaves the fragments
+// that were acknowledged, whole, and nothing else.
+func TestBreakAtEveryByte(t *testing.T) {
+	f, st, url := onAWire(t, dbtest.SQLite(t), nil)
+	timecode := func(ms byte) []byte { return el("\xE7", []byte{ms}) }
+	void, crc := el("\xEC", []byte("void")), el("\xBF", []byte("crc3"))
+	group := el("\xA0", el("\xA1", []byte{0x81, 0, 5, 0, 'x'}), el("\x9B", []byte{40}), el("\xFB", []byte{0xFF}))
+	body := slices.Concat(header(1),
+		el("\x1F\x43\xB6\x75", crc, timecode(1), el("\xAB", []byte{9}), block(1, 0, 3), group), tags("a", "b"), void,
+		el("\x1F\x43\xB6\x75", timecode(2), block(1, 0, 3), void, group), el("\x1C\x53\xBB\x6B", []byte("cues")),
+		el("\x1F\x43\xB6\x75", timecode(3), block(1, 0, 3)), tags(tagEndOfFragment, ""), void)
+	sent := parseMedia(t, body).clusters
+	var persisted [][]byte
+	most := 0
+	for at := range len(body) {
+		l := dial(t, url)
+		l.begin(t, chunked, absolute...)
+		must(fmt.Fprintf(l.conn, "%x\r\n%s", len(body), body[:at])) // amid a chunk
+		must(0, l.conn.(*net.TCPConn).CloseWrite())
+		raw, _ := io.ReadAll(l.r)
+		if bytes.Contains(raw, []byte("ERROR")) || !bytes.HasPrefix(raw, []byte("HTTP/1.1 200")) {
+			t.Fatalf("broken at byte %d: %q", at, raw)
+		}
+		n := bytes.Count(raw, []byte("PERSISTED"))
+		if n < most || n > len(sent) {
+			t.Errorf("broken at byte %d: %d fragments, with fewer bytes there were %d", at, n, most)
+		}
+		most = n
+		persisted = append(persisted, sent[:n]...)
+	}
+	if most != len(sent) {
+		t.Errorf("with the command at the end there are %d fragments, want %d", most, len(sent))
+	}
+	sameClusters(t, f.read(t, st, before).clusters, persisted)
+}
+
 // A producer that is refused amid its body hears why, and then its connection ends: nothing that it sent is taken for a
 // request. Where the body was at its end, the connection goes on.
 func TestConnectionAfterError(t *testing.T) {
