@@ -177,7 +177,7 @@ func (s *server) besiege(t *testing.T, stream string, begin, more []byte, pause 
 // once there is room, so do they.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "--limits", "mqtt") // or the disk is filled at five fragments a second
 	s.stop()
 	// A file system of its own, in a namespace that ends with the server.
 	const mount = `mkdir -p "$0/video" && mount -t tmpfs -o size=24m tmpfs "$0/video" && exec "$@"`
