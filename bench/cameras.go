@@ -149,6 +149,14 @@ func (s *server) profile(query, file string) error {
 	return errors.Join(err, out.Close())
 }
 
+// frames are those of a fragment.
+var frames = func() (list [fragmentTime / frameTime][]byte) {
+	for i := range list {
+		list[i] = frame(int16(i)*int16(frameTime/time.Millisecond), i == 0, frameBytes)
+	}
+	return list
+}()
+
 // film sends as a camera does until stop is closed, and reports each fragment's wait.
 func (s *server) film(stream string, stop <-chan struct{}, persisted func(at time.Time, wait time.Duration)) error {
 	select {
@@ -196,9 +204,10 @@ func (s *server) film(stream string, stop <-chan struct{}, persisted func(at tim
 	}
 	tick := time.NewTicker(frameTime)
 	defer tick.Stop()
+	var b []byte
 	for {
 		ms := time.Now().UnixMilli()
-		for i := range int(fragmentTime / frameTime) {
+		for i := range frames {
 			select {
 			case <-stop:
 				return errors.Join(p.w.end(), <-done)
@@ -206,12 +215,12 @@ func (s *server) film(stream string, stop <-chan struct{}, persisted func(at tim
 				return errors.Join(fmt.Errorf("%s ended early", stream), err)
 			case <-tick.C:
 			}
-			b := frame(int16(i)*int16(frameTime/time.Millisecond), i == 0, frameBytes)
+			b = b[:0]
 			if i == 0 {
-				b = append(clusterHead(ms), b...)
+				b = append(b, clusterHead(ms)...)
 			}
-			last := i == int(fragmentTime/frameTime)-1
-			if last {
+			b = append(b, frames[i]...)
+			if i == len(frames)-1 {
 				b = append(b, eof...)
 				mu.Lock()
 				ended[ms] = time.Now()
