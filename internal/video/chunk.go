@@ -119,6 +119,15 @@ func (c *chunk) flush() error {
 	return err
 }
 
+// cut takes back what was written behind size.
+func (c *chunk) cut(size int64) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.size = size
+	return c.file.Truncate(size)
+}
+
 // full says that the next fragment belongs into another chunk: the space of an outlived fragment comes back when the
 // last one of its chunk is outlived too.
 func (c *chunk) full() bool {

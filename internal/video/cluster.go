@@ -20,8 +20,10 @@ type incoming struct {
 	fragment
 	timecode int64 // milliseconds as the producer sent them
 	complete bool  // its cluster has ended; only tags and cues may follow
-	frames   []frames
-	tags     int
+	// What a body that breaks off has brought whole: media up to the end of the cluster or of the last tags, and its sum.
+	whole, wholeSum int64
+	frames          []frames
+	tags            int
 }
 
 // frames is what is known of the frames of one of a fragment's tracks.
@@ -66,8 +68,11 @@ func (in *incoming) block(b mkv.Block, scale uint64, l Limits) error {
 	return nil
 }
 
-// whole refuses a fragment that lacks frames of a track.
-func (in *incoming) whole() error {
+// mark notes that the media are whole up to here.
+func (in *incoming) mark() { in.whole, in.wholeSum = in.mediaSize, in.sum }
+
+// hasFrames refuses a fragment that lacks frames of a track.
+func (in *incoming) hasFrames() error {
 	for _, f := range in.frames {
 		if f.count == 0 {
 			return ackErrorf(4011, "no frame of track %d", f.track)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/thingd/thingd/internal/mkv"
+	"github.com/thingd/thingd/internal/pause"
 )
 
 // session is one PutMedia connection: a reader that parses the body and writes it to a chunk as it arrives, and a
@@ -113,8 +114,8 @@ func interrupt(body io.Reader) {
 	}
 }
 
-// read parses the body to its end. What is there of a fragment when the body breaks off is dropped: the producer sends it
-// again.
+// read parses the body to its end. What is there of a fragment when the body breaks off is dropped, unless its cluster has
+// said its size and is whole: the producer sends it again.
 func (x *session) read(ctx context.Context) error {
 	r := &bodyReader{x: x}
 	defer r.done()
@@ -132,11 +133,11 @@ func (x *session) read(ctx context.Context) error {
 		case x.gone.Load():
 			return x.fault(errGone)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil // idle for too long, as AWS ends it
+			return x.cut() // idle for too long, as AWS ends it, or we are closing
 		case err != nil && !broken(err):
 			return ackErrorf(4000, "%v", err)
 		case err != nil:
-			return fmt.Errorf("read media: %w", err)
+			return errors.Join(fmt.Errorf("read media: %w", err), x.cut())
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case x.ctx.Err() != nil:
@@ -181,6 +182,21 @@ func (x *session) whole() error {
 	return x.fault(err)
 }
 
+// cut comes when the body breaks off: a cluster that has ended counts, with the tags that came whole.
+func (x *session) cut() error {
+	in := x.in
+	if in == nil || !in.complete {
+		return nil
+	}
+	if in.mediaSize > in.whole {
+		in.mediaSize, in.sum = in.whole, in.wholeSum
+		if err := x.chunk.cut(in.mediaOffset + in.mediaSize); err != nil {
+			return x.storage(err)
+		}
+	}
+	return x.finish()
+}
+
 // fault makes of an error of the parser or of storage what the producer is told.
 func (x *session) fault(err error) error {
 	switch {
@@ -205,17 +221,7 @@ func (x *session) fault(err error) error {
 const headlessPause = 200 * time.Millisecond
 
 // pause waits for so long, or until the service closes.
-func (x *session) pause(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-x.ctx.Done():
-	}
-}
+func (x *session) pause(d time.Duration) { _ = pause.For(x.ctx, d) }
 
 // event is called by the parser.
 func (x *session) event(e *mkv.Event) error {
@@ -243,10 +249,11 @@ func (x *session) event(e *mkv.Event) error {
 	case mkv.KindBlock:
 		return x.in.block(e.Block, x.header.TimecodeScale, x.s.Limits)
 	case mkv.KindClusterEnd:
-		if err := x.in.whole(); err != nil {
+		if err := x.in.hasFrames(); err != nil {
 			return err
 		}
 		x.in.complete = true
+		x.in.mark()
 	case mkv.KindTags:
 		if x.in == nil {
 			return nil
@@ -260,6 +267,7 @@ func (x *session) event(e *mkv.Event) error {
 			if err := x.media(e.Raw); err != nil {
 				return err
 			}
+			x.in.mark()
 		}
 		if end {
 			return x.finish()
