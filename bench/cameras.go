@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +36,10 @@ func fleetOfCameras() ([]row, error) {
 			return nil, err
 		}
 	}
-	time.Sleep(3 * time.Second)
+	if err := s.settle(); err != nil { // it makes keys for certificates first
+		return nil, err
+	}
+	debug.SetGCPercent(800) // cameras have processors of their own
 	idle, err := s.resident()
 	if err != nil {
 		return nil, err
