@@ -109,8 +109,9 @@ func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	return d.e.write(ctx, false, fn)
 }
 
-// WriteSoon is Write for what can be made good from elsewhere: others see at once what fn wrote, and it survives this
-// process, but a machine that crashes may lose it. Whatever was committed before something durable is durable then.
+// WriteSoon is Write for what is made good from elsewhere when the process starts: others see at once what fn wrote, and it
+// survives this process, but if the machine crashes it may be lost. Whatever was committed before something durable is
+// durable then. On PostgreSQL, which may crash alone, it is Write.
 func (d *DB) WriteSoon(ctx context.Context, fn func(*Tx) error) error {
 	return d.e.write(ctx, true, fn)
 }

@@ -26,8 +26,6 @@ const schemaLock = 0x7468696e6764 // "thingd"
 type postgres struct {
 	log *slog.Logger
 	db  *sql.DB
-	// sync says that commits wait for the disk, unless they are told not to.
-	sync bool
 
 	closed atomic.Bool
 }
@@ -56,7 +54,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	db.SetMaxOpenConns(o.Conns)
 	db.SetMaxIdleConns(o.Conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	p := &postgres{log: o.Logger, db: db, sync: o.Sync}
+	p := &postgres{log: o.Logger, db: db}
 	if err := p.check(ctx, config.Database); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -93,18 +91,11 @@ func (p *postgres) read(ctx context.Context, fn func(*Tx) error) error {
 	return p.transact(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, fn)
 }
 
-func (p *postgres) write(ctx context.Context, soon bool, fn func(*Tx) error) error {
-	run := fn
-	if soon && p.sync {
-		run = func(tx *Tx) error {
-			if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
-				return err
-			}
-			return fn(tx)
-		}
-	}
+// write always waits for the disk: the database's machine may crash while ours goes on, and nobody would notice that there
+// is something to make good.
+func (p *postgres) write(ctx context.Context, _ bool, fn func(*Tx) error) error {
 	return p.retry(ctx, func() error {
-		return p.transact(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}, run)
+		return p.transact(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}, fn)
 	})
 }
 
