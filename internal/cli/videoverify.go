@@ -58,6 +58,7 @@ func verifyText(r *video.VerifyReport, dry bool) string {
 		what string
 	}{
 		{r.Damaged, "damaged or missing fragments, taken out of the index"},
+		{r.Recovered, "whole fragments that the index had lost, and has again"},
 		{r.Unindexed, "files without a row in the index, which have one again"},
 		{r.Corrected, "rows of files corrected"},
 		{r.Ownerless, "streams that are gone and had left something, which is removed when the server starts"},

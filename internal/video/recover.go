@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -39,32 +40,43 @@ func (s *Service) recoverChunk(ctx context.Context, c chunkRow) (end, last int64
 	// Of chunks from before there were records, the row has the end.
 	end = max(indexed, c.size)
 	check := &verifier{s: s, file: file, name: c.name}
-	var list []fragment
-	add := func() error {
-		err := s.restoreFragments(ctx, st, list)
-		list = list[:0]
-		return err
-	}
-	for f, err := range records(c.name, file, indexed) {
-		if err != nil {
-			return 0, 0, err
-		}
-		damage, err := check.fragment(f)
-		if err != nil {
-			return 0, 0, err
-		}
-		if damage != "" {
-			s.Log.Warn("fragment was not whole when the machine stopped", "stream", st.Name, "fragment", f.number, "reason", damage)
-			continue
-		}
-		end, last = max(end, f.mediaOffset+f.mediaSize+int64(recordSize)), max(last, f.server)
-		if list = append(list, f); len(list) == reapBatch {
-			if err := add(); err != nil {
-				return 0, 0, err
+	err = eachBatch(records(c.name, file, indexed), func(list []fragment) error {
+		whole := list[:0]
+		for _, f := range list {
+			damage, err := check.fragment(f)
+			if err != nil {
+				return err
 			}
+			if damage != "" {
+				s.Log.Warn("fragment was not whole when the machine stopped", "stream", st.Name, "fragment", f.number, "reason", damage)
+				continue
+			}
+			end, last = max(end, f.mediaOffset+f.mediaSize+int64(recordSize)), max(last, f.server)
+			whole = append(whole, f)
+		}
+		return s.restoreFragments(ctx, st, whole)
+	})
+	return end, last, err
+}
+
+// eachBatch gives fn fragments, as many at a time as one transaction may take. The slice is fn's until it returns.
+func eachBatch(all iter.Seq2[fragment, error], fn func([]fragment) error) error {
+	var list []fragment
+	for f, err := range all {
+		if err != nil {
+			return err
+		}
+		if list = append(list, f); len(list) == reapBatch {
+			if err := fn(list); err != nil {
+				return err
+			}
+			list = list[:0]
 		}
 	}
-	return end, last, add()
+	if len(list) == 0 {
+		return nil
+	}
+	return fn(list)
 }
 
 // indexed is where the last fragment ends that the index has of a chunk, without its record, and when it came.
@@ -87,7 +99,7 @@ func chunkTime(name string) int64 {
 const scanWindow = 256 << 10
 
 // records yields the fragments that records tell of in a chunk's file, behind an offset. Their bytes are yet to be checked.
-func records(name string, file *blob.Reader, from int64) func(yield func(fragment, error) bool) {
+func records(name string, file *blob.Reader, from int64) iter.Seq2[fragment, error] {
 	return func(yield func(fragment, error) bool) {
 		window := make([]byte, min(scanWindow, max(file.Size()-from, 0)))
 		for {

@@ -16,7 +16,7 @@ import (
 type VerifyOptions struct {
 	// Mend makes the index say what there is; otherwise nothing is changed.
 	Mend     bool
-	Fault    func(text string)    // called with each fault; may be nil
+	Fault    func(text string)    // called with each fault, recovered fragments by their file; may be nil
 	Progress func(VerifyProgress) // called now and then; may be nil
 }
 
@@ -33,6 +33,7 @@ type VerifyReport struct {
 
 	Faults    int // all of the following
 	Damaged   int // fragments whose bytes are not there, or not those that were acknowledged: not indexed any more
+	Recovered int // fragments that are whole in their chunk, and that the index lacked: indexed again
 	Unindexed int // chunk files that fragments are in, and that had no row
 	Corrected int // rows of chunk files that did not cover their fragments, or whose file is gone
 	Ownerless int // streams that nobody knows and that left something: to be removed by the reaper
@@ -45,7 +46,8 @@ const verifyPage = 500
 
 // Verify holds the index against the files: every fragment must be in its chunk, whole, and every chunk have its row. It is
 // for a service that does not run, and is not started before: nothing else may write. A fragment that is damaged cannot be
-// given to anybody; mending takes it out of the index, and its bytes are given back with its chunk.
+// given to anybody; mending takes it out of the index, and its bytes are given back with its chunk. A fragment that the
+// index lacks is in its chunk with its record: mending puts it into the index again, unless it is outlived.
 func (s *Service) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
 	s.Limits = s.Limits.withDefaults()
 	v := &verifier{s: s, o: o, report: &VerifyReport{}, known: map[[3]string]*Stream{}}
@@ -94,11 +96,32 @@ type verifier struct {
 }
 
 // held is what the fragments in a chunk say of it.
-type held struct{ end, last int64 }
+type held struct {
+	end, last int64
+	gaps      bool // there are bytes between them
+}
 
-func (v *verifier) fault(count *int, format string, args ...any) {
-	v.report.Faults++
-	*count++
+// hold notes what a good fragment says of its chunk. Those of a chunk come in the order of their numbers.
+func (v *verifier) hold(f fragment) {
+	h := v.held[f.chunk]
+	if h == nil {
+		h = &held{}
+		v.held[f.chunk] = h
+	}
+	begin := f.mediaOffset
+	if f.headerOffset+f.headerSize == begin {
+		begin = f.headerOffset
+	}
+	h.gaps = h.gaps || begin != h.end
+	h.end = max(h.end, v.end(f), f.headerOffset+f.headerSize)
+	h.last = max(h.last, f.server)
+}
+
+func (v *verifier) fault(count *int, format string, args ...any) { v.faults(count, 1, format, args...) }
+
+func (v *verifier) faults(count *int, n int, format string, args ...any) {
+	v.report.Faults += n
+	*count += n
 	if v.o.Fault != nil {
 		v.o.Fault(fmt.Sprintf(format, args...))
 	}
@@ -183,19 +206,26 @@ func (v *verifier) stream(ctx context.Context, st *Stream) error {
 			return err
 		}
 	}
-	v.close()
 	v.report.Files += len(v.files)
 	v.progress.Files = v.report.Files
 	return v.chunks(ctx)
+}
+
+// checked counts a fragment that is read.
+func (v *verifier) checked(f fragment) {
+	v.report.Fragments++
+	v.report.Bytes += f.mediaSize
+	v.progress.Bytes += f.mediaSize
+	if v.o.Progress != nil {
+		v.o.Progress(v.progress)
+	}
 }
 
 // page verifies fragments, and takes the damaged ones out of the index.
 func (v *verifier) page(ctx context.Context, page []fragment) error {
 	var bad []string
 	for _, f := range page {
-		v.report.Fragments++
-		v.report.Bytes += f.mediaSize
-		v.progress.Bytes += f.mediaSize
+		v.checked(f)
 		reason, err := v.fragment(f)
 		if err == nil {
 			err = ctx.Err()
@@ -209,16 +239,7 @@ func (v *verifier) page(ctx context.Context, page []fragment) error {
 			bad = append(bad, f.number)
 			continue
 		}
-		h := v.held[f.chunk]
-		if h == nil {
-			h = &held{}
-			v.held[f.chunk] = h
-		}
-		h.end = max(h.end, v.end(f), f.headerOffset+f.headerSize)
-		h.last = max(h.last, f.server)
-		if v.o.Progress != nil {
-			v.o.Progress(v.progress)
-		}
+		v.hold(f)
 	}
 	if len(bad) == 0 || !v.o.Mend {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/thingd/thingd/internal/db"
@@ -123,6 +124,15 @@ func (v *verifier) chunks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	oldest := v.st.oldest(v.s.Now())
+	for _, name := range slices.Sorted(maps.Keys(v.files)) {
+		if v.lacks(name, rows) {
+			if err := v.recoverFile(ctx, name, oldest); err != nil {
+				return err
+			}
+		}
+	}
+	v.close()
 	for _, name := range slices.Sorted(maps.Keys(v.held)) {
 		if _, ok := rows[name]; ok {
 			continue
@@ -146,6 +156,92 @@ func (v *verifier) chunks(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lacks says whether a file may have fragments that the index lacks. Most have none: theirs fill them. What is leased the
+// server looks through when it starts, and what is garbage stays so.
+func (v *verifier) lacks(name string, rows map[string]row) bool {
+	r, ok := rows[name]
+	h := v.held[name]
+	switch {
+	case ok && r.state == chunkLeased, ok && r.state == chunkGarbage && h == nil:
+		return false
+	default:
+		return h == nil || h.gaps || h.end < v.files[name]
+	}
+}
+
+// recoverFile puts those fragments of a chunk into the index again that it lacks, that are whole, and that came at oldest or later.
+func (v *verifier) recoverFile(ctx context.Context, name string, oldest int64) error {
+	file, err := v.s.Blobs.OpenAt(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // was only read
+	n := 0
+	err = eachBatch(records(name, file, 0), func(list []fragment) error {
+		list = slices.DeleteFunc(list, func(f fragment) bool { return f.server < oldest })
+		rows, err := v.indexed(ctx, list)
+		if err != nil {
+			return err
+		}
+		lost := list[:0]
+		for _, f := range list {
+			ok, err := v.lost(f, rows)
+			if err != nil {
+				return err
+			}
+			if ok {
+				v.checked(f)
+				v.hold(f)
+				lost = append(lost, f)
+			}
+		}
+		n += len(lost)
+		if len(lost) == 0 || !v.o.Mend {
+			return nil
+		}
+		return v.s.restoreFragments(ctx, v.st, lost)
+	})
+	if n > 0 {
+		v.faults(&v.report.Recovered, n, "stream %s: file %s: whole fragments that the index lacks: %d", v.st.Name, name, n)
+	}
+	return err
+}
+
+// lost says whether a fragment is whole and has no row, or one that is damaged, which mending has taken out before.
+func (v *verifier) lost(f fragment, rows map[string]fragment) (bool, error) {
+	if row, ok := rows[f.number]; ok {
+		if row == f {
+			return false, nil
+		}
+		if damage, err := v.fragment(row); err != nil || damage == "" {
+			return false, err
+		}
+	}
+	damage, err := v.fragment(f)
+	return damage == "", err
+}
+
+// indexed is the rows that the index has of fragments, by number.
+func (v *verifier) indexed(ctx context.Context, list []fragment) (map[string]fragment, error) {
+	if len(list) == 0 {
+		return nil, ctx.Err()
+	}
+	marks, args := make([]string, len(list)), []any{v.st.Account, v.st.Region, v.st.ID}
+	for i, f := range list {
+		args = append(args, f.number)
+		marks[i] = "$" + strconv.Itoa(len(args))
+	}
+	found, err := v.s.queryFragments(ctx, `number IN (`+strings.Join(marks, ", ")+`)`, args...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make(map[string]fragment, len(found))
+	for _, f := range found {
+		rows[f.number] = f
+	}
+	return rows, nil
 }
 
 // chunk holds one row against its file and fragments. What a crash leaves behind is no fault: a leased chunk is ended, and
