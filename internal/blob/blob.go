@@ -237,6 +237,26 @@ func (f *Files) Truncate(name string, size int64) error {
 	return nil
 }
 
+// Sync returns when a blob that nobody appends to any more is on disk, with its name: bytes that a process before this one
+// has written, and that can be read, may not be.
+func (f *Files) Sync(name string) error {
+	if err := checkName(name); err != nil || !f.sync {
+		return err
+	}
+	file, err := f.root.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("sync blob: %w", err)
+	}
+	err = errors.Join(datasync(file), file.Close())
+	if err == nil {
+		err = f.dirs.sync(path.Dir(name))
+	}
+	if err != nil {
+		return fmt.Errorf("sync blob %s: %w", name, err)
+	}
+	return nil
+}
+
 // RemoveAll removes all blobs whose names begin with the segments of prefix,
 // "video/abc" for video/abc/1 but not video/abcd; "" removes everything.
 func (f *Files) RemoveAll(prefix string) error {

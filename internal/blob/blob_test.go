@@ -327,6 +327,29 @@ func TestSyncIsShared(t *testing.T) {
 	}
 }
 
+// TestSyncByName syncs what another process has written.
+func TestSyncByName(t *testing.T) {
+	f, dir := open(t, Options{Sync: true})
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "a", "b"), 0o700), os.WriteFile(filepath.Join(dir, "a", "b", "c"), []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync("a/b/c"); err != nil {
+		t.Error(err)
+	}
+	if err := f.Sync("a/b/d"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing blob: %v", err)
+	}
+	if err := f.Sync("../c"); !errors.Is(err, ErrName) {
+		t.Errorf("a bad name: %v", err)
+	}
+	for _, d := range []string{"a/b", "a", "."} {
+		if f.dirs.state(d).dirty {
+			t.Errorf("directory %s was not synced", d)
+		}
+	}
+}
+
+// TestBroken holds that an appender stays unusable after an error.
 func TestBroken(t *testing.T) {
 	f, _ := open(t, Options{Sync: true})
 	a, err := f.Create(t.Context(), "v/1")

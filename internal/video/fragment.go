@@ -71,8 +71,15 @@ func (s *Service) addFragments(ctx context.Context, st *Stream, list []fragment)
 	})
 }
 
-// restoreFragments puts those into the index that it lacks of fragments, if their stream still exists.
+// restoreFragments puts those into the index that it lacks of fragments of one chunk, if their stream still exists. They are
+// synced before: the process that wrote them may have been killed before it did so, and then the machine may stop.
 func (s *Service) restoreFragments(ctx context.Context, st *Stream, list []fragment) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if err := s.Blobs.Sync(list[0].chunk); err != nil {
+		return err
+	}
 	return s.DB.Write(ctx, func(tx *db.Tx) error {
 		for _, f := range list {
 			if _, err := insertFragment(ctx, tx, st, f, " ON CONFLICT DO NOTHING"); err != nil {
