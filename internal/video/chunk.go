@@ -35,6 +35,7 @@ type chunk struct {
 	kept   atomic.Int64 // of it, what the index covers
 	last   atomic.Int64 // server time of the newest fragment that it covers
 	refs   atomic.Int32 // the connection, and its fragments that are not persisted yet
+	doubt  atomic.Bool  // whether the index covers more is not known: the database was lost in a commit
 
 	header                   *mkv.Header // the document that was written last
 	headerOffset, headerSize int64
@@ -145,6 +146,13 @@ func (c *chunk) release() error {
 	}
 	kept := c.kept.Load()
 	err := c.file.Close()
+	if c.doubt.Load() {
+		// Nothing is cut off that there may be a row of. The reaper indexes what is whole: a fragment may be there twice
+		// then, for its producer was told to send it again, but none without its bytes.
+		c.s.leases.give(c.name)
+		c.s.wakeReaper()
+		return err
+	}
 	if c.size > kept {
 		err = errors.Join(err, c.s.Blobs.Truncate(c.name, kept))
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/thingd/thingd/internal/db"
 )
 
 // mostWaiting is how many complete fragments of a connection wait to be persisted before its body is read no further.
@@ -114,6 +116,9 @@ func (x *session) store(batch []pending) error {
 	if err == nil {
 		began = time.Now()
 		err = x.s.addFragments(ctx, x.st, rows)
+		if db.InDoubt(err) {
+			c.doubt.Store(true)
+		}
 		observe(x.s.metrics.indexed, began)
 	}
 	if err == nil {

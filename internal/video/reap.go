@@ -190,7 +190,8 @@ func (s *Service) removeFiles(ctx context.Context) error {
 }
 
 // endLeases ends leases that no connection has: of an earlier process that stopped, or of one whose end could not be
-// written down.
+// written down. A chunk that cannot be read is no reason to leave the others, nor to serve nothing: it stays leased, and is
+// tried again.
 func (s *Service) endLeases(ctx context.Context) error {
 	var last chunkRow
 	for {
@@ -212,8 +213,12 @@ func (s *Service) endLeases(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := s.endLease(ctx, c); err != nil {
-				return fmt.Errorf("chunk %s: %w", c.name, err)
+			err = s.endLease(ctx, c)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				s.Log.Error("chunk that a connection has left cannot be ended", "chunk", c.name, "err", err)
 			}
 		}
 	}

@@ -3,12 +3,15 @@ package video
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/db/dbtest"
 	"github.com/thingd/thingd/internal/mkv"
 )
@@ -101,6 +104,77 @@ func TestIndexIsRecovered(t *testing.T) {
 			t.Errorf("%d fragments of a deleted stream", n)
 		}
 	})
+}
+
+// A chunk that cannot be read keeps neither the service from starting nor the other chunks from being ended.
+func TestUnreadableChunk(t *testing.T) {
+	f := newFixture(t, dbtest.SQLite(t), nil)
+	body := slices.Concat(header(1), cluster(0, block(1, 0, 100)), tags(tagEndOfFragment, ""))
+	var all []fragment
+	streams := []*Stream{f.create(t, "a", 24), f.create(t, "b", 24), f.create(t, "c", 24)}
+	slices.SortFunc(streams, func(a, b *Stream) int { return strings.Compare(a.ID, b.ID) }) // as they are looked at
+	for _, st := range streams {
+		f.interrupted(t, st, 1, body)
+		all = append(all, must(f.fragmentsAfter(t.Context(), st, before, 0, 100))...)
+	}
+	f.exec(t, `DELETE FROM video_fragments`)
+	path := filepath.Join(f.dir, filepath.FromSlash(all[1].chunk))
+	must(0, os.Rename(path, path+".away"))
+	must(0, os.Symlink(filepath.Base(path), path)) // a loop
+
+	next := &fixture{clock: f.clock, dir: f.dir}
+	next.start(t, f.DB, nil)
+	left := must(next.leased(t.Context(), chunkRow{}))
+	if len(left) != 1 || left[0].name != all[1].chunk {
+		t.Errorf("leases %v", left)
+	}
+	must(0, os.Rename(path+".away", path))
+	must(0, next.reapOnce(t.Context()))
+	for i, st := range streams {
+		if got := must(next.fragmentsAfter(t.Context(), st, before, 0, 100)); !slices.Equal(got, all[i:i+1]) {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// A database that is lost in a commit leaves open whether a fragment is indexed: its bytes stay, and so it can be.
+func TestCommitInDoubt(t *testing.T) {
+	f := newFixture(t, dbtest.Open(t, dbtest.PostgresURL(t)), nil)
+	st := f.create(t, "cam", 24)
+	h, one, two := header(1), cluster(0, block(1, 0, 100)), cluster(1000, block(1, 0, 100))
+	define := func(statement string) {
+		t.Helper()
+		must(0, f.DB.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), statement)
+			return err
+		}))
+	}
+	define(`CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+		PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(10); RETURN NULL; END$$`)
+	define(`CREATE CONSTRAINT TRIGGER leave AFTER INSERT ON video_fragments DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW WHEN (NEW.producer = 1000) EXECUTE FUNCTION leave()`) // it is run by the commit
+	end := tags(tagEndOfFragment, "")
+	r, w := io.Pipe()
+	acked := make(chan ack, 10)
+	done := make(chan error, 1)
+	go func() { done <- f.ingest(t.Context(), st, false, 0, r, &wire{on: func(a ack) { acked <- a }}) }()
+	must(w.Write(slices.Concat(h, one, end)))
+	for a := <-acked; a.EventType != "PERSISTED"; a = <-acked {
+	}
+	must(w.Write(slices.Concat(two, end)))
+	for a := <-acked; a.EventType != "ERROR"; a = <-acked {
+		if a.EventType == "PERSISTED" {
+			t.Fatalf("%+v", a)
+		}
+	}
+	must(0, w.Close())
+	<-done
+	define(`DROP TRIGGER leave ON video_fragments`)
+	must(0, f.reapOnce(t.Context()))
+	sameClusters(t, f.read(t, st, before).clusters, [][]byte{one, two})
+	if r, text := f.verified(t, false); r.Faults != 0 {
+		t.Errorf("%+v\n%s", r, text)
+	}
 }
 
 // What a producer sends is never taken for a record, and what was written without records is kept as it is indexed.
