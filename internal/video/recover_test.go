@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/thingd/thingd/internal/api/kinesisvideo"
 	"github.com/thingd/thingd/internal/db"
 	"github.com/thingd/thingd/internal/db/dbtest"
 	"github.com/thingd/thingd/internal/mkv"
@@ -135,6 +136,46 @@ func TestUnreadableChunk(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
+}
+
+// Nodes that share database and files let each other's chunks be, until one ends them.
+func TestNodesRecoverTheirOwn(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.Node = "a"
+		st, gone := f.create(t, "cam", 24), f.create(t, "gone", 24)
+		body := slices.Concat(header(1), cluster(0, block(1, 0, 100)), tags(tagEndOfFragment, ""))
+		rest := cluster(1000, block(1, 0, 1000))
+		f.interrupted(t, st, 1, slices.Concat(body, rest[:500]))
+		f.interrupted(t, gone, 1, body)
+
+		other := &fixture{clock: f.clock, dir: f.dir}
+		other.start(t, f.DB, func(s *Service) { s.Node = "b" })
+		if _, err := call(t, other, other.DeleteStream, &kinesisvideo.DeleteStreamInput{StreamARN: gone.ARN()}); err != nil {
+			t.Fatal(err)
+		}
+		must(0, other.reapOnce(t.Context()))
+		if left := must(f.leased(t.Context(), chunkRow{})); len(left) != 2 {
+			t.Errorf("leases %v", left)
+		}
+		all := must(other.fragmentsAfter(t.Context(), st, before, 0, 100))
+		if len(all) != 1 {
+			t.Fatalf("%d fragments", len(all))
+		}
+		if fi := must(os.Stat(filepath.Join(f.dir, filepath.FromSlash(all[0].chunk)))); fi.Size() < all[0].mediaOffset+all[0].mediaSize+500 {
+			t.Errorf("%d bytes are left of a chunk that is written", fi.Size())
+		}
+		f.exec(t, `DELETE FROM video_fragments`)
+
+		again := &fixture{clock: f.clock, dir: f.dir} // as if the first had stopped
+		again.start(t, f.DB, func(s *Service) { s.Node = "a" })
+		must(0, other.reapOnce(t.Context()))
+		if got := must(other.fragmentsAfter(t.Context(), st, before, 0, 100)); !slices.Equal(got, all) {
+			t.Errorf("%+v", got)
+		}
+		if r, text := again.verified(t, false); r.Faults != 0 || r.Files != 1 {
+			t.Errorf("%+v\n%s", r, text)
+		}
+	})
 }
 
 // A database that is lost in a commit leaves open whether a fragment is indexed: its bytes stay, and so it can be.
