@@ -254,6 +254,13 @@ func (a *App) startVideo(ctx context.Context) error {
 	if sets, err := a.cfg.MQTTLimits(); err == nil && sets.Default == config.LimitsMQTT {
 		a.video.Limits = video.Unlimited()
 	}
+	if a.shared() { // chunks are in the data directory
+		id, err := nodeID(a.cfg.Data)
+		if err != nil {
+			return err
+		}
+		a.video.Node = id
+	}
 	if err := a.video.Start(ctx); err != nil {
 		return err
 	}

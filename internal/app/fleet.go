@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 
 	simulator "github.com/thingd/thingd/internal/fleet"
 	"github.com/thingd/thingd/internal/fleet/samples"
@@ -25,7 +24,7 @@ func (a *App) startFleet(ctx context.Context) error {
 	memory, longest, atOnce := a.cfg.FleetLimits()
 	a.fleet = &simulator.Service{
 		DB: a.db, Seal: a.box, Log: a.logger("fleet"), Now: a.now, Node: name, Off: atOnce == 0,
-		Shared: !strings.HasPrefix(a.cfg.Database, "sqlite:"), // a file is one server's
+		Shared: a.shared(),
 		Limits: simulator.Limits{Time: longest, AtOnce: atOnce},
 	}
 	a.fleet.Workers.Memory = memory

@@ -12,13 +12,22 @@ import (
 )
 
 // node names this server among those that share its database, the same after a
-// restart. The data directory keeps it; the host is part of it, for directories
-// are copied when a second server is made.
+// restart. The host is part of it, for directories are copied when a second
+// server is made.
 func node(dir string) (string, error) {
+	id, err := nodeID(dir)
+	if err != nil {
+		return "", err
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "" // the rest tells most of them apart
 	}
+	return host + "/" + id, nil
+}
+
+// nodeID names a data directory and what is in it, whatever the host is called.
+func nodeID(dir string) (string, error) {
 	file := filepath.Join(dir, "node")
 	b, err := os.ReadFile(file)
 	id, invalid := uuid.ParseBytes([]byte(strings.TrimSpace(string(b))))
@@ -30,5 +39,8 @@ func node(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("name of this server: %w", err)
 	}
-	return host + "/" + id.String(), nil
+	return id.String(), nil
 }
+
+// shared says that other servers may use the same database; a file is one's own.
+func (a *App) shared() bool { return !strings.HasPrefix(a.cfg.Database, "sqlite:") }

@@ -137,9 +137,9 @@ func (s *Service) garbage(ctx context.Context) ([]chunkRow, error) {
 	return s.chunks(ctx, `state = $2`, int64(chunkGarbage))
 }
 
-// leased is some of the chunks, behind one, whose rows say that this process has leased them.
+// leased is some of the chunks, behind one, whose rows say that this process has leased them, or do not say which.
 func (s *Service) leased(ctx context.Context, after chunkRow) ([]chunkRow, error) {
-	return s.chunks(ctx, `state = $2 AND owner = $3 AND (account, region, stream, chunk) > ($4, $5, $6, $7)`,
+	return s.chunks(ctx, `state = $2 AND owner IN ($3, '') AND (account, region, stream, chunk) > ($4, $5, $6, $7)`,
 		int64(chunkLeased), s.Node, after.account, after.region, after.stream, after.name)
 }
 

@@ -38,8 +38,8 @@ type Service struct {
 	// Registerer gets the metrics; it may be nil.
 	Registerer prometheus.Registerer
 
-	// Node names this process among those that share the database: the chunks it has leased are its own to
-	// recover. One process alone needs no name.
+	// Node names this process's files among those of others that share the database: the chunks it has leased are its
+	// own to recover, as are those of nobody. One process alone needs no name.
 	Node string
 	// Limits is what producers and accounts are held to; the zero value is AWS's.
 	Limits Limits
