@@ -56,16 +56,36 @@ type snapshot struct {
 	old     []string // before it, oldest first
 }
 
-// snapshotOf opens the current file first: one that is put aside meanwhile is
-// then seen in both places, and passed over in the second.
+// snapshotOf looks again when the current file was put aside meanwhile: a
+// listing that others change may lack some names and have newer ones.
 func snapshotOf(dir string) (*snapshot, error) {
+	for attempt := 0; ; attempt++ {
+		s, err := snapshotOnce(dir)
+		if err != nil || attempt == 100 || s.stands() {
+			return s, err
+		}
+		s.close()
+	}
+}
+
+// stands says that the current file, or that there is none, is as it was.
+func (s *snapshot) stands() bool {
+	there, err := os.Stat(filepath.Join(s.dir, File))
+	if err != nil || s.current == nil {
+		return s.current == nil && errors.Is(err, fs.ErrNotExist)
+	}
+	mine, err := s.current.Stat()
+	return err == nil && os.SameFile(mine, there)
+}
+
+func snapshotOnce(dir string) (*snapshot, error) {
 	s := &snapshot{dir: dir}
 	f, err := os.Open(filepath.Join(dir, File))
-	var info fs.FileInfo
 	switch {
 	case err == nil:
 		s.current = f
-		if info, err = f.Stat(); err != nil {
+		info, err := f.Stat()
+		if err != nil {
 			s.close()
 			return nil, err
 		}
@@ -76,12 +96,6 @@ func snapshotOf(dir string) (*snapshot, error) {
 	if s.old, err = journal.Ended(dir, trailName); err != nil {
 		s.close()
 		return nil, readError(dir, err)
-	}
-	if info != nil {
-		s.old = slices.DeleteFunc(s.old, func(name string) bool {
-			other, err := os.Stat(filepath.Join(dir, name))
-			return err == nil && os.SameFile(info, other)
-		})
 	}
 	return s, nil
 }

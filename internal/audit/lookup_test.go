@@ -248,14 +248,11 @@ func TestFollow(t *testing.T) {
 	}()
 	next := 15
 	err := Follow(ctx, dir, Query{User: "Alice"}, 5, func(e *Entry) error {
-		if n, err := strconv.Atoi(e.RequestID); err != nil || n < next {
-			t.Errorf("got %s, want %d", e.RequestID, next)
-		} else if next > 19 && n != next {
-			t.Errorf("got %d, want %d", n, next)
-		} else {
-			next = n + 1
+		n, err := strconv.Atoi(e.RequestID)
+		if err != nil || n < next || next > 19 && n != next {
+			return fmt.Errorf("got %s, want %d", e.RequestID, next)
 		}
-		if next > last {
+		if next = n + 1; next > last {
 			cancel()
 		}
 		return nil
