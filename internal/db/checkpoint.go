@@ -10,13 +10,13 @@ import (
 
 const (
 	// The write-ahead log is moved into the database when so many writes were committed to it since the last time,
-	// or its file has grown by so many bytes, or after so long: pages that are written again and again are then moved once,
-	// and others' syncs seldom find the disk busy with it.
-	checkpointWrites = 4000
-	checkpointGrowth = 16 << 20
-	checkpointEvery  = 15 * time.Second
+	// or its file has grown by so many bytes, or after so long. Seldom and much at once would keep the disk from others'
+	// syncs for longer.
+	checkpointWrites = 1000
+	checkpointGrowth = 4 << 20
+	checkpointEvery  = 5 * time.Second
 	// restartFrames is how many pages the log has when the writer is asked to begin it anew.
-	restartFrames = 12_288
+	restartFrames = 8192
 	// maxLog is the size of the log's file from which on the writer makes readers let go of it. SQLite starts the log
 	// anew only in a moment without readers, which a busy server may never have.
 	maxLog = 64 << 20
