@@ -20,7 +20,7 @@ type incoming struct {
 	fragment
 	timecode int64 // milliseconds as the producer sent them
 	complete bool  // its cluster has ended; only tags and cues may follow
-	// What a body that breaks off has brought whole: media up to the end of the cluster or of the last tags, and its sum.
+	// What a body that goes on no more has brought whole: media up to the end of the cluster or of the last tags, and its sum.
 	whole, wholeSum int64
 	frames          []frames
 	tags            int

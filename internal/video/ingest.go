@@ -114,8 +114,8 @@ func interrupt(body io.Reader) {
 	}
 }
 
-// read parses the body to its end. What is there of a fragment when the body breaks off is dropped, unless its cluster has
-// said its size and is whole: the producer sends it again.
+// read parses the body to its end. What is there of a fragment when the connection breaks is dropped: the producer sends it
+// again. A producer that is silent for too long may have no more: what it has sent whole counts.
 func (x *session) read(ctx context.Context) error {
 	r := &bodyReader{x: x}
 	defer r.done()
@@ -132,12 +132,14 @@ func (x *session) read(ctx context.Context) error {
 			return x.whole()
 		case x.gone.Load():
 			return x.fault(errGone)
+		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && x.ctx.Err() == nil:
+			return x.cut() // idle for too long, as AWS ends it
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return x.cut() // idle for too long, as AWS ends it, or we are closing
+			return nil
 		case err != nil && !broken(err):
 			return ackErrorf(4000, "%v", err)
 		case err != nil:
-			return errors.Join(fmt.Errorf("read media: %w", err), x.cut())
+			return fmt.Errorf("read media: %w", err)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case x.ctx.Err() != nil:
@@ -182,7 +184,7 @@ func (x *session) whole() error {
 	return x.fault(err)
 }
 
-// cut comes when the body breaks off: a cluster that has ended counts, with the tags that came whole.
+// cut comes when the body goes on no more: a cluster that has ended counts, with the tags that came whole.
 func (x *session) cut() error {
 	in := x.in
 	if in == nil || !in.complete {
