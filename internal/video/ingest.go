@@ -132,10 +132,11 @@ func (x *session) read(ctx context.Context) error {
 			return x.whole()
 		case x.gone.Load():
 			return x.fault(errGone)
-		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && x.ctx.Err() == nil:
-			return x.cut() // idle for too long, as AWS ends it
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil
+			if ctx.Err() != nil || x.ctx.Err() != nil {
+				return nil // it was interrupted
+			}
+			return x.cut() // idle for too long, as AWS ends it
 		case err != nil && !broken(err):
 			return ackErrorf(4000, "%v", err)
 		case err != nil:
@@ -305,8 +306,8 @@ func (x *session) begin() error {
 	return nil
 }
 
-// lease makes chunk a new one, or one that an earlier connection has left. Database and files need more than twice the stack that media do, and a connection's stays as
-// large as it once had to be: they get one of their own.
+// lease makes chunk a new one, or one that an earlier connection has left. Database and files need more than twice the
+// stack that media do, and a connection's stays as large as it once had to be: they get one of their own.
 func (x *session) lease() (err error) {
 	old := x.chunk
 	x.chunk = nil

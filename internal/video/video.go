@@ -1,7 +1,8 @@
 // Package video is Kinesis Video Streams: streams and their tags, the taking in of what producers send
 // (PutMedia), the index of fragments with their retention, and the giving out of fragments as they were
 // sent (GetMedia, GetMediaForFragmentList, ListFragments). A fragment is bytes in a chunk file that one
-// connection writes, and a row that says where; it is acknowledged as PERSISTED only when both are durable.
+// connection writes, a record behind them, and a row that says where; it is acknowledged as PERSISTED when the file is
+// durable and the row can be seen. What a crash of the machine takes out of the index comes back from the records.
 // Matroska itself is package mkv's matter, who may call what is decided before a method runs, and files and tables are
 // blob's and db's.
 package video
