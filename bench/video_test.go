@@ -62,9 +62,9 @@ func TestQuantile(t *testing.T) {
 	for i := range list {
 		list[i] = time.Duration(i+1) * time.Millisecond
 	}
-	for part, want := range map[float64]time.Duration{0: 1, 0.5: 51, 0.99: 100, 1: 100} {
-		if got := quantile(list, part); got != want*time.Millisecond {
-			t.Errorf("%v: %v, want %d ms", part, got, want)
+	for part, want := range map[float64]string{0: "1ms", 0.5: "51ms", 0.99: "100ms", 1: "100ms"} {
+		if got := quantile(list, part).String(); got != want {
+			t.Errorf("%v: %s, want %s", part, got, want)
 		}
 	}
 }
