@@ -111,7 +111,8 @@ func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 
 // WriteSoon is Write for what is made good from elsewhere when the process starts: others see at once what fn wrote, and it
 // survives this process, but if the machine crashes it may be lost. Whatever was committed before something durable is
-// durable then. On PostgreSQL, which may crash alone, it is Write.
+// durable then. On PostgreSQL, which may crash alone, it is Write. SQLite runs fn in a goroutine that all share: it must
+// not end that (runtime.Goexit, or a test's FailNow).
 func (d *DB) WriteSoon(ctx context.Context, fn func(*Tx) error) error {
 	return d.e.write(ctx, true, fn)
 }

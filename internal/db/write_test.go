@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,105 +60,125 @@ func TestWriteIsSerializable(t *testing.T) {
 // commit together.
 func TestBatchMembersAreApart(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		create(t, d, `CREATE TABLE m (n BIGINT NOT NULL PRIMARY KEY)`)
-		// While this one runs, the others gather behind it.
-		begun, end := make(chan struct{}), make(chan struct{})
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			var once sync.Once
-			err := d.Write(context.Background(), func(*db.Tx) error {
-				once.Do(func() { close(begun) })
-				<-end
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		<-begun
-		boom := errors.New("boom")
-		for n := range 100 {
-			wg.Go(func() {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				defer func() {
-					if v := recover(); (v != nil) != (n%5 == 2) {
-						t.Errorf("write %d: panic %v", n, v)
-					}
-				}()
-				err := d.Write(ctx, func(tx *db.Tx) error {
-					if _, err := tx.Exec(ctx, `INSERT INTO m (n) VALUES ($1)`, n); err != nil {
-						return err
-					}
-					switch n % 5 {
-					case 1:
-						return boom
-					case 2:
-						panic("oh")
-					case 3:
-						cancel()
-						_, err := tx.Exec(ctx, `INSERT INTO m (n) VALUES ($1)`, n+1000)
-						return err
-					}
-					return nil
-				})
-				switch n % 5 {
-				case 0, 4:
-					if err != nil {
-						t.Errorf("write %d: %v", n, err)
-					}
-				case 1:
-					if !errors.Is(err, boom) {
-						t.Errorf("write %d: %v", n, err)
-					}
-				case 3:
-					if !errors.Is(err, context.Canceled) {
-						t.Errorf("write %d: %v", n, err)
-					}
+		t.Run("Write", func(t *testing.T) { membersAreApart(t, d, d.Write) })
+		t.Run("WriteSoon", func(t *testing.T) { membersAreApart(t, d, d.WriteSoon) })
+		t.Run("both", func(t *testing.T) {
+			var n atomic.Int64
+			membersAreApart(t, d, func(ctx context.Context, fn func(*db.Tx) error) error {
+				if n.Add(1)%2 == 0 {
+					return d.Write(ctx, fn)
 				}
+				return d.WriteSoon(ctx, fn)
 			})
-		}
-		close(end)
-		wg.Wait()
-		rows, err := d.Query(t.Context(), `SELECT n FROM m ORDER BY n`)
+		})
+	})
+}
+
+func membersAreApart(t *testing.T, d *db.DB, write func(context.Context, func(*db.Tx) error) error) {
+	create(t, d, `DROP TABLE IF EXISTS m`, `CREATE TABLE m (n BIGINT NOT NULL PRIMARY KEY)`)
+	// While this one runs, the others gather behind it.
+	begun, end := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		var once sync.Once
+		err := write(context.Background(), func(*db.Tx) error {
+			once.Do(func() { close(begun) })
+			<-end
+			return nil
+		})
 		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		got := 0
-		for rows.Next() {
-			var n int
-			if err := rows.Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			if n%5 != 0 && n%5 != 4 {
-				t.Errorf("row %d", n)
-			}
-			got++
-		}
-		if err := rows.Close(); err != nil || got != 40 {
-			t.Errorf("%d rows, %v; want 40", got, err)
+			t.Error(err)
 		}
 	})
+	<-begun
+	boom := errors.New("boom")
+	for n := range 100 {
+		wg.Go(func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			defer func() {
+				if v := recover(); (v != nil) != (n%5 == 2) {
+					t.Errorf("write %d: panic %v", n, v)
+				} else if v != nil && !strings.Contains(fmt.Sprint(v), "oh") {
+					t.Errorf("write %d: panic %v", n, v)
+				}
+			}()
+			err := write(ctx, func(tx *db.Tx) error {
+				if _, err := tx.Exec(ctx, `INSERT INTO m (n) VALUES ($1)`, n); err != nil {
+					return err
+				}
+				switch n % 5 {
+				case 1:
+					return boom
+				case 2:
+					panic("oh")
+				case 3:
+					cancel()
+					_, err := tx.Exec(ctx, `INSERT INTO m (n) VALUES ($1)`, n+1000)
+					return err
+				}
+				return nil
+			})
+			switch n % 5 {
+			case 0, 4:
+				if err != nil {
+					t.Errorf("write %d: %v", n, err)
+				}
+			case 1:
+				if !errors.Is(err, boom) {
+					t.Errorf("write %d: %v", n, err)
+				}
+			case 3:
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("write %d: %v", n, err)
+				}
+			}
+		})
+	}
+	close(end)
+	wg.Wait()
+	rows, err := d.Query(t.Context(), `SELECT n FROM m ORDER BY n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	got := 0
+	for rows.Next() {
+		var n int
+		if err := rows.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n%5 != 0 && n%5 != 4 {
+			t.Errorf("row %d", n)
+		}
+		got++
+	}
+	if err := rows.Close(); err != nil || got != 40 {
+		t.Errorf("%d rows, %v; want 40", got, err)
+	}
 }
 
 // TestWaitingWriteIsDropped ends the context of a write before its turn.
 func TestWaitingWriteIsDropped(t *testing.T) {
 	d := dbtest.SQLite(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	err := d.Write(t.Context(), func(*db.Tx) error {
-		waiting := make(chan error)
-		go func() {
-			waiting <- d.Write(ctx, func(*db.Tx) error { return errors.New("it ran") })
-		}()
-		cancel()
-		return <-waiting
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if err := d.Write(ctx, func(*db.Tx) error { return errors.New("it ran") }); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	for name, write := range map[string]func(context.Context, func(*db.Tx) error) error{"Write": d.Write, "WriteSoon": d.WriteSoon} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			err := d.Write(t.Context(), func(*db.Tx) error {
+				waiting := make(chan error)
+				go func() {
+					waiting <- write(ctx, func(*db.Tx) error { return errors.New("it ran") })
+				}()
+				cancel()
+				return <-waiting
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			if err := write(ctx, func(*db.Tx) error { return errors.New("it ran") }); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

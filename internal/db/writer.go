@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +25,9 @@ const (
 // writer owns the one connection that writes. It takes the writes that wait,
 // lets each run in a savepoint, commits them together, and tells their callers
 // only then. A write's function runs in its caller's goroutine while the writer
-// waits for it: a panic unwinds where it belongs.
+// waits for it: a panic unwinds where it belongs. Those of soon, of which there
+// are many, run in the writer's own, whose stack has long become as large as
+// SQLite wants it.
 type writer struct {
 	log         *slog.Logger
 	c           *conn
@@ -39,13 +43,28 @@ type writer struct {
 
 // write is one waiting transaction.
 type write struct {
-	turn      chan *Tx      // the writer offers the transaction
-	gone      chan struct{} // closed by a caller that has given up
-	done      chan bool     // the caller is through; whether to keep what it did
-	committed chan error    // the writer's answer
-	soon      bool          // the disk is not waited for
-	schema    bool          // runs alone, without foreign keys
+	fn        func(*Tx) error
+	here      bool        // the writer runs fn itself
+	turn      chan *Tx    // else the writer offers the transaction
+	done      chan bool   // and the caller is through: whether to keep what it did
+	committed chan error  // the writer's answer
+	claimed   atomic.Bool // by the writer that lets it run, or its caller that gives up
+	err       error       // fn's
+	panicked  *panicked   // what fn panicked with in the writer's goroutine
+	soon      bool        // the disk is not waited for
+	schema    bool        // runs alone, without foreign keys
 }
+
+// panicked is a panic on its way to another goroutine.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
+
+// claim says whether it was the first to do so.
+func (req *write) claim() bool { return req.claimed.CompareAndSwap(false, true) }
 
 func newWriter(c *conn, sync bool, k *checkpointer, log *slog.Logger) *writer {
 	w := &writer{
@@ -67,13 +86,13 @@ func (w *writer) stop() error {
 
 // write runs fn when its turn comes and returns once it is committed, and durable unless soon is enough.
 func (w *writer) write(ctx context.Context, soon bool, fn func(*Tx) error) error {
-	return w.submit(ctx, &write{soon: soon && w.sync}, fn)
+	return w.submit(ctx, &write{fn: fn, here: soon, soon: soon && w.sync})
 }
 
 // exclusive runs fn alone in a transaction, with foreign keys unenforced so
 // that tables can be dropped and rebuilt.
 func (w *writer) exclusive(ctx context.Context, fn func(schemaTx) error) error {
-	return w.submit(ctx, &write{schema: true}, func(tx *Tx) error {
+	return w.submit(ctx, &write{schema: true, fn: func(tx *Tx) error {
 		const changes = `SELECT total_changes()`
 		before, err := names(tx.q.QueryContext(ctx, changes))
 		if err != nil {
@@ -91,12 +110,11 @@ func (w *writer) exclusive(ctx context.Context, fn func(schemaTx) error) error {
 			err = fmt.Errorf("foreign keys of %s point nowhere", strings.Join(broken, ", "))
 		}
 		return err
-	})
+	}})
 }
 
-func (w *writer) submit(ctx context.Context, req *write, fn func(*Tx) error) error {
+func (w *writer) submit(ctx context.Context, req *write) error {
 	req.turn = make(chan *Tx)
-	req.gone = make(chan struct{})
 	req.done = make(chan bool, 1)
 	req.committed = make(chan error, 1)
 	if err := ctx.Err(); err != nil {
@@ -114,30 +132,54 @@ func (w *writer) submit(ctx context.Context, req *write, fn func(*Tx) error) err
 	case <-w.closing:
 		return ErrClosed
 	}
-	select {
-	case tx := <-req.turn:
-		err := req.call(tx, fn)
-		if commit := <-req.committed; err == nil {
-			err = commit
+	for ended, stopped := ctx.Done(), w.stopped; ; {
+		select {
+		case tx := <-req.turn:
+			req.call(tx)
+			return req.result(<-req.committed)
+		case err := <-req.committed:
+			return req.result(err)
+		case <-ended:
+			if req.claim() {
+				return ctx.Err()
+			}
+			ended = nil // it runs
+		case <-stopped:
+			if req.claim() {
+				return ErrClosed
+			}
+			stopped = nil
 		}
-		return err
-	case err := <-req.committed: // there was no transaction to be had
-		return err
-	case <-ctx.Done():
-		close(req.gone)
-		return ctx.Err()
-	case <-w.stopped:
-		return ErrClosed
 	}
 }
 
 // call runs fn and says how it ended, also when it panics or ends its goroutine.
-func (req *write) call(tx *Tx, fn func(*Tx) error) (err error) {
+func (req *write) call(tx *Tx) {
 	keep := false
 	defer func() { req.done <- keep }()
-	err = tx.result(fn(tx))
-	keep = err == nil
-	return err
+	req.err = tx.result(req.fn(tx))
+	keep = req.err == nil
+}
+
+// callHere is call in the writer's goroutine, which outlives a panic.
+func (req *write) callHere(tx *Tx) {
+	defer func() {
+		if v := recover(); v != nil {
+			req.panicked = &panicked{v, debug.Stack()}
+		}
+	}()
+	req.call(tx)
+}
+
+// result is what the caller gets once the writer has answered.
+func (req *write) result(commit error) error {
+	if req.panicked != nil {
+		panic(req.panicked)
+	}
+	if req.err != nil {
+		return req.err
+	}
+	return commit
 }
 
 func (w *writer) run() {
@@ -236,30 +278,28 @@ func (w *writer) commitSoon(ctx context.Context, soon bool) error {
 // member gives the transaction to one write. ran says whether its caller was
 // still there; an error means that the whole transaction is lost.
 func (w *writer) member(ctx context.Context, req *write) (ran bool, err error) {
+	if !req.claim() {
+		return false, nil
+	}
 	if _, err := w.c.ExecContext(ctx, "SAVEPOINT w"); err != nil {
-		select {
-		case <-req.gone:
-		default:
-			req.committed <- fmt.Errorf("savepoint: %w", err)
-		}
+		req.committed <- fmt.Errorf("savepoint: %w", err)
 		return false, err
 	}
-	keep := false
-	select {
-	case req.turn <- &Tx{q: w.c, pinned: true}:
-		ran = true
-		keep = <-req.done
-	case <-req.gone:
+	tx := &Tx{q: w.c, pinned: true}
+	if req.here {
+		req.callHere(tx)
+	} else {
+		req.turn <- tx
 	}
-	if !keep {
+	if !<-req.done {
 		if _, err := w.c.ExecContext(ctx, "ROLLBACK TO w"); err != nil {
-			return ran, fmt.Errorf("roll back: %w", err)
+			return true, fmt.Errorf("roll back: %w", err)
 		}
 	}
 	if _, err := w.c.ExecContext(ctx, "RELEASE w"); err != nil {
-		return ran, fmt.Errorf("release: %w", err)
+		return true, fmt.Errorf("release: %w", err)
 	}
-	return ran, nil
+	return true, nil
 }
 
 func (w *writer) foreignKeys(ctx context.Context, to string) {
