@@ -1,6 +1,7 @@
 package video
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,13 +11,14 @@ import (
 // concurrent use; the zero value is ready.
 type arriving struct {
 	mu      sync.Mutex
-	streams map[string]map[string]arrival // by stream, by number
+	streams map[string][]arrival // by stream: one or two mostly
 }
 
 // arrival is one fragment on its way.
 type arrival struct {
-	from  any // the connection
-	began time.Time
+	number string
+	from   any // the connection
+	began  time.Time
 	// stuck says that the connection brings nothing, for now at least.
 	stuck func() bool
 }
@@ -30,40 +32,34 @@ func (a *arriving) begin(n *numbers, stream string, server int64, from any, stuc
 	defer a.mu.Unlock()
 	number := n.next(server)
 	if a.streams == nil {
-		a.streams = map[string]map[string]arrival{}
+		a.streams = map[string][]arrival{}
 	}
-	if a.streams[stream] == nil {
-		a.streams[stream] = map[string]arrival{}
-	}
-	a.streams[stream][number] = arrival{from, time.Now(), stuck}
+	a.streams[stream] = append(a.streams[stream], arrival{number, from, time.Now(), stuck})
 	return number
 }
 
 // end says that a fragment is in the index.
 func (a *arriving) end(stream, number string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.streams[stream], number)
-	if len(a.streams[stream]) == 0 {
-		delete(a.streams, stream)
-	}
+	a.forget(stream, func(on arrival) bool { return on.number == number })
 }
 
 // leave says that nothing more comes from a connection, and whether something was on its way.
 func (a *arriving) leave(stream string, from any) bool {
+	return a.forget(stream, func(on arrival) bool { return on.from == from })
+}
+
+// forget takes fragments away from those on their way, and says whether there were any.
+func (a *arriving) forget(stream string, which func(arrival) bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	lost := false
-	for number, on := range a.streams[stream] {
-		if on.from == from {
-			delete(a.streams[stream], number)
-			lost = true
-		}
-	}
-	if len(a.streams[stream]) == 0 {
+	before := a.streams[stream]
+	left := slices.DeleteFunc(before, which)
+	if len(left) == 0 {
 		delete(a.streams, stream)
+	} else {
+		a.streams[stream] = left
 	}
-	return lost
+	return len(left) < len(before)
 }
 
 // settled is a number below which the index has all of a stream's fragments that are to come, but for late ones: what
@@ -73,12 +69,12 @@ func (a *arriving) settled(n *numbers, stream string, now int64) (number string,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	number = n.next(now)
-	for on, is := range a.streams[stream] {
+	for _, on := range a.streams[stream] {
 		switch {
-		case time.Since(is.began) > holdArrival || is.stuck():
-			late = append(late, on)
-		case on < number:
-			number, held = on, true
+		case time.Since(on.began) > holdArrival || on.stuck():
+			late = append(late, on.number)
+		case on.number < number:
+			number, held = on.number, true
 		}
 	}
 	return number, held, late
@@ -88,8 +84,7 @@ func (a *arriving) settled(n *numbers, stream string, now int64) (number string,
 func (a *arriving) has(stream, number string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, ok := a.streams[stream][number]
-	return ok
+	return slices.ContainsFunc(a.streams[stream], func(on arrival) bool { return on.number == number })
 }
 
 // stuckAfter is how long a connection may be silent within a fragment before others stop to wait for it.

@@ -140,8 +140,8 @@ func TestUnreadableChunk(t *testing.T) {
 
 // Nodes that share database and files let each other's chunks be, until one ends them.
 func TestNodesRecoverTheirOwn(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		f.Node = "a"
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := newFixture(t, d, func(s *Service) { s.Node = "a" })
 		st, gone := f.create(t, "cam", 24), f.create(t, "gone", 24)
 		body := slices.Concat(header(1), cluster(0, block(1, 0, 100)), tags(tagEndOfFragment, ""))
 		rest := cluster(1000, block(1, 0, 1000))
