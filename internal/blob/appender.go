@@ -21,6 +21,7 @@ type Appender struct {
 
 	mu      sync.Mutex
 	size    int64
+	synced  int64 // what the last sync covers, at least; -1 when there was none since the blob was cut
 	broken  error
 	closed  bool
 	unnamed bool   // its directory entry may not be on disk
@@ -35,6 +36,7 @@ const writeback = 64 << 10
 type round struct {
 	done chan struct{}
 	err  error
+	size int64 // what it covers, once it runs; -1 when the blob was cut since
 }
 
 // Write appends p.
@@ -80,7 +82,10 @@ func (a *Appender) Truncate(size int64) error {
 	if err := a.file.Truncate(size); err != nil {
 		return a.fail(fmt.Errorf("truncate blob: %w", err))
 	}
-	a.size = size
+	a.size, a.synced = size, -1
+	if a.running != nil {
+		a.running.size = -1
+	}
 	return nil
 }
 
@@ -93,8 +98,8 @@ func (a *Appender) Len() int64 {
 
 // Sync returns when all that was written before the call is on disk, together
 // with the blob's name. Calls that come while a sync of the same blob is under
-// way share the next one. When ctx ends first, the sync goes on without the
-// caller.
+// way share the next one, or that one if nothing was written since it began.
+// When ctx ends first, the sync goes on without the caller.
 func (a *Appender) Sync(ctx context.Context) error {
 	if !a.files.sync {
 		return a.usable()
@@ -111,7 +116,7 @@ func (a *Appender) Sync(ctx context.Context) error {
 	}
 }
 
-// SyncSoon begins a Sync that nobody waits for; what fails then fails the next.
+// SyncSoon begins a Sync that nobody waits for, or does so later; what fails then fails the next.
 func (a *Appender) SyncSoon() {
 	if a.files.sync {
 		_, _ = a.next()
@@ -125,16 +130,27 @@ func (a *Appender) next() (*round, error) {
 	if err := a.state(); err != nil {
 		return nil, err
 	}
-	r := a.waiting
-	if r == nil {
-		r = &round{done: make(chan struct{})}
-		a.waiting = r
-		if a.running == nil {
-			a.files.queue <- a // has room for every appender
-		}
+	switch {
+	case a.waiting != nil:
+		return a.waiting, nil
+	case a.running != nil && a.running.size == a.size:
+		return a.running, nil
+	case a.synced == a.size && !a.unnamed:
+		return allSynced, nil
 	}
-	return r, nil
+	a.waiting = &round{done: make(chan struct{})}
+	if a.running == nil {
+		a.files.queue <- a // has room for every appender
+	}
+	return a.waiting, nil
 }
+
+// allSynced is the round of those who need none.
+var allSynced = func() *round {
+	r := &round{done: make(chan struct{})}
+	close(r.done)
+	return r
+}()
 
 // Close waits for syncs under way and closes the file; it does not sync.
 // It may be called more than once.
@@ -198,6 +214,7 @@ func (a *Appender) round() {
 	a.mu.Lock()
 	r := a.waiting
 	a.waiting, a.running = nil, r
+	r.size = a.size
 	err, unnamed, empty := a.broken, a.unnamed, a.size == 0
 	a.mu.Unlock()
 	if err == nil && !(unnamed && empty) { // a new file's name is all there is
@@ -214,7 +231,9 @@ func (a *Appender) round() {
 		a.broken = fmt.Errorf("sync blob %s: %w", a.name, err)
 	}
 	r.err = a.broken
-	a.unnamed = a.unnamed && err != nil
+	if err == nil {
+		a.unnamed, a.synced = false, r.size
+	}
 	a.running = nil
 	close(r.done)
 	if a.waiting != nil {

@@ -327,6 +327,96 @@ func TestSyncIsShared(t *testing.T) {
 	}
 }
 
+// TestSyncCovers holds which sync answers for what was written: the one under way for what it covers, none when all is
+// synced, and another after a cut, though the size may be the same again.
+func TestSyncCovers(t *testing.T) {
+	f, _ := open(t, Options{Sync: true, Syncers: 1})
+	a, err := f.Create(t.Context(), "v/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if _, err := a.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut := func(size int64) {
+		t.Helper()
+		if err := a.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := func() *round {
+		t.Helper()
+		r, err := a.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	dir := f.dirs.state("v")
+	// begin has a sync run until its end is called.
+	begin := func() (r *round, end func()) {
+		dir.mu.Lock()
+		a.mu.Lock()
+		a.unnamed = true // for the sync to be held up at its directory
+		a.mu.Unlock()
+		r = next()
+		for running := false; !running; {
+			a.mu.Lock()
+			running = a.running == r
+			a.mu.Unlock()
+		}
+		return r, func() {
+			dir.mu.Unlock()
+			<-r.done
+			if r.err != nil {
+				t.Error(r.err)
+			}
+		}
+	}
+
+	write("one")
+	r, end := begin()
+	if next() != r {
+		t.Error("what a sync under way covers got another")
+	}
+	write("two")
+	second := next()
+	if second == r || next() != second {
+		t.Error("what came after a sync began got it, or one each")
+	}
+	end()
+	<-second.done
+	if next() != allSynced {
+		t.Error("there was a sync for nothing")
+	}
+
+	cut(3)
+	write("2wo")
+	r = next()
+	if r == allSynced {
+		t.Error("what was written after a cut got no sync")
+	}
+	<-r.done
+	r, end = begin()
+	cut(3)
+	write("two")
+	third := next()
+	if third == r {
+		t.Error("what was written after a cut got the sync from before it")
+	}
+	end()
+	<-third.done
+	if next() != allSynced {
+		t.Error("there was a sync for nothing after cuts")
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSyncByName syncs what another process has written.
 func TestSyncByName(t *testing.T) {
 	f, dir := open(t, Options{Sync: true})

@@ -379,6 +379,9 @@ func (x *session) finish() error {
 	if err := errors.Join(c.write(appendRecord(record[:0], &in.fragment)), c.flush()); err != nil {
 		return x.storage(err)
 	}
+	if !c.fast {
+		c.file.SyncSoon() // while the producer is told; several that come fast share one
+	}
 	if err := x.acks.fragment("RECEIVED", in.timecode, in.number); err != nil {
 		return err
 	}
