@@ -17,6 +17,7 @@ const deviceKeyBits = 2048
 // held in memory only, some 3 kB each.
 type keyPool struct {
 	newKey func() (*rsa.PrivateKey, error)
+	used   func() time.Duration // of processors, by this process
 	ready  chan *rsa.PrivateKey
 	wanted chan struct{} // told by takes
 	making chan struct{} // bounds the keys that callers make for themselves
@@ -32,6 +33,9 @@ const (
 	// idleShare is the part of one core that making spare keys takes while
 	// nobody asks for any: one in so many.
 	idleShare = 20
+	// busyShare is the part of all processors, one in so many, that this process
+	// uses when it has better to do than to make spare keys.
+	busyShare = 5
 )
 
 func generateKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, deviceKeyBits) }
@@ -45,6 +49,7 @@ func newKeyPool(size int, newKey func() (*rsa.PrivateKey, error)) *keyPool {
 	}
 	return &keyPool{
 		newKey: newKey,
+		used:   processTime,
 		ready:  make(chan *rsa.PrivateKey, size),
 		wanted: make(chan struct{}, 1),
 		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), // fill has the rest
@@ -52,10 +57,8 @@ func newKeyPool(size int, newKey func() (*rsa.PrivateKey, error)) *keyPool {
 }
 
 // fill makes keys until ctx ends, one at a time: without a pause as long as keys
-// are taken, slowly otherwise, and none when the pool is full.
+// are taken, slowly otherwise, and none when the pool is full or the process busy.
 func (p *keyPool) fill(ctx context.Context) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	asked := false
 	for n := 1; ctx.Err() == nil; n++ {
 		begin := time.Now()
@@ -69,19 +72,34 @@ func (p *keyPool) fill(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if n < firstSpares {
-			continue
+		if n >= firstSpares && p.rest(ctx, (idleShare-1)*took, asked || n < coldSpares) {
+			asked = true
 		}
-		pause.Reset((idleShare - 1) * took)
-		next := pause.C
-		if !asked && n >= coldSpares {
-			next = nil
-		}
+	}
+}
+
+// rest is the pause before the next key, without end unless there are to be more.
+// It goes on while the process is busy, and ends when somebody takes a key, which
+// it says.
+func (p *keyPool) rest(ctx context.Context, pause time.Duration, more bool) (wanted bool) {
+	tick := time.NewTicker(max(pause, time.Millisecond))
+	defer tick.Stop()
+	next := tick.C
+	if !more {
+		next = nil
+	}
+	for before := p.used(); ; {
 		select {
 		case <-next:
+			now := p.used()
+			if now-before <= pause*time.Duration(runtime.GOMAXPROCS(0))/busyShare {
+				return false
+			}
+			before = now
 		case <-p.wanted:
-			asked = true
+			return true
 		case <-ctx.Done():
+			return false
 		}
 	}
 }
