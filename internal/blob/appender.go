@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"sync"
+
+	"github.com/thingd/thingd/internal/writeback"
 )
 
 // Appender writes a blob. Write, Begin and Truncate are for one goroutine, Len,
@@ -29,8 +31,8 @@ type Appender struct {
 	running *round // what the sync under way will answer
 }
 
-// writeback is how much Begin is worth it for.
-const writeback = 64 << 10
+// beginBytes is how much Begin is worth it for.
+const beginBytes = 64 << 10
 
 // round is one sync and those who wait for it.
 type round struct {
@@ -63,9 +65,9 @@ func (a *Appender) Write(p []byte) (int, error) {
 // slowly finds it done mostly, and takes half the time; of what comes fast it makes smaller pieces, which takes longer.
 func (a *Appender) Begin() {
 	size := a.Len()
-	if begun := min(a.begun, size); a.files.sync && size-begun >= writeback {
+	if begun := min(a.begun, size); a.files.sync && size-begun >= beginBytes {
 		a.begun = size
-		beginWriteback(a.file, begun, size-begun)
+		writeback.Begin(a.file, begun, size-begun)
 	}
 }
 

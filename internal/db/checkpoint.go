@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/thingd/thingd/internal/writeback"
 )
 
 const (
@@ -15,6 +17,9 @@ const (
 	checkpointWrites = 1000
 	checkpointGrowth = 4 << 20
 	checkpointEvery  = 5 * time.Second
+	// beginWrites is after how many writes the disk begins with them. What is not waited for would else come all at once
+	// with the checkpoint, whose sync others' wait for.
+	beginWrites = 50
 	// restartFrames is how many pages the log has when the writer is asked to begin it anew.
 	restartFrames = 8192
 	// maxLog is the size of the log's file from which on the writer makes readers let go of it. SQLite starts the log
@@ -27,6 +32,7 @@ const (
 type checkpointer struct {
 	log     *slog.Logger
 	path    string
+	sync    bool // what is moved is synced
 	c       *conn
 	due     chan struct{}
 	closing chan struct{}
@@ -35,15 +41,17 @@ type checkpointer struct {
 
 	// Of the writer's goroutine.
 	writes  int       // since the last look
+	unbegun int       // since the disk began with them
+	file    *os.File  // the log
 	size    int64     // of the log's file, at it
 	looked  time.Time // when it was
 	tryAt   int64     // the size to truncate at again, if over maxLog
 	restart chan struct{}
 }
 
-func newCheckpointer(c *conn, path string, log *slog.Logger) *checkpointer {
+func newCheckpointer(c *conn, path string, sync bool, log *slog.Logger) *checkpointer {
 	k := &checkpointer{
-		log: log, path: path, c: c, looked: time.Now(),
+		log: log, path: path, sync: sync, c: c, looked: time.Now(),
 		due: make(chan struct{}, 1), restart: make(chan struct{}, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -55,6 +63,9 @@ func newCheckpointer(c *conn, path string, log *slog.Logger) *checkpointer {
 func (k *checkpointer) stop() error {
 	close(k.closing)
 	<-k.stopped
+	if k.file != nil {
+		_ = k.file.Close() // was only read
+	}
 	return k.c.close()
 }
 
@@ -95,6 +106,10 @@ func offer(c chan struct{}) {
 // wrote is called by the writer, on whose connection w it may begin the log anew, after so many writes.
 func (k *checkpointer) wrote(w *conn, n int) {
 	k.writes += n
+	if k.unbegun += n; k.sync && k.unbegun >= beginWrites {
+		k.unbegun = 0
+		k.beginWriteback()
+	}
 	size := k.fileSize()
 	switch {
 	case size >= max(k.tryAt, maxLog):
@@ -133,6 +148,18 @@ func (k *checkpointer) begin(w *conn, how string) {
 			k.log.Warn("checkpoint", "step", p, "err", err)
 		}
 	}
+}
+
+// beginWriteback has the disk begin with the log.
+func (k *checkpointer) beginWriteback() {
+	if k.file == nil {
+		f, err := os.Open(k.path + "-wal")
+		if err != nil {
+			return // it is for speed only
+		}
+		k.file = f
+	}
+	writeback.Begin(k.file, 0, 0)
 }
 
 func (k *checkpointer) fileSize() int64 {

@@ -63,7 +63,7 @@ func openSQLite(ctx context.Context, rawURL string, o Options) (*sqlite, error) 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, err), writing.close(), s.db.Close())
 	}
-	s.w = newWriter(writing, o.Sync, newCheckpointer(moving, name, o.Logger), o.Logger)
+	s.w = newWriter(writing, o.Sync, newCheckpointer(moving, name, o.Sync, o.Logger), o.Logger)
 	return s, nil
 }
 
