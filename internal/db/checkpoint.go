@@ -35,14 +35,14 @@ type checkpointer struct {
 	sync    bool // what is moved is synced
 	c       *conn
 	due     chan struct{}
+	early   chan struct{} // the disk is to begin with the log
 	closing chan struct{}
 	stopped chan struct{}
 	moving  sync.Mutex // held while the log is moved
 
 	// Of the writer's goroutine.
 	writes  int       // since the last look
-	unbegun int       // since the disk began with them
-	file    *os.File  // the log
+	unbegun int       // since the disk was asked to begin with them
 	size    int64     // of the log's file, at it
 	looked  time.Time // when it was
 	tryAt   int64     // the size to truncate at again, if over maxLog
@@ -52,7 +52,7 @@ type checkpointer struct {
 func newCheckpointer(c *conn, path string, sync bool, log *slog.Logger) *checkpointer {
 	k := &checkpointer{
 		log: log, path: path, sync: sync, c: c, looked: time.Now(),
-		due: make(chan struct{}, 1), restart: make(chan struct{}, 1),
+		due: make(chan struct{}, 1), early: make(chan struct{}, 1), restart: make(chan struct{}, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go k.run()
@@ -63,20 +63,24 @@ func newCheckpointer(c *conn, path string, sync bool, log *slog.Logger) *checkpo
 func (k *checkpointer) stop() error {
 	close(k.closing)
 	<-k.stopped
-	if k.file != nil {
-		_ = k.file.Close() // was only read
-	}
 	return k.c.close()
 }
 
 func (k *checkpointer) run() {
 	defer close(k.stopped)
+	var file *os.File                   // the log, nil until it is needed
+	defer func() { _ = file.Close() }() // was only read
 	for {
 		select {
 		case <-k.closing:
 			return
 		case <-k.due:
 			k.move()
+		case <-k.early:
+			if file == nil {
+				file, _ = os.Open(k.path + "-wal") // tried again next time
+			}
+			_ = writeback.Begin(file, 0, 0) // the checkpoint tells what fails
 		}
 	}
 }
@@ -108,7 +112,7 @@ func (k *checkpointer) wrote(w *conn, n int) {
 	k.writes += n
 	if k.unbegun += n; k.sync && k.unbegun >= beginWrites {
 		k.unbegun = 0
-		k.beginWriteback()
+		offer(k.early)
 	}
 	size := k.fileSize()
 	switch {
@@ -148,18 +152,6 @@ func (k *checkpointer) begin(w *conn, how string) {
 			k.log.Warn("checkpoint", "step", p, "err", err)
 		}
 	}
-}
-
-// beginWriteback has the disk begin with the log.
-func (k *checkpointer) beginWriteback() {
-	if k.file == nil {
-		f, err := os.Open(k.path + "-wal")
-		if err != nil {
-			return // it is for speed only
-		}
-		k.file = f
-	}
-	writeback.Begin(k.file, 0, 0)
 }
 
 func (k *checkpointer) fileSize() int64 {

@@ -44,14 +44,13 @@ type writer struct {
 // write is one waiting transaction.
 type write struct {
 	fn        func(*Tx) error
-	here      bool        // the writer runs fn itself
+	soon      bool        // the disk is not waited for, and the writer runs fn itself
 	turn      chan *Tx    // else the writer offers the transaction
 	done      chan bool   // and the caller is through: whether to keep what it did
 	committed chan error  // the writer's answer
 	claimed   atomic.Bool // by the writer that lets it run, or its caller that gives up
 	err       error       // fn's
 	panicked  *panicked   // what fn panicked with in the writer's goroutine
-	soon      bool        // the disk is not waited for
 	schema    bool        // runs alone, without foreign keys
 }
 
@@ -86,7 +85,7 @@ func (w *writer) stop() error {
 
 // write runs fn when its turn comes and returns once it is committed, and durable unless soon is enough.
 func (w *writer) write(ctx context.Context, soon bool, fn func(*Tx) error) error {
-	return w.submit(ctx, &write{fn: fn, here: soon, soon: soon && w.sync})
+	return w.submit(ctx, &write{fn: fn, soon: soon})
 }
 
 // exclusive runs fn alone in a transaction, with foreign keys unenforced so
@@ -235,7 +234,7 @@ func (w *writer) batch(first *write) (n int, next *write) {
 		if req == nil {
 			break
 		}
-		if req.schema || first.soon && !req.soon {
+		if req.schema || w.soon && !req.soon {
 			next = req
 			break
 		}
@@ -259,7 +258,7 @@ func (w *writer) batch(first *write) (n int, next *write) {
 
 // commitSoon sets whether commits wait for the disk.
 func (w *writer) commitSoon(ctx context.Context, soon bool) error {
-	if soon == w.soon {
+	if !w.sync || soon == w.soon {
 		return nil
 	}
 	// FULL syncs the log at every commit; NORMAL would only at checkpoints. Like
@@ -286,7 +285,7 @@ func (w *writer) member(ctx context.Context, req *write) (ran bool, err error) {
 		return false, err
 	}
 	tx := &Tx{q: w.c, pinned: true}
-	if req.here {
+	if req.soon {
 		req.callHere(tx)
 	} else {
 		req.turn <- tx

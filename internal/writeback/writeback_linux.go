@@ -10,13 +10,16 @@ import (
 const syncFileRangeWrite = 2
 
 // Begin has the disk begin with n of a file's bytes, or all behind offset if n is 0, and does not wait. It promises
-// nothing, so its errors do not matter.
-func Begin(f *os.File, offset, n int64) {
+// nothing: a caller who syncs later may leave its error to that.
+func Begin(f *os.File, offset, n int64) error {
 	c, err := f.SyscallConn()
 	if err != nil {
-		return
+		return err
 	}
-	_ = c.Control(func(fd uintptr) {
-		_ = syscall.SyncFileRange(int(fd), offset, n, syncFileRangeWrite)
-	})
+	var failed error
+	err = c.Control(func(fd uintptr) { failed = syscall.SyncFileRange(int(fd), offset, n, syncFileRangeWrite) })
+	if err != nil {
+		return err
+	}
+	return failed
 }

@@ -6,4 +6,4 @@ package writeback
 import "os"
 
 // Begin does nothing.
-func Begin(*os.File, int64, int64) {}
+func Begin(*os.File, int64, int64) error { return nil }
